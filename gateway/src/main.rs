@@ -1,0 +1,2 @@
+//! The `wellgate` command.
+fn main() {}
