@@ -1,0 +1,213 @@
+//! The caller of a request: what its token says, as far as the operator registered it.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, header};
+
+use crate::app::{App, Registry};
+use crate::audit::{AuditEvent, Outcome};
+use crate::auth::{Interaction, Scopes, TokenClaims, TokenError};
+use crate::consent::{Basis, Grantee, Purpose, PurposeSet};
+use crate::error::{Failure, Issue};
+use crate::storage::resource::Touched;
+use crate::storage::sight::Viewer;
+
+/// Who asks, for whom, and what for. Nothing of it is merely claimed.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    claims: Arc<TokenClaims>,
+    kind: String,
+    purpose: Purpose,
+    /// The request's id, for the trail.
+    pub request_id: String,
+    /// The moment of the request, UTC milliseconds.
+    pub now_ms: i64,
+    /// Who is registered, as of this request.
+    pub registry: Arc<Registry>,
+}
+
+/// What happened, for [`Caller::event`].
+#[derive(Clone, Copy, Debug)]
+pub struct Act {
+    /// `AuditEvent.action`.
+    pub action: &'static str,
+    /// `AuditEvent.subtype`.
+    pub subtype: &'static str,
+}
+
+impl Act {
+    /// An act by its two codes.
+    pub const fn new(action: &'static str, subtype: &'static str) -> Self {
+        Self { action, subtype }
+    }
+}
+
+impl Caller {
+    /// Reads and checks the bearer token of a request.
+    ///
+    /// # Errors
+    /// [`Failure::Unauthenticated`] without a token that holds; [`Failure::Forbidden`] where the token's client,
+    /// organisation, practitioner or purpose is not what the operator registered.
+    pub async fn of(app: &App, headers: &HeaderMap, request_id: String) -> Result<Self, Failure> {
+        let now_ms = app.clock.now_ms();
+        let bearer = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .ok_or(Failure::Unauthenticated { expired: false })?;
+        let claims = app.verifier.verify(bearer.trim(), now_ms).map_err(|error| {
+            tracing::debug!(reason = %error, "a token was refused");
+            Failure::Unauthenticated { expired: error == TokenError::Expired }
+        })?;
+        let registry = app.registry().await?;
+        Self::registered(claims, registry, request_id, now_ms)
+    }
+
+    fn registered(
+        claims: Arc<TokenClaims>,
+        registry: Arc<Registry>,
+        request_id: String,
+        now_ms: i64,
+    ) -> Result<Self, Failure> {
+        let forbidden = |details: &str| Failure::Forbidden(Issue::new("forbidden", details));
+        let client = registry
+            .client(&claims.client_id)
+            .ok_or_else(|| forbidden("this client is not registered, or disabled: ask the operator"))?;
+        let organization = registry
+            .organization(&claims.organization_id)
+            .filter(|organization| organization.id == client.organization_id)
+            .ok_or_else(|| forbidden("this client is not registered for the organisation in its token"))?;
+        if !client.purposes.contains(&claims.purpose) {
+            return Err(forbidden("this client is not registered for the purpose of use in its token"));
+        }
+        let purpose = Purpose::from_code(&claims.purpose)
+            .ok_or_else(|| forbidden("the purpose of use in the token is not a code of v3-PurposeOfUse"))?;
+        if let Some(id) = &claims.practitioner_id
+            && registry.practitioner(id).is_none_or(|practitioner| practitioner.organization_id != organization.id)
+        {
+            return Err(forbidden("the practitioner in the token is not registered for this organisation"));
+        }
+        let kind = organization.kind.clone();
+        Ok(Self { claims, kind, purpose, request_id, now_ms, registry })
+    }
+
+    /// The gateway itself, for what it does without a request: expiry.
+    pub fn gateway(registry: Arc<Registry>, now_ms: i64) -> Self {
+        let claims = TokenClaims {
+            client_id: "wellgate".to_owned(),
+            organization_id: "wellgate".to_owned(),
+            practitioner_id: None,
+            purpose: "HOPERAT".to_owned(),
+            scopes: Scopes::default(),
+            expires_at_ms: now_ms,
+            token_id: None,
+        };
+        let purpose = Purpose::all().next().unwrap_or_else(|| unreachable!("there are purposes"));
+        let purpose = Purpose::from_code(&claims.purpose).unwrap_or(purpose);
+        let (claims, kind) = (Arc::new(claims), "gateway".to_owned());
+        Self { claims, kind, purpose, request_id: AuditEvent::fresh_id(), now_ms, registry }
+    }
+
+    /// The id of the calling client.
+    pub fn client_id(&self) -> &str {
+        &self.claims.client_id
+    }
+
+    /// The id of the organisation that it speaks for.
+    pub fn organization_id(&self) -> &str {
+        &self.claims.organization_id
+    }
+
+    /// `organization/<id>`: also the name of the organisation's own compartment.
+    pub fn organization(&self) -> String {
+        format!("organization/{}", self.claims.organization_id)
+    }
+
+    /// All identities by which a rule may mean the caller.
+    pub fn grantees(&self) -> Vec<Grantee> {
+        let mut grantees = vec![Grantee::organization(self.organization_id()), Grantee::kind(&self.kind)];
+        grantees.extend(self.claims.practitioner_id.as_deref().map(Grantee::practitioner));
+        grantees
+    }
+
+    /// The purpose of this request.
+    pub fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+
+    /// The caller as the storage joins it.
+    pub fn viewer(&self) -> Viewer {
+        let practitioner = self.claims.practitioner_id.as_deref();
+        Viewer {
+            organization: self.organization(),
+            practitioner: practitioner.map(|id| Grantee::practitioner(id).to_string()).unwrap_or_default(),
+            kind: Grantee::kind(&self.kind).to_string(),
+            purpose: PurposeSet::NONE.with(self.purpose).bits(),
+            now_ms: self.now_ms,
+        }
+    }
+
+    /// Holds the request to the scopes of its token.
+    ///
+    /// # Errors
+    /// [`Failure::Forbidden`].
+    pub fn may(&self, resource_type: &str, interaction: Interaction) -> Result<(), Failure> {
+        if self.claims.scopes.permits(resource_type, interaction) {
+            return Ok(());
+        }
+        Err(Failure::Forbidden(Issue::new("forbidden", "the token's scope does not allow this interaction on this type")))
+    }
+
+    /// An event of the trail about something that was done.
+    pub fn event(&self, act: Act, basis: &'static str, touched: &Touched) -> AuditEvent {
+        AuditEvent {
+            compartment: touched.compartment.clone(),
+            id: AuditEvent::fresh_id(),
+            recorded_ms: self.now_ms,
+            action: act.action,
+            subtype: act.subtype,
+            outcome: Outcome::Success,
+            reason: String::new(),
+            organization: self.organization(),
+            client: self.claims.client_id.clone(),
+            practitioner: self.viewer_practitioner(),
+            purpose: self.claims.purpose.clone(),
+            basis,
+            resource_type: touched.resource_type.clone(),
+            resource_id: touched.resource_id.clone(),
+            version_id: touched.version_id,
+            request_id: self.request_id.clone(),
+        }
+    }
+
+    /// An event of the trail about a refusal. Without a record it is kept in the caller's own compartment.
+    pub fn refusal(&self, act: Act, reason: &str, compartment: Option<&str>, resource_type: &str, id: &str) -> AuditEvent {
+        let touched = Touched {
+            compartment: compartment.map_or_else(|| self.organization(), str::to_owned),
+            resource_type: resource_type.to_owned(),
+            resource_id: id.to_owned(),
+            version_id: 0,
+        };
+        let mut event = self.event(act, "", &touched);
+        event.outcome = Outcome::Refused;
+        reason.clone_into(&mut event.reason);
+        event
+    }
+
+    fn viewer_practitioner(&self) -> String {
+        self.claims.practitioner_id.as_deref().map(|id| Grantee::practitioner(id).to_string()).unwrap_or_default()
+    }
+}
+
+/// What a reader's access rested on, for the trail, seen from the record's side: the join has decided already.
+pub fn basis_of_sight(caller: &Caller, compartment: &str, whole: bool) -> &'static str {
+    if compartment == crate::storage::sight::DIRECTORY {
+        Basis::Directory.code()
+    } else if compartment == caller.organization() {
+        Basis::OwnCompartment.code()
+    } else if whole {
+        "sight"
+    } else {
+        "minimum"
+    }
+}

@@ -1,0 +1,370 @@
+//! What a request would change: built step by step, decided at each step, and committed as one write set.
+//!
+//! A draft sees what is stored with its own changes on top, so that the entries of a transaction build on each other. It
+//! notes what it was decided on; the storage compares that again under lock.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::caller::{Act, Caller};
+use crate::app::App;
+use crate::clock::format_instant;
+use crate::consent::{self, Consent, ConsentId, Permit, Standing, without_consent};
+use crate::error::Failure;
+use crate::search::index::{IndexRow, index};
+use crate::storage::facts::RecordFacts;
+use crate::storage::resource::Touched;
+use crate::storage::sight::DIRECTORY;
+use crate::storage::write_set::{
+    Method, NewVersion, Precondition, RecordState, ReferralTask, ResourceKey, VersionId, WriteSet,
+};
+use mappings::json::spans::set_members;
+
+/// A record as the draft would leave it.
+#[derive(Clone, Debug)]
+pub struct DraftRecord {
+    /// Custody and closures, with the draft's changes.
+    pub facts: RecordFacts,
+    /// Whether the draft begins it.
+    pub is_new: bool,
+    moved: bool,
+}
+
+/// A resource as the draft would leave it.
+#[derive(Debug)]
+pub struct DraftResource {
+    /// Where it is kept.
+    pub key: ResourceKey,
+    /// Its content, `id` included.
+    pub value: Value,
+    text: String,
+    /// The version that it replaces.
+    pub previous: Option<VersionId>,
+    /// Its new version.
+    pub version: VersionId,
+    /// How it comes to be.
+    pub method: Method,
+    minimum: Option<Value>,
+    permit: Permit,
+}
+
+/// A change under way.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    /// The assembled gateway.
+    pub app: &'a App,
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// The moment as `meta.lastUpdated` has it.
+    pub instant: String,
+    /// The rows that do not follow from records and resources.
+    pub set: WriteSet,
+    records: BTreeMap<String, DraftRecord>,
+    resources: Vec<DraftResource>,
+}
+
+/// What is to be put: bytes and their parsed form, the same document.
+#[derive(Debug)]
+pub struct Content {
+    /// The bytes, any `id` and `meta` still as sent.
+    pub text: String,
+    /// The same, parsed.
+    pub value: Value,
+}
+
+impl<'a> Draft<'a> {
+    /// An empty draft of the caller's request.
+    pub fn new(app: &'a App, caller: &'a Caller) -> Self {
+        Self {
+            app,
+            caller,
+            instant: format_instant(caller.now_ms),
+            set: WriteSet::default(),
+            records: BTreeMap::new(),
+            resources: Vec::new(),
+        }
+    }
+
+    /// Begins a record that the caller's organisation holds.
+    pub fn begin_record(&mut self, compartment: &str) {
+        let facts = RecordFacts {
+            compartment: compartment.to_owned(),
+            custodian: self.caller.organization(),
+            epoch: 1,
+            chain: None,
+            closures: Vec::new(),
+        };
+        self.records.insert(compartment.to_owned(), DraftRecord { facts, is_new: true, moved: false });
+    }
+
+    /// A record, as the draft would leave it; from then on the draft rests on its epoch.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn record(&mut self, compartment: &str) -> Result<Option<&mut DraftRecord>, Failure> {
+        if !self.records.contains_key(compartment)
+            && let Some(facts) = self.app.store.record_facts(compartment).await?
+        {
+            let epoch = facts.epoch;
+            self.set.preconditions.push(Precondition::Epoch { compartment: compartment.to_owned(), epoch });
+            self.records.insert(compartment.to_owned(), DraftRecord { facts, is_new: false, moved: false });
+        }
+        Ok(self.records.get_mut(compartment))
+    }
+
+    /// A record that must be there, to change it: its epoch moves on.
+    ///
+    /// # Errors
+    /// The database is away, or there is no such record (a fault of ours).
+    pub async fn move_record(&mut self, compartment: &str) -> Result<&mut RecordFacts, Failure> {
+        let record = self.record(compartment).await?.ok_or(Failure::Internal("a record of a known resource is missing"))?;
+        record.moved = true;
+        Ok(&mut record.facts)
+    }
+
+    /// Whether the caller's organisation holds the record with sight, as the draft would leave it.
+    pub fn holds(&self, compartment: &str) -> bool {
+        let is_held = |record: &DraftRecord| {
+            record.facts.custodian == self.caller.organization() && !self.is_closed(&record.facts)
+        };
+        compartment == DIRECTORY || self.records.get(compartment).is_some_and(is_held)
+    }
+
+    /// Whether a closure shuts the caller's organisation out of a record.
+    pub fn is_closed(&self, facts: &RecordFacts) -> bool {
+        let organization = self.caller.organization();
+        let pools: Vec<&str> = self.caller.registry.pools_of(self.caller.organization_id()).collect();
+        facts.closures.iter().any(|(grantee, _)| {
+            *grantee == organization || grantee.strip_prefix("pool/").is_some_and(|pool| pools.contains(&pool))
+        })
+    }
+
+    /// The Consents of a record, as the draft would leave them.
+    ///
+    /// # Errors
+    /// The database is away, or a stored Consent does not read any more: then nothing is decided.
+    pub async fn consents(&mut self, compartment: &str) -> Result<Vec<Consent>, Failure> {
+        let stored = match self.records.get(compartment) {
+            Some(record) if record.is_new => Vec::new(),
+            _ => self.app.store.consents(compartment).await?,
+        };
+        let mut values: BTreeMap<String, Value> = BTreeMap::new();
+        for consent in stored {
+            let value = serde_json::from_str(&consent.body).map_err(|_| Failure::Internal("a stored Consent is not JSON"))?;
+            values.insert(consent.key.id, value);
+        }
+        for resource in &self.resources {
+            let key = &resource.key;
+            if key.compartment == compartment && key.resource_type == "Consent" {
+                if resource.method == Method::Delete {
+                    values.remove(&key.id);
+                } else {
+                    values.insert(key.id.clone(), resource.value.clone());
+                }
+            }
+        }
+        let registered = |actor: &consent::ActorReference<'_>| self.caller.registry.grantee(actor);
+        let read = |(id, value): (String, Value)| {
+            consent::read(ConsentId(id), &value, &registered)
+                .map_err(|_| Failure::Internal("a stored Consent cannot be enforced any more"))
+        };
+        values.into_iter().map(read).collect()
+    }
+
+    /// The workflow rows of a record, as the draft would leave them, oldest first.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn tasks(&mut self, compartment: &str) -> Result<Vec<ReferralTask>, Failure> {
+        let stored = match self.records.get(compartment) {
+            Some(record) if record.is_new => Vec::new(),
+            _ => self.app.store.referral_tasks(compartment).await?,
+        };
+        let mut tasks: BTreeMap<String, ReferralTask> = stored.into_iter().map(|task| (task.id.clone(), task)).collect();
+        for task in self.set.tasks.iter().filter(|task| task.compartment == compartment) {
+            tasks.insert(task.id.clone(), task.clone());
+        }
+        Ok(tasks.into_values().collect())
+    }
+
+    /// A resource that the draft puts.
+    pub fn pending(&self, resource_type: &str, id: &str) -> Option<&DraftResource> {
+        self.resources.iter().find(|resource| resource.key.resource_type == resource_type && resource.key.id == id)
+    }
+
+    /// Every resource that the draft puts.
+    pub fn resources(&self) -> &[DraftResource] {
+        &self.resources
+    }
+
+    /// The content of a resource as the draft would leave it, with the version that a put of it would replace.
+    ///
+    /// # Errors
+    /// The database is away, or what is stored is not JSON.
+    pub async fn content(&self, key: &ResourceKey) -> Result<Option<Stored>, Failure> {
+        if let Some(resource) = self.pending(key.resource_type, &key.id) {
+            return Ok(Some(Stored {
+                content: Content { text: resource.text.clone(), value: resource.value.clone() },
+                minimum: resource.minimum.clone(),
+                previous: resource.previous,
+            }));
+        }
+        let Some(located) = self.app.store.locate(key.resource_type, &key.id).await? else { return Ok(None) };
+        if located.deleted || located.key != *key {
+            return Ok(None);
+        }
+        let parse = |text: &str| serde_json::from_str(text).map_err(|_| Failure::Internal("a stored resource is not JSON"));
+        let minimum = located.minimum.as_deref().map(parse).transpose()?;
+        let value = parse(&located.body)?;
+        let content = Content { text: located.body, value };
+        Ok(Some(Stored { content, minimum, previous: Some(located.version) }))
+    }
+
+    /// Puts a new version of a resource. Only with a permit: this is where "decided" becomes "written".
+    pub fn put(&mut self, permit: Permit, put: Put) -> &DraftResource {
+        let Put { key, content, previous, method, minimum } = put;
+        if let Some(version) = previous {
+            let known = Precondition::Version { key: key.clone(), version };
+            if !self.set.preconditions.contains(&known) {
+                self.set.preconditions.push(known);
+            }
+        }
+        self.resources.retain(|resource| resource.key != key);
+        let version = VersionId::after(previous, self.caller.now_ms, fresh_bits());
+        let Content { text, mut value } = content;
+        if method != Method::Delete {
+            value["id"] = json!(key.id);
+        }
+        self.resources.push(DraftResource { key, value, text, previous, version, method, minimum, permit });
+        let last = self.resources.len() - 1;
+        &self.resources[last]
+    }
+
+    /// Notes an act in the trail of a record.
+    pub fn note(&mut self, act: Act, basis: &'static str, key: &ResourceKey) {
+        let version_id = self.pending(key.resource_type, &key.id).map_or(0, |resource| resource.version.0);
+        let touched = Touched {
+            compartment: key.compartment.clone(),
+            resource_type: key.resource_type.to_owned(),
+            resource_id: key.id.clone(),
+            version_id,
+        };
+        let event = self.caller.event(act, basis, &touched);
+        self.set.audit.push(event);
+    }
+
+    /// The draft as one write set.
+    pub fn finish(mut self) -> WriteSet {
+        for (compartment, record) in std::mem::take(&mut self.records) {
+            let mut state = RecordState {
+                compartment,
+                custodian: record.facts.custodian,
+                epoch: record.facts.epoch,
+                chain: record.facts.chain,
+            };
+            if record.is_new {
+                self.set.new_records.push(state);
+            } else if record.moved {
+                state.epoch += 1;
+                self.set.moved_records.push(state);
+            }
+        }
+        for resource in std::mem::take(&mut self.resources) {
+            let version = new_version(&resource, &self.instant, self.caller);
+            self.set.write(&resource.permit, version);
+        }
+        self.set
+    }
+}
+
+/// What is stored of a resource, or pending.
+#[derive(Debug)]
+pub struct Stored {
+    /// Bytes and parsed form, `id` and `meta` included.
+    pub content: Content,
+    /// What is shown of it before pick-up.
+    pub minimum: Option<Value>,
+    /// The version that is current in the database.
+    pub previous: Option<VersionId>,
+}
+
+/// A new version on its way into a draft.
+#[derive(Debug)]
+pub struct Put {
+    /// Where it is kept.
+    pub key: ResourceKey,
+    /// What it says.
+    pub content: Content,
+    /// The version that it replaces.
+    pub previous: Option<VersionId>,
+    /// How it comes to be.
+    pub method: Method,
+    /// What is shown of it to a waiting room or a past sender, without `meta`.
+    pub minimum: Option<Value>,
+}
+
+impl Put {
+    /// A new resource made by the gateway.
+    pub fn made(key: ResourceKey, value: Value, minimum: Option<Value>) -> Self {
+        let content = Content { text: value.to_string(), value };
+        Self { key, content, previous: None, method: Method::Post, minimum }
+    }
+}
+
+/// The permit of what the gateway itself does because its workflow says so, under a named rule.
+pub fn gateway_permit(rule: &'static str) -> Permit {
+    without_consent(Standing::Law { rule: consent::LawRule(rule) })
+        .unwrap_or_else(|| unreachable!("a named rule needs no consent"))
+}
+
+fn new_version(resource: &DraftResource, instant: &str, caller: &Caller) -> NewVersion {
+    let meta = meta(&resource.value, resource.version, instant);
+    let deleted = resource.method == Method::Delete;
+    let members = [("id", &*json!(resource.key.id).to_string()), ("meta", &*meta.to_string())];
+    let body = if deleted { String::new() } else { set_members(&resource.text, &members) };
+    let minimum = resource.minimum.as_ref().filter(|_| !deleted).map(|minimum| {
+        let mut minimum = minimum.clone();
+        minimum["meta"] = json!({"versionId": resource.version.to_string(), "lastUpdated": instant});
+        minimum
+    });
+    NewVersion {
+        key: resource.key.clone(),
+        version: resource.version,
+        last_updated_ms: caller.now_ms,
+        author: caller.organization(),
+        method: resource.method,
+        body,
+        index: if deleted { Vec::new() } else { rows(resource, minimum.as_ref()) },
+        minimum: minimum.map(|minimum| minimum.to_string()),
+        replaces: resource.previous.is_some(),
+    }
+}
+
+/// The index rows with the form that each was made from: what only the whole says is not found by whoever sees the minimum.
+fn rows(resource: &DraftResource, minimum: Option<&Value>) -> Vec<(IndexRow, i64)> {
+    const WHOLE: i64 = 1;
+    const MINIMUM: i64 = 2;
+    let mut rows: Vec<(IndexRow, i64)> =
+        index(resource.key.resource_type, &resource.value).into_iter().map(|row| (row, WHOLE)).collect();
+    for row in minimum.map(|minimum| index(resource.key.resource_type, minimum)).unwrap_or_default() {
+        match rows.iter_mut().find(|(other, _)| *other == row) {
+            Some((_, sight)) => *sight |= MINIMUM,
+            None => rows.push((row, MINIMUM)),
+        }
+    }
+    rows
+}
+
+/// `meta` as it is kept: the client's, with the gateway's version and time.
+fn meta(value: &Value, version: VersionId, instant: &str) -> Value {
+    let mut meta = value.get("meta").filter(|meta| meta.is_object()).cloned().unwrap_or_else(|| json!({}));
+    meta["versionId"] = json!(version.to_string());
+    meta["lastUpdated"] = json!(instant);
+    meta
+}
+
+fn fresh_bits() -> u16 {
+    let bytes = uuid::Uuid::new_v4().into_bytes();
+    u16::from_be_bytes([bytes[0], bytes[1]])
+}

@@ -1,0 +1,7 @@
+//! Who asks, and may this pass? Token, scope, visibility, decision and audit come together here.
+
+pub mod caller;
+pub mod draft;
+
+pub use caller::Caller;
+pub use draft::Draft;

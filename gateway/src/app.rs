@@ -1,0 +1,180 @@
+//! What every request needs at hand: the store, the clock, the settings and who is registered.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use tokio::sync::{Mutex, RwLock};
+
+use crate::auth::Verifier;
+use crate::clock::Clock;
+use crate::config::Limits;
+use crate::consent::{ActorReference, Grantee, ORGANIZATION_KIND_SYSTEM};
+use crate::storage::registry::{Client, Organization, Pool, Practitioner, RegistryRows};
+use crate::storage::{StorageError, Store};
+
+/// How old the picture of the registry may be: a disabled client is refused within this time.
+const REGISTRY_AGE_MS_MAX: i64 = 1_000;
+
+/// The system of a Belgian enterprise number.
+const CBE_SYSTEM: &str = "https://www.ehealth.fgov.be/standards/fhir/core/NamingSystem/cbe";
+/// The system of a NIHDI number.
+const NIHDI_SYSTEM: &str = "https://www.ehealth.fgov.be/standards/fhir/core/NamingSystem/nihdi";
+
+/// Shared by all requests; cheap to clone.
+pub type App = Arc<AppState>;
+
+/// The assembled gateway, without its HTTP face.
+#[derive(Debug)]
+pub struct AppState {
+    /// Resources, grants, trail and queue.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// What may grow, and how far.
+    pub limits: Limits,
+    /// The public URL of the FHIR interface, without a slash at the end.
+    pub base_url: String,
+    /// The resource types that are served.
+    pub types: BTreeSet<&'static str>,
+    /// Whose tokens are believed.
+    pub verifier: Verifier,
+    /// Days that a referral waits.
+    pub waiting_days_max: u32,
+    /// Who is registered.
+    pub registry: RegistryCache,
+}
+
+/// Who is registered, looked up by id.
+#[derive(Debug, Default)]
+pub struct Registry {
+    organizations: BTreeMap<String, Organization>,
+    pools: BTreeMap<String, Pool>,
+    members: BTreeMap<String, Vec<String>>,
+    clients: BTreeMap<String, Client>,
+    practitioners: BTreeMap<String, Practitioner>,
+}
+
+impl Registry {
+    /// The registry from its rows.
+    pub fn new(rows: RegistryRows) -> Self {
+        let mut members: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (organization, pool) in rows.members {
+            members.entry(pool).or_default().push(organization);
+        }
+        Self {
+            organizations: rows.organizations.into_iter().map(|row| (row.id.clone(), row)).collect(),
+            pools: rows.pools.into_iter().map(|row| (row.id.clone(), row)).collect(),
+            members,
+            clients: rows.clients.into_iter().map(|row| (row.id.clone(), row)).collect(),
+            practitioners: rows.practitioners.into_iter().map(|row| (row.id.clone(), row)).collect(),
+        }
+    }
+
+    /// An organisation that is not disabled.
+    pub fn organization(&self, id: &str) -> Option<&Organization> {
+        self.organizations.get(id).filter(|organization| organization.active)
+    }
+
+    /// Every organisation, also disabled ones, by id.
+    pub fn organizations(&self) -> impl Iterator<Item = &Organization> {
+        self.organizations.values()
+    }
+
+    /// A pool.
+    pub fn pool(&self, id: &str) -> Option<&Pool> {
+        self.pools.get(id)
+    }
+
+    /// Every pool, by id.
+    pub fn pools(&self) -> impl Iterator<Item = &Pool> {
+        self.pools.values()
+    }
+
+    /// The members of a pool that are not disabled.
+    pub fn members<'a>(&'a self, pool: &str) -> impl Iterator<Item = &'a Organization> + use<'a> {
+        self.members.get(pool).into_iter().flatten().filter_map(|id| self.organization(id))
+    }
+
+    /// The pools of an organisation.
+    pub fn pools_of<'a>(&'a self, organization_id: &'a str) -> impl Iterator<Item = &'a str> {
+        let is_member = move |ids: &Vec<String>| ids.iter().any(|id| id == organization_id);
+        self.members.iter().filter(move |(_, ids)| is_member(ids)).map(|(pool, _)| pool.as_str())
+    }
+
+    /// A client that is not disabled.
+    pub fn client(&self, id: &str) -> Option<&Client> {
+        self.clients.get(id).filter(|client| client.active)
+    }
+
+    /// The clients of an organisation, by id.
+    pub fn clients_of<'a>(&'a self, organization_id: &'a str) -> impl Iterator<Item = &'a Client> {
+        self.clients.values().filter(move |client| client.organization_id == organization_id)
+    }
+
+    /// A practitioner who still works there.
+    pub fn practitioner(&self, id: &str) -> Option<&Practitioner> {
+        self.practitioners.get(id).filter(|practitioner| practitioner.active)
+    }
+
+    /// All identities by which rules may mean an organisation.
+    pub fn grantees(&self, organization: &Organization) -> Vec<Grantee> {
+        vec![Grantee::organization(&organization.id), Grantee::kind(&organization.kind)]
+    }
+
+    /// Whom a Consent means by an actor: registered identities, and nobody else. A disabled organisation is still meant,
+    /// or a deny of it would be lost.
+    pub fn grantee(&self, actor: &ActorReference<'_>) -> Option<Grantee> {
+        let by = |matches: &dyn Fn(&Organization) -> bool| {
+            self.organizations.values().find(|organization| matches(organization))
+        };
+        match actor {
+            ActorReference::Organization(id) => self.organizations.get(*id).map(|row| Grantee::organization(&row.id)),
+            ActorReference::Practitioner(id) => self.practitioners.get(*id).map(|row| Grantee::practitioner(&row.id)),
+            ActorReference::Identifier { system, value } => match *system {
+                ORGANIZATION_KIND_SYSTEM => by(&|row| row.kind == *value).map(|row| Grantee::kind(&row.kind)),
+                CBE_SYSTEM => by(&|row| row.cbe.as_deref() == Some(value)).map(|row| Grantee::organization(&row.id)),
+                NIHDI_SYSTEM => by(&|row| row.nihdi.as_deref() == Some(value)).map(|row| Grantee::organization(&row.id)),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// A picture of the registry that is never older than [`REGISTRY_AGE_MS_MAX`].
+#[derive(Debug, Default)]
+pub struct RegistryCache {
+    picture: RwLock<Arc<Registry>>,
+    taken_ms: AtomicI64,
+    taking: Mutex<()>,
+}
+
+impl AppState {
+    /// Who is registered, as of at most a second ago.
+    ///
+    /// # Errors
+    /// [`StorageError`]: an old picture is not used, for somebody may have been disabled since.
+    pub async fn registry(&self) -> Result<Arc<Registry>, StorageError> {
+        let cache = &self.registry;
+        if self.is_fresh() {
+            return Ok(Arc::clone(&*cache.picture.read().await));
+        }
+        let _one_asks = cache.taking.lock().await;
+        if !self.is_fresh() {
+            let rows = self.store.registry().await?;
+            *cache.picture.write().await = Arc::new(Registry::new(rows));
+            cache.taken_ms.store(self.clock.now_ms(), Ordering::Release);
+        }
+        Ok(Arc::clone(&*cache.picture.read().await))
+    }
+
+    fn is_fresh(&self) -> bool {
+        let age_ms = self.clock.now_ms() - self.registry.taken_ms.load(Ordering::Acquire);
+        (0..REGISTRY_AGE_MS_MAX).contains(&age_ms)
+    }
+
+    /// Forgets the picture of the registry: what was just registered is seen by the next request.
+    pub fn forget_registry(&self) {
+        self.registry.taken_ms.store(i64::MIN / 2, Ordering::Release);
+    }
+}

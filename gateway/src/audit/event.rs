@@ -1,0 +1,66 @@
+//! One audit event as the columns that are stored: who, what, when, why and with which outcome.
+
+use uuid::Uuid;
+
+/// How an access ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was done.
+    Success,
+    /// It was refused: consent, role, scope or content (AuditEvent.outcome 8 or 4).
+    Refused,
+}
+
+impl Outcome {
+    /// The code of `AuditEvent.outcome`; a refusal is a serious failure, as in BALP's authorization pattern.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Success => "0",
+            Self::Refused => "8",
+        }
+    }
+}
+
+/// One line of the trail. Texts are empty where they do not apply; none holds content of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEvent {
+    /// The record touched; a refusal without a record is kept in the caller's own compartment.
+    pub compartment: String,
+    /// Time-ordered id of the event.
+    pub id: String,
+    /// UTC milliseconds.
+    pub recorded_ms: i64,
+    /// `C`, `R`, `U`, `D` or `E` (`AuditEvent.action`).
+    pub action: &'static str,
+    /// A code of restful-interaction (`read`, `search-type`, …) or of the referral (`place`, `pick-up`, …).
+    pub subtype: &'static str,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The code of the rule that refused; empty on success.
+    pub reason: String,
+    /// `organization/<id>` of the caller.
+    pub organization: String,
+    /// The calling client's id.
+    pub client: String,
+    /// `practitioner/<id>`, or empty.
+    pub practitioner: String,
+    /// The purpose of use.
+    pub purpose: String,
+    /// On what the access rested: `custodian`, `consent`, `directory`, …; empty on a refusal.
+    pub basis: &'static str,
+    /// The type asked for.
+    pub resource_type: String,
+    /// The id asked for; empty for a search.
+    pub resource_id: String,
+    /// The version shown or written; 0 where none.
+    pub version_id: i64,
+    /// The request's id, for finding the log line.
+    pub request_id: String,
+}
+
+impl AuditEvent {
+    /// A fresh time-ordered id.
+    pub fn fresh_id() -> String {
+        Uuid::now_v7().simple().to_string()
+    }
+}

@@ -1,0 +1,9 @@
+//! What is recorded: the audit event of every access and every refusal, and how it reads as a FHIR `AuditEvent`.
+//!
+//! Pure: events are values; the storage keeps them in the transaction of their cause.
+//! Shape after IHE BALP 1.1 (<https://profiles.ihe.net/ITI/BALP/>).
+
+pub mod event;
+pub mod resource;
+
+pub use event::{AuditEvent, Outcome};

@@ -1,0 +1,239 @@
+//! The one place that turns a failure into a status and an OperationOutcome.
+//!
+//! The text for the client names the element and the way out; the cause goes to the log, once, here. Never a stack trace,
+//! SQL, a token or an identifier of a patient in either.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use serde_json::{Value, json};
+
+use crate::storage::StorageError;
+
+/// The code system of the reasons for which Wellgate refuses.
+pub const REASON_SYSTEM: &str = "https://wellgate.example/fhir/CodeSystem/refusal-reason";
+
+/// One `OperationOutcome.issue`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issue {
+    /// A code of issue-type.
+    pub code: &'static str,
+    /// What is wrong and the way out.
+    pub details: String,
+    /// The element or parameter.
+    pub expression: Option<String>,
+    /// The code of the rule that refused.
+    pub reason: Option<&'static str>,
+}
+
+impl Issue {
+    /// An issue about the request as a whole.
+    pub fn new(code: &'static str, details: impl Into<String>) -> Self {
+        Self { code, details: details.into(), expression: None, reason: None }
+    }
+
+    /// An issue about one element.
+    pub fn at(expression: impl Into<String>, code: &'static str, details: impl Into<String>) -> Self {
+        Self { code, details: details.into(), expression: Some(expression.into()), reason: None }
+    }
+
+    fn to_value(&self, severity: &str) -> Value {
+        let mut issue = json!({"severity": severity, "code": self.code, "details": {"text": self.details}});
+        if let Some(reason) = self.reason {
+            issue["details"]["coding"] = json!([{"system": REASON_SYSTEM, "code": reason}]);
+        }
+        if let Some(expression) = &self.expression {
+            issue["expression"] = json!([expression]);
+        }
+        issue
+    }
+}
+
+/// How a request fails.
+#[derive(Debug)]
+pub enum Failure {
+    /// No token, or none that holds.
+    Unauthenticated {
+        /// Whether only its time is over.
+        expired: bool,
+    },
+    /// The token's scope or the client's registration does not allow the interaction.
+    Forbidden(Issue),
+    /// A rule does not allow the action with what the caller sees; the record it is about, for the trail.
+    Refused {
+        /// The code of the rule.
+        reason: &'static str,
+        /// What it means, and the element.
+        issue: Issue,
+        /// The record, where one is known.
+        compartment: Option<String>,
+    },
+    /// Unknown, or invisible to this caller.
+    NotFound,
+    /// Deleted, and the caller could see it.
+    Gone,
+    /// The path, the header or the search is not understood.
+    BadRequest(Vec<Issue>),
+    /// The content is wrong.
+    Unprocessable(Vec<Issue>),
+    /// `If-Match` is needed.
+    PreconditionRequired,
+    /// `If-Match` does not match, or another picked up first.
+    PreconditionFailed,
+    /// Concurrent writes kept moving what this was decided on.
+    Conflict,
+    /// The media type asked for is not served.
+    NotAcceptable,
+    /// The media type sent is not understood.
+    UnsupportedMediaType,
+    /// The interaction exists elsewhere, not here.
+    MethodNotAllowed,
+    /// Over a limit of size.
+    TooLarge(String),
+    /// Over a limit of rate: come back.
+    Throttled,
+    /// The database or a partner is away: come back.
+    Unavailable,
+    /// Ours.
+    Internal(&'static str),
+}
+
+impl From<StorageError> for Failure {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Busy => Self::Throttled,
+            StorageError::Moved | StorageError::KeyUsed => Self::Conflict,
+            StorageError::Unavailable(cause) => {
+                tracing::error!(error = %cause, "the database did not answer");
+                Self::Unavailable
+            }
+            StorageError::Corrupt(what) => Self::Internal(what),
+        }
+    }
+}
+
+impl Failure {
+    /// A refusal by a named rule.
+    pub fn refused(reason: &'static str, details: impl Into<String>, expression: Option<String>) -> Self {
+        let issue = Issue { code: "forbidden", details: details.into(), expression, reason: Some(reason) };
+        Self::Refused { reason, issue, compartment: None }
+    }
+
+    /// One thing wrong with the content.
+    pub fn content(expression: impl Into<String>, code: &'static str, details: impl Into<String>) -> Self {
+        Self::Unprocessable(vec![Issue::at(expression, code, details)])
+    }
+
+    /// The same failure about a known record.
+    #[must_use]
+    pub fn about(mut self, record: &str) -> Self {
+        if let Self::Refused { compartment, .. } = &mut self {
+            *compartment = Some(record.to_owned());
+        }
+        self
+    }
+
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Unauthenticated { .. } => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) | Self::Refused { .. } => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Gone => StatusCode::GONE,
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            Self::Conflict => StatusCode::CONFLICT,
+            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Throttled => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The code under which the trail keeps the refusal; none where nothing was refused to somebody.
+    pub fn audit_reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused { reason, .. } => Some(reason),
+            Self::Forbidden(_) => Some("scope"),
+            Self::NotFound => Some("not-found"),
+            Self::Gone => Some("deleted"),
+            Self::PreconditionFailed => Some("precondition-failed"),
+            Self::PreconditionRequired => Some("precondition-required"),
+            Self::Unprocessable(_) => Some("content"),
+            Self::BadRequest(_) => Some("request"),
+            Self::Conflict => Some("conflict"),
+            Self::TooLarge(_) => Some("too-costly"),
+            _ => None,
+        }
+    }
+
+    /// The record that the refusal is about, where it is known.
+    pub fn compartment(&self) -> Option<&str> {
+        if let Self::Refused { compartment, .. } = self { compartment.as_deref() } else { None }
+    }
+
+    /// The issues of the OperationOutcome.
+    pub fn issues(&self) -> Vec<Issue> {
+        let one = |code, text: &str| vec![Issue::new(code, text)];
+        match self {
+            Self::Unauthenticated { expired: true } => one("expired", "the access token has expired: ask for a new one"),
+            Self::Unauthenticated { expired: false } => one("login", "send a valid access token: Authorization: Bearer …"),
+            Self::Forbidden(issue) | Self::Refused { issue, .. } => vec![issue.clone()],
+            Self::NotFound => one("not-found", "no such resource"),
+            Self::Gone => one("deleted", "the resource was deleted"),
+            Self::BadRequest(issues) | Self::Unprocessable(issues) => issues.clone(),
+            Self::PreconditionRequired => one("required", "send If-Match with the version that you decided on"),
+            Self::PreconditionFailed => one("conflict", "the resource has changed since the version in If-Match"),
+            Self::Conflict => one("conflict", "others wrote the same at this moment: read again and repeat"),
+            Self::NotAcceptable => one("not-supported", "only JSON is served: application/fhir+json"),
+            Self::UnsupportedMediaType => one("not-supported", "send JSON: Content-Type: application/fhir+json"),
+            Self::MethodNotAllowed => one("not-supported", "this interaction is not offered here: see /fhir/metadata"),
+            Self::TooLarge(details) => one("too-costly", details),
+            Self::Throttled => one("throttled", "too many requests wait: repeat after the time in Retry-After"),
+            Self::Unavailable => one("transient", "the gateway cannot answer now: repeat after the time in Retry-After"),
+            Self::Internal(_) => one("exception", "the gateway failed; the request id leads to the cause in its log"),
+        }
+    }
+
+    /// The OperationOutcome as text.
+    pub fn outcome(&self) -> String {
+        let severity = if self.status().is_server_error() { "fatal" } else { "error" };
+        let issues: Vec<Value> = self.issues().iter().map(|issue| issue.to_value(severity)).collect();
+        json!({"resourceType": "OperationOutcome", "issue": issues}).to_string()
+    }
+
+    /// The HTTP answer.
+    pub fn into_response(self) -> Response<Body> {
+        if let Self::Internal(cause) = &self {
+            tracing::error!(cause, "the request failed");
+        }
+        let mut response = Response::new(Body::from(self.outcome()));
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON));
+        match self {
+            Self::Unauthenticated { .. } => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::Throttled | Self::Unavailable => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+/// The media type of every FHIR answer.
+pub const FHIR_JSON: &str = "application/fhir+json;charset=utf-8";
+
+/// An OperationOutcome that says what went well.
+pub fn information(details: &str) -> String {
+    json!({"resourceType": "OperationOutcome",
+        "issue": [{"severity": "information", "code": "informational", "details": {"text": details}}]})
+    .to_string()
+}

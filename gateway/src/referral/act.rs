@@ -1,0 +1,186 @@
+//! What the parties do with a Task: pick up, refuse, take back, begin, end.
+//!
+//! A party writes `Task.status` (and, as owner, what it has to say); every other element is the gateway's.
+
+use serde_json::Value;
+
+use super::close::send_feedback;
+use super::rooms::{decide_for, is_of_room};
+use super::step::{WORKFLOW_RULE, close, gateway_step, kind_of, state_of, step, waiting_cause};
+use crate::access::Draft;
+use crate::access::draft::gateway_permit;
+use crate::consent::{Decision, Permit, Reason};
+use crate::error::Failure;
+use crate::routing::transitions::{by_status, legal};
+use crate::routing::{Actor, Custody, Event, State, Transition};
+use crate::storage::write_set::{ReferralTask, Sight};
+
+/// What an owner may write beside the status.
+const OWNER_MEMBERS: &[&str] = &["statusReason", "businessStatus", "output", "note"];
+/// What says nothing about the workflow and is not compared.
+const IGNORED_MEMBERS: &[&str] = &["resourceType", "id", "meta", "text", "status", "lastModified"];
+
+/// The parts that the caller has in a Task; none where it is a stranger to it.
+pub fn parts(draft: &Draft<'_>, task: &ReferralTask) -> Vec<Actor> {
+    let caller = draft.caller;
+    let organization = caller.organization();
+    let mut actors = Vec::new();
+    if task.requester == organization {
+        actors.push(Actor::Sender);
+    }
+    if task.owner.as_deref() == Some(&*organization) {
+        actors.push(Actor::Owner);
+    }
+    if task.owner.is_none() && task.part_of.is_some() && is_of_room(caller, &task.room) {
+        actors.push(Actor::Room);
+    }
+    actors
+}
+
+/// A party writes a Task. `seen` is what the caller sees of it now, `sent` what it wrote.
+///
+/// # Errors
+/// 422 for a state that does not follow (naming those that do) or an element that is not the caller's to change; 403 where
+/// the Consents do not permit the act.
+pub async fn on_task(draft: &mut Draft<'_>, task: &ReferralTask, seen: &Value, sent: &Value) -> Result<(), Failure> {
+    let actors = parts(draft, task);
+    let row = wanted(task, sent, &actors)?;
+    let members = members(row.actor, seen, sent, &draft.caller.organization())?;
+    match row.event {
+        Event::PickUp => pick_up(draft, task, row).await,
+        Event::Reject if task.room.starts_with("pool/") => Err(Failure::content(
+            "Task.status",
+            "business-rule",
+            "a Task that waits for a pool is refused by no single member: leave it, and its time or its sender ends it",
+        )),
+        Event::Reject | Event::Cancel => {
+            give_back(draft, task, row).await?;
+            Ok(())
+        }
+        Event::Complete | Event::Fail => end(draft, task, row, &members, sent).await,
+        _ => step(draft, task, row, gateway_permit(WORKFLOW_RULE), &members).await.map(|_| ()),
+    }
+}
+
+fn wanted(task: &ReferralTask, sent: &Value, actors: &[Actor]) -> Result<&'static Transition, Failure> {
+    let status = sent.get("status").and_then(Value::as_str).unwrap_or_default();
+    let (Some(kind), Some(from)) = (kind_of(task), state_of(task)) else {
+        return Err(Failure::Internal("a referral's Task is in a state that the table does not know"));
+    };
+    State::from_code(status).and_then(|to| by_status(kind, from, to, actors)).ok_or_else(|| {
+        let legal = legal(kind, from, actors);
+        let ways = if legal.is_empty() { "none".to_owned() } else { legal.join(", ") };
+        let details = format!("from '{}' your organisation may bring this Task to: {ways}", from.code());
+        Failure::content("Task.status", "business-rule", details)
+    })
+}
+
+/// The members beside the status that the actor wrote, after checking that it wrote no other.
+fn members<'v>(
+    actor: Actor,
+    seen: &Value,
+    sent: &'v Value,
+    organization: &str,
+) -> Result<Vec<(&'v str, Value)>, Failure> {
+    let own: &[&str] = if actor == Actor::Owner { OWNER_MEMBERS } else { &[] };
+    let mut members = Vec::new();
+    for (name, value) in sent.as_object().into_iter().flatten() {
+        let is_claimed = name == "owner"
+            && actor == Actor::Room
+            && value.get("reference").and_then(Value::as_str).and_then(crate::routing::task::room).as_deref() == Some(organization);
+        if own.contains(&name.as_str()) {
+            members.push((name.as_str(), value.clone()));
+        } else if !IGNORED_MEMBERS.contains(&name.as_str()) && !is_claimed && seen.get(name) != Some(value) {
+            let details = "this element of a referral's Task is the gateway's: send it as you read it, or leave it out";
+            return Err(Failure::content(format!("Task.{name}"), "business-rule", details));
+        }
+    }
+    Ok(members)
+}
+
+/// One of the room takes the Task: custody moves, the sender is released, the dossier opens.
+async fn pick_up(draft: &mut Draft<'_>, task: &ReferralTask, row: &Transition) -> Result<(), Failure> {
+    let compartment = task.compartment.as_str();
+    let permit = permit_for_caller(draft, compartment).await?;
+    let organization = draft.caller.organization();
+    let picked = ReferralTask { owner: Some(organization.clone()), ..task.clone() };
+    let picked = step(draft, &picked, row, permit, &[]).await?;
+    let key = super::step::task_key(compartment, &task.id);
+    draft.set.dropped_sights.push((key.clone(), task.room.clone()));
+    draft.set.sights.push(Sight { key, grantee: organization.clone(), requires_consent: false });
+    draft.set.lifted_causes.push((compartment.to_owned(), waiting_cause(&task.id)));
+    draft.set.lifted_releases.push((compartment.to_owned(), organization.clone()));
+    close(draft, compartment, &task.requester, "release".to_owned());
+    let facts = draft.move_record(compartment).await?;
+    facts.custodian = organization;
+    facts.closures.clear();
+    follow(draft, &picked, Event::ForwardTaken, row.event).await
+}
+
+/// The Consents must permit the caller's organisation at this moment. A caller who may not read them is told no more than
+/// that there is no consent.
+async fn permit_for_caller(draft: &mut Draft<'_>, compartment: &str) -> Result<Permit, Failure> {
+    let consents = draft.consents(compartment).await?;
+    let registry = &draft.caller.registry;
+    let organization = registry.organization(draft.caller.organization_id());
+    let decision = organization.map(|organization| decide_for(registry, organization, &consents, draft.caller.now_ms));
+    match decision {
+        Some(Decision::Permit(permit)) => Ok(permit),
+        _ => Err(Failure::refused(Reason::NoConsent.code(), Reason::NoConsent.sentence(), None).about(compartment)),
+    }
+}
+
+/// The record goes back to its sender, with sight: after a refusal, a cancellation, an expiry or a withdrawal.
+pub(super) async fn give_back(draft: &mut Draft<'_>, task: &ReferralTask, row: &Transition) -> Result<ReferralTask, Failure> {
+    debug_assert_eq!(row.custody, Custody::Returns, "only such a row gives back");
+    let compartment = task.compartment.as_str();
+    let returned = step(draft, task, row, gateway_permit(WORKFLOW_RULE), &[]).await?;
+    draft.set.lifted_causes.push((compartment.to_owned(), waiting_cause(&task.id)));
+    let ends_chain = task.predecessor.is_none();
+    let facts = draft.move_record(compartment).await?;
+    facts.closures.retain(|(_, cause)| *cause != waiting_cause(&task.id));
+    if ends_chain {
+        facts.chain = None;
+    }
+    follow(draft, &returned, Event::ForwardReturned, row.event).await?;
+    Ok(returned)
+}
+
+/// The owner's care ends: it keeps the record by law, without sight, and the referrer gets its feedback.
+async fn end(
+    draft: &mut Draft<'_>,
+    task: &ReferralTask,
+    row: &Transition,
+    members: &[(&str, Value)],
+    sent: &Value,
+) -> Result<(), Failure> {
+    let compartment = task.compartment.as_str();
+    let ended = step(draft, task, row, gateway_permit(WORKFLOW_RULE), members).await?;
+    if row.event == Event::Complete {
+        send_feedback(draft, &ended, sent).await?;
+    }
+    let organization = draft.caller.organization();
+    close(draft, compartment, &organization, "release".to_owned());
+    let facts = draft.move_record(compartment).await?;
+    facts.chain = None;
+    facts.closures.push((organization, "release".to_owned()));
+    move_referral_task(draft, &ended, row.event).await
+}
+
+/// What follows for the Tasks around: the one that was forwarded, else the referral Task.
+async fn follow(draft: &mut Draft<'_>, task: &ReferralTask, forwarded: Event, event: Event) -> Result<(), Failure> {
+    let Some(predecessor) = &task.predecessor else { return move_referral_task(draft, task, event).await };
+    let tasks = draft.tasks(&task.compartment).await?;
+    if let Some(predecessor) = tasks.iter().find(|other| other.id == *predecessor) {
+        gateway_step(draft, predecessor, forwarded).await?;
+    }
+    Ok(())
+}
+
+async fn move_referral_task(draft: &mut Draft<'_>, task: &ReferralTask, event: Event) -> Result<(), Failure> {
+    let tasks = draft.tasks(&task.compartment).await?;
+    if let Some(referral) = tasks.iter().find(|other| Some(&other.id) == task.part_of.as_ref()) {
+        gateway_step(draft, referral, event).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,223 @@
+//! Placing and forwarding: an order finds its target, if a Consent allows the target.
+
+use serde_json::Value;
+
+use super::rooms::{decide_for_room, kind, organizations};
+use super::step::{close, kind_of, notify, state_of, task_key, waiting_cause};
+use crate::access::Draft;
+use crate::access::caller::Act;
+use crate::access::draft::{Put, gateway_permit};
+use crate::audit::AuditEvent;
+use crate::clock::format_instant;
+use crate::consent::Permit;
+use crate::error::Failure;
+use crate::routing::minimum::Minimum;
+use crate::routing::task::{TaskFacts, offers_an_order, reference, room, shown, whole};
+use crate::routing::transitions::transition;
+use crate::routing::{Actor, Event, Kind, State};
+use crate::storage::write_set::{ReferralTask, ResourceKey, Sight};
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// What a client's write asks for, if it asks for a referral at all.
+struct Offer {
+    room: String,
+    /// The element that names the target, for refusals.
+    expression: &'static str,
+}
+
+/// After a ServiceRequest was put: places it, if it is an active order with a registered target.
+///
+/// # Errors
+/// 422 where the target is unknown or ambiguous or a referral is under way; 403 with the reason where no Consent allows it.
+pub async fn on_order(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Failure> {
+    let Some(order) = draft.pending(key.resource_type, &key.id).map(|resource| resource.value.clone()) else {
+        return Ok(());
+    };
+    if order.get("status").and_then(Value::as_str) != Some("active") {
+        return Ok(());
+    }
+    let mut rooms = Vec::new();
+    for (n, performer) in order.get("performer").and_then(Value::as_array).into_iter().flatten().enumerate() {
+        let target = performer.get("reference").and_then(Value::as_str).and_then(room);
+        if let Some(target) = target.filter(|target| *target != draft.caller.organization()) {
+            known(draft, &target, &format!("ServiceRequest.performer[{n}]"))?;
+            rooms.push(target);
+        }
+    }
+    match (rooms.pop(), rooms.is_empty()) {
+        (None, _) => Ok(()),
+        (Some(room), true) => offer(draft, key, &order, &Offer { room, expression: "ServiceRequest.performer" }).await,
+        (Some(_), false) => Err(Failure::content(
+            "ServiceRequest.performer",
+            "business-rule",
+            "a referral goes to one organisation or one pool: name one, and forward later if it must go on",
+        )),
+    }
+}
+
+/// Whether a Task that a client creates offers an order to somebody else.
+pub fn is_offer(draft: &Draft<'_>, task: &Value) -> bool {
+    let owner = task.pointer("/owner/reference").and_then(Value::as_str).and_then(room);
+    offers_an_order(task) && owner.is_some_and(|owner| owner != draft.caller.organization())
+}
+
+/// A client creates an organisation Task: the order in its focus is placed with, or forwarded to, its owner. The gateway
+/// makes the Task; what it answers is its id.
+///
+/// # Errors
+/// As [`on_order`].
+pub async fn on_offer(draft: &mut Draft<'_>, compartment: &str, task: &Value) -> Result<ResourceKey, Failure> {
+    let owner = task.pointer("/owner/reference").and_then(Value::as_str).and_then(room).unwrap_or_default();
+    known(draft, &owner, "Task.owner")?;
+    let focus = task.pointer("/focus/reference").and_then(Value::as_str).unwrap_or_default();
+    let id = focus.strip_prefix("ServiceRequest/").unwrap_or_default();
+    let key = ResourceKey { compartment: compartment.to_owned(), resource_type: "ServiceRequest", id: id.to_owned() };
+    let Some(order) = draft.content(&key).await? else {
+        return Err(Failure::content("Task.focus", "value", "this ServiceRequest does not resolve in the Task's record"));
+    };
+    let order = order.content.value;
+    offer(draft, &key, &order, &Offer { room: owner, expression: "Task.owner" }).await?;
+    let made = draft.set.tasks.iter().rev().find(|task| task.kind == Kind::Organization.code());
+    made.map(|task| task_key(compartment, &task.id)).ok_or(Failure::Internal("an offer made no Task"))
+}
+
+fn known(draft: &Draft<'_>, room: &str, expression: &str) -> Result<(), Failure> {
+    match organizations(&draft.caller.registry, room) {
+        Some(organizations) if !organizations.is_empty() => Ok(()),
+        Some(_) => Err(Failure::content(expression, "business-rule", "this pool has no members yet: ask the operator")),
+        None => Err(Failure::content(
+            expression,
+            "business-rule",
+            "a referral goes to an organisation or a pool that the operator registered, and this is none",
+        )),
+    }
+}
+
+async fn offer(draft: &mut Draft<'_>, order: &ResourceKey, value: &Value, offer: &Offer) -> Result<(), Failure> {
+    let compartment = order.compartment.as_str();
+    let predecessor = forwarded_by(draft, order, offer).await?;
+    let permit = match decide_for_room(draft, compartment, &offer.room).await? {
+        Ok(permit) => permit,
+        Err(reason) => {
+            let expression = Some(offer.expression.to_owned());
+            return Err(Failure::refused(reason.code(), reason.sentence(), expression).about(compartment));
+        }
+    };
+    let made = make_tasks(draft, order, value, offer, predecessor.as_ref(), permit).await?;
+    let sender = draft.caller.organization();
+    close(draft, compartment, &sender, waiting_cause(&made.id));
+    close(draft, compartment, &offer.room, waiting_cause(&made.id));
+    let facts = draft.move_record(compartment).await?;
+    facts.chain = Some(order.id.clone());
+    facts.closures.push((sender, waiting_cause(&made.id)));
+    Ok(())
+}
+
+/// The organisation Task that is forwarded by this offer; none where the offer begins a chain.
+async fn forwarded_by(draft: &mut Draft<'_>, order: &ResourceKey, offer: &Offer) -> Result<Option<ReferralTask>, Failure> {
+    let Some(record) = draft.record(&order.compartment).await? else {
+        return Err(Failure::Internal("a record of a known resource is missing"));
+    };
+    let Some(chain) = record.facts.chain.clone() else { return Ok(None) };
+    let organization = draft.caller.organization();
+    let tasks = draft.tasks(&order.compartment).await?;
+    let own = tasks.into_iter().find(|task| {
+        let may = state_of(task).and_then(|state| transition(kind_of(task)?, Some(state), Actor::Owner, Event::Forward));
+        task.owner.as_deref() == Some(&*organization) && may.is_some()
+    });
+    match own {
+        Some(own) if chain == order.id => Ok(Some(own)),
+        _ => Err(Failure::content(
+            offer.expression,
+            "business-rule",
+            "this record carries a referral already: close or cancel it, or make a Patient record of its own for a second",
+        )),
+    }
+}
+
+/// Makes the referral Task (where the chain begins) and the organisation Task; answers the latter.
+async fn make_tasks(
+    draft: &mut Draft<'_>,
+    order: &ResourceKey,
+    value: &Value,
+    offer: &Offer,
+    predecessor: Option<&ReferralTask>,
+    permit: Permit,
+) -> Result<ReferralTask, Failure> {
+    let compartment = order.compartment.clone();
+    let patient = ResourceKey { compartment: compartment.clone(), resource_type: "Patient", id: compartment.clone() };
+    let patient = draft.content(&patient).await?.map(|stored| stored.content.value).unwrap_or_default();
+    let registry = &draft.caller.registry;
+    let minimum = Minimum::of(&patient, value, &kind(registry, &offer.room), today(&draft.instant));
+    let expires_ms = draft.caller.now_ms + i64::from(draft.app.waiting_days_max) * DAY_MS;
+    let basis = permit.basis().code();
+    let template = ReferralTask {
+        compartment,
+        id: order.id.clone(),
+        kind: Kind::Referral.code().to_owned(),
+        state: State::Requested.code().to_owned(),
+        requester: draft.caller.organization(),
+        room: offer.room.clone(),
+        owner: None,
+        part_of: None,
+        predecessor: None,
+        service_request: order.id.clone(),
+        expires_ms,
+    };
+    if let Some(predecessor) = predecessor {
+        let row = state_of(predecessor)
+            .and_then(|state| transition(Kind::Organization, Some(state), Actor::Owner, Event::Forward))
+            .ok_or(Failure::Internal("a Task that may be forwarded has no such row"))?;
+        super::step::step(draft, predecessor, row, gateway_permit(super::step::WORKFLOW_RULE), &[]).await?;
+    } else {
+        // The referral Task has the id of its order, as in the Belgian practice: whoever placed it knows where to look.
+        make(draft, &template, &minimum, gateway_permit(super::step::WORKFLOW_RULE));
+    }
+    let organization_task = ReferralTask {
+        id: AuditEvent::fresh_id(),
+        kind: Kind::Organization.code().to_owned(),
+        part_of: Some(order.id.clone()),
+        predecessor: predecessor.map(|task| task.id.clone()),
+        ..template
+    };
+    make(draft, &organization_task, &minimum, permit);
+    let row = transition(Kind::Organization, None, Actor::Sender, Event::Place)
+        .ok_or(Failure::Internal("the table has no row for placing"))?;
+    notify(draft, &organization_task, row.notices);
+    let event = if predecessor.is_some() { Event::Forward } else { Event::Place };
+    draft.note(Act::new("E", event.code()), basis, &task_key(&organization_task.compartment, &organization_task.id));
+    Ok(organization_task)
+}
+
+fn make(draft: &mut Draft<'_>, task: &ReferralTask, minimum: &Minimum, permit: Permit) {
+    let (patient, order) = (format!("Patient/{}", task.compartment), format!("ServiceRequest/{}", task.service_request));
+    let (requester, part_of) = (reference(&task.requester), task.part_of.as_ref().map(|id| format!("Task/{id}")));
+    let owner = task.part_of.is_some().then(|| reference(&task.room));
+    let expires = format_instant(task.expires_ms);
+    let facts = TaskFacts {
+        id: &task.id,
+        status: &task.state,
+        patient: &patient,
+        service_request: &order,
+        requester: &requester,
+        owner: owner.as_deref(),
+        part_of: part_of.as_deref(),
+        authored_on: &draft.instant,
+        expires: &expires,
+    };
+    let (whole, shown) = (whole(&facts, minimum), shown(&facts, minimum));
+    let key = task_key(&task.compartment, &task.id);
+    draft.put(permit, Put::made(key.clone(), whole, Some(shown)));
+    draft.set.sights.push(Sight { key: key.clone(), grantee: task.requester.clone(), requires_consent: false });
+    if task.part_of.is_some() {
+        draft.set.sights.push(Sight { key, grantee: task.room.clone(), requires_consent: true });
+    }
+    draft.set.tasks.push(task.clone());
+}
+
+/// Year, month and day of an instant.
+fn today(instant: &str) -> (i64, i64, i64) {
+    let mut parts = instant.get(..10).unwrap_or_default().split('-').map(|part| part.parse().unwrap_or(0));
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0), parts.next().unwrap_or(0))
+}

@@ -1,0 +1,174 @@
+//! Reading the trail, and counting refusals of callers who did not say who they are.
+
+use sqlx::{AssertSqlSafe, Row};
+
+use super::resource::Unrecorded;
+use super::sight::{VIEWER, Viewer, bind_viewer};
+use super::{Store, StorageError, read, write};
+
+/// A stored audit event, ready to be made into a FHIR `AuditEvent`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredEvent {
+    /// The record touched.
+    pub compartment: String,
+    /// Its id.
+    pub id: String,
+    /// UTC milliseconds.
+    pub recorded_ms: i64,
+    /// `AuditEvent.action`.
+    pub action: String,
+    /// The interaction or the act of a referral.
+    pub subtype: String,
+    /// `AuditEvent.outcome`.
+    pub outcome: String,
+    /// Why it was refused.
+    pub reason: String,
+    /// `organization/<id>`.
+    pub organization: String,
+    /// The client.
+    pub client: String,
+    /// `practitioner/<id>`, or empty.
+    pub practitioner: String,
+    /// The purpose of use.
+    pub purpose: String,
+    /// On what the access rested.
+    pub basis: String,
+    /// The type touched.
+    pub resource_type: String,
+    /// The id touched.
+    pub resource_id: String,
+    /// The version, 0 where none.
+    pub version_id: i64,
+    /// The request.
+    pub request_id: String,
+}
+
+/// Which events of a trail are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    /// One record, or every one that the viewer holds.
+    pub compartment: Option<String>,
+    /// One event.
+    pub id: Option<String>,
+    /// From this moment on (UTC milliseconds).
+    pub from_ms: Option<i64>,
+    /// Before this moment.
+    pub until_ms: Option<i64>,
+    /// `0` or `8`.
+    pub outcome: Option<String>,
+    /// Events before this id, newest first.
+    pub before: Option<String>,
+    /// Events of a page; one more is answered to tell whether there is a next.
+    pub count: u32,
+}
+
+/// A trail is read by the record's custodian, where no closure shuts it out: who looked for whom is itself a disclosure.
+const SEEN: &str = "EXISTS (SELECT 1 FROM record c WHERE c.compartment = a.compartment AND c.custodian = v.organization) \
+     AND NOT EXISTS (SELECT 1 FROM closure x WHERE x.compartment = a.compartment AND x.grantee = v.organization)";
+
+fn matching(filter: &EventFilter) -> String {
+    let mut sql = format!(" FROM v CROSS JOIN audit_event a WHERE {SEEN}");
+    if filter.compartment.is_some() {
+        sql.push_str(" AND a.compartment = $6");
+    } else {
+        sql.push_str(" AND $6 = '' AND a.compartment IN (SELECT c.compartment FROM record c WHERE c.custodian = v.organization)");
+    }
+    sql.push_str(if filter.id.is_some() { " AND a.id = $7" } else { " AND $7 = ''" });
+    sql.push_str(" AND a.recorded_ms >= $8 AND a.recorded_ms < $9");
+    sql.push_str(if filter.outcome.is_some() { " AND a.outcome = $10" } else { " AND $10 = ''" });
+    sql
+}
+
+macro_rules! bind_filter {
+    ($query:expr, $viewer:expr, $filter:expr) => {
+        bind_viewer!($query, $viewer)
+            .bind($filter.compartment.as_deref().unwrap_or_default())
+            .bind($filter.id.as_deref().unwrap_or_default())
+            .bind($filter.from_ms.unwrap_or(i64::MIN))
+            .bind($filter.until_ms.unwrap_or(i64::MAX))
+            .bind($filter.outcome.as_deref().unwrap_or_default())
+    };
+}
+
+impl Store {
+    /// The events that the viewer may see, newest first.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn audit_events(
+        &self,
+        viewer: &Viewer,
+        filter: &EventFilter,
+    ) -> Result<Unrecorded<Vec<StoredEvent>>, StorageError> {
+        let before = if filter.before.is_some() { " AND a.id < $11" } else { " AND $11 = ''" };
+        let sql = format!(
+            "{VIEWER} SELECT a.compartment, a.id, a.recorded_ms, a.action, a.subtype, a.outcome, a.reason, a.organization, \
+             a.client, a.practitioner, a.purpose, a.basis, a.resource_type, a.resource_id, a.version_id, a.request_id{}{before} \
+             ORDER BY a.id DESC LIMIT $12",
+            matching(filter)
+        );
+        read!(&self.database, |pool| {
+            let query = bind_filter!(sqlx::query(AssertSqlSafe(sql)), viewer, filter)
+                .bind(filter.before.as_deref().unwrap_or_default())
+                .bind(i64::from(filter.count) + 1);
+            let rows = query.fetch_all(pool).await?;
+            let event = |row: &_| StoredEvent {
+                compartment: Row::get(row, 0),
+                id: Row::get(row, 1),
+                recorded_ms: Row::get(row, 2),
+                action: Row::get(row, 3),
+                subtype: Row::get(row, 4),
+                outcome: Row::get(row, 5),
+                reason: Row::get(row, 6),
+                organization: Row::get(row, 7),
+                client: Row::get(row, 8),
+                practitioner: Row::get(row, 9),
+                purpose: Row::get(row, 10),
+                basis: Row::get(row, 11),
+                resource_type: Row::get(row, 12),
+                resource_id: Row::get(row, 13),
+                version_id: Row::get(row, 14),
+                request_id: Row::get(row, 15),
+            };
+            Ok(Unrecorded::new(rows.iter().map(event).collect()))
+        })
+    }
+
+    /// How many events [`Store::audit_events`] would answer over all pages.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn count_audit_events(&self, viewer: &Viewer, filter: &EventFilter) -> Result<u64, StorageError> {
+        let sql = format!("{VIEWER} SELECT COUNT(*){}", matching(filter));
+        read!(&self.database, |pool| {
+            let row = bind_filter!(sqlx::query(AssertSqlSafe(sql)), viewer, filter).fetch_one(pool).await?;
+            Ok(u64::try_from(row.get::<i64, _>(0)).unwrap_or_default())
+        })
+    }
+
+    /// Adds to the refusals of a minute: one row a minute and reason, however many there were.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn count_refusals(&self, minute_ms: i64, reason: &str, refusals: i64) -> Result<(), StorageError> {
+        let sql = "INSERT INTO refusal_count (minute_ms, reason, refusals) VALUES ($1, $2, $3) \
+                   ON CONFLICT (minute_ms, reason) DO UPDATE SET refusals = refusal_count.refusals + excluded.refusals";
+        write!(&self.database, |pool| {
+            sqlx::query(sql).bind(minute_ms).bind(reason).bind(refusals).execute(pool).await?;
+            Ok(())
+        })
+    }
+
+    /// The refusals counted since a moment, by reason.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn refusal_counts(&self, since_ms: i64) -> Result<Vec<(String, i64)>, StorageError> {
+        let sql = "SELECT reason, CAST(SUM(refusals) AS BIGINT) FROM refusal_count WHERE minute_ms >= $1 \
+                   GROUP BY reason ORDER BY reason";
+        read!(&self.database, |pool| {
+            let rows = sqlx::query(sql).bind(since_ms).fetch_all(pool).await?;
+            Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+        })
+    }
+}

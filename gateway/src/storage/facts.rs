@@ -1,0 +1,183 @@
+//! What a decision needs to know: custody, Consents, workflow. It is read to decide, never to be shown.
+
+use sqlx::Row;
+
+use super::write_set::{ReferralTask, ResourceKey, VersionId};
+use super::{Store, StorageError, read};
+use crate::search::parameters::type_name;
+
+/// A record: who holds it and what closes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordFacts {
+    /// The compartment.
+    pub compartment: String,
+    /// `organization/<id>` of the custodian.
+    pub custodian: String,
+    /// Compared again when the write set is written.
+    pub epoch: i64,
+    /// The referral Task of the chain under way.
+    pub chain: Option<String>,
+    /// Grantee and cause of every closure.
+    pub closures: Vec<(String, String)>,
+}
+
+/// A resource as a decision needs it, whoever may see it.
+#[derive(Clone, Debug)]
+pub struct Located {
+    /// Where it is kept.
+    pub key: ResourceKey,
+    /// Its current version.
+    pub version: VersionId,
+    /// `organization/<id>` of whoever wrote the current version.
+    pub author: String,
+    /// Whether the current version is a deletion.
+    pub deleted: bool,
+    /// The stored bytes.
+    pub body: String,
+    /// The stored minimum.
+    pub minimum: Option<String>,
+}
+
+const LOCATED: &str = "SELECT compartment, resource_type, id, version_id, author, deleted, body, minimum FROM resource ";
+const TASK: &str = "SELECT compartment, id, kind, state, requester, room, owner, part_of, predecessor, service_request, \
+                    expires_ms FROM referral_task ";
+
+macro_rules! located {
+    ($row:expr) => {
+        type_name(&$row.get::<String, _>(1)).map(|resource_type| Located {
+            key: ResourceKey { compartment: $row.get(0), resource_type, id: $row.get(2) },
+            version: VersionId($row.get(3)),
+            author: $row.get(4),
+            deleted: $row.get::<i64, _>(5) != 0,
+            body: $row.get(6),
+            minimum: $row.get(7),
+        })
+    };
+}
+macro_rules! task {
+    ($row:expr) => {
+        ReferralTask {
+            compartment: $row.get(0),
+            id: $row.get(1),
+            kind: $row.get(2),
+            state: $row.get(3),
+            requester: $row.get(4),
+            room: $row.get(5),
+            owner: $row.get(6),
+            part_of: $row.get(7),
+            predecessor: $row.get(8),
+            service_request: $row.get(9),
+            expires_ms: $row.get(10),
+        }
+    };
+}
+
+impl Store {
+    /// The facts of a record; none where no such record is held here.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn record_facts(&self, compartment: &str) -> Result<Option<RecordFacts>, StorageError> {
+        let sql = "SELECT r.custodian, r.epoch, r.chain, c.grantee, c.cause FROM record r \
+                   LEFT JOIN closure c ON c.compartment = r.compartment WHERE r.compartment = $1";
+        read!(&self.database, |pool| {
+            let rows = sqlx::query(sql).bind(compartment).fetch_all(pool).await?;
+            let Some(first) = rows.first() else { return Ok(None) };
+            let closure = |row: &_| -> Option<(String, String)> {
+                Some((Row::get::<Option<String>, _>(row, 3)?, Row::get::<Option<String>, _>(row, 4)?))
+            };
+            Ok(Some(RecordFacts {
+                compartment: compartment.to_owned(),
+                custodian: first.get(0),
+                epoch: first.get(1),
+                chain: first.get(2),
+                closures: rows.iter().filter_map(closure).collect(),
+            }))
+        })
+    }
+
+    /// Every Consent of a record that is not deleted, whatever its status; the author is whoever recorded it first.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn consents(&self, compartment: &str) -> Result<Vec<Located>, StorageError> {
+        let sql = format!("{LOCATED} WHERE compartment = $1 AND resource_type = 'Consent' AND deleted = 0 ORDER BY id");
+        let sql = sqlx::AssertSqlSafe(sql);
+        read!(&self.database, |pool| {
+            let rows = sqlx::query(sql).bind(compartment).fetch_all(pool).await?;
+            Ok(rows.iter().filter_map(|row| located!(row)).collect())
+        })
+    }
+
+    /// The current version of a resource, whoever may see it.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn locate(&self, resource_type: &str, id: &str) -> Result<Option<Located>, StorageError> {
+        let sql = sqlx::AssertSqlSafe(format!("{LOCATED} WHERE resource_type = $1 AND id = $2"));
+        read!(&self.database, |pool| {
+            let row = sqlx::query(sql).bind(resource_type).bind(id).fetch_optional(pool).await?;
+            Ok(row.and_then(|row| located!(row)))
+        })
+    }
+
+    /// The organisation that first wrote a resource: whoever recorded a Consent may always withdraw it.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn recorder(&self, key: &ResourceKey) -> Result<Option<String>, StorageError> {
+        let sql = "SELECT author FROM (SELECT author, version_id FROM resource WHERE compartment = $1 AND resource_type = $2 \
+                   AND id = $3 UNION ALL SELECT author, version_id FROM resource_history WHERE compartment = $1 \
+                   AND resource_type = $2 AND id = $3) AS versions ORDER BY version_id LIMIT 1";
+        read!(&self.database, |pool| {
+            let query = sqlx::query(sql).bind(&key.compartment).bind(key.resource_type).bind(&key.id);
+            Ok(query.fetch_optional(pool).await?.map(|row| row.get(0)))
+        })
+    }
+
+    /// The workflow row of one Task.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn referral_task(&self, id: &str) -> Result<Option<ReferralTask>, StorageError> {
+        let sql = sqlx::AssertSqlSafe(format!("{TASK} WHERE id = $1"));
+        read!(&self.database, |pool| {
+            Ok(sqlx::query(sql).bind(id).fetch_optional(pool).await?.map(|row| task!(row)))
+        })
+    }
+
+    /// The workflow rows of a record, oldest first.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn referral_tasks(&self, compartment: &str) -> Result<Vec<ReferralTask>, StorageError> {
+        let sql = sqlx::AssertSqlSafe(format!("{TASK} WHERE compartment = $1 ORDER BY id"));
+        read!(&self.database, |pool| {
+            Ok(sqlx::query(sql).bind(compartment).fetch_all(pool).await?.iter().map(|row| task!(row)).collect())
+        })
+    }
+
+    /// Tasks whose waiting is over at `now_ms`, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn expired_tasks(&self, now_ms: i64, limit: i64) -> Result<Vec<ReferralTask>, StorageError> {
+        let sql = format!("{TASK} WHERE state = 'requested' AND kind = 'organization' AND expires_ms <= $1 LIMIT $2");
+        let sql = sqlx::AssertSqlSafe(sql);
+        read!(&self.database, |pool| {
+            let rows = sqlx::query(sql).bind(now_ms).bind(limit).fetch_all(pool).await?;
+            Ok(rows.iter().map(|row| task!(row)).collect())
+        })
+    }
+
+    /// How often a condition was decided on, for a [`super::write_set::Precondition::Guard`].
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn guard_epoch(&self, name: &str) -> Result<i64, StorageError> {
+        read!(&self.database, |pool| {
+            let row = sqlx::query("SELECT epoch FROM guard WHERE name = $1").bind(name).fetch_optional(pool).await?;
+            Ok(row.map_or(0, |row| row.get(0)))
+        })
+    }
+}

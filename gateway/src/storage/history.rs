@@ -1,0 +1,105 @@
+//! vread and history: the versions of what the viewer sees now.
+//!
+//! A version is visible exactly if its resource is visible now, so that a release or a withdrawal closes the past too.
+
+use sqlx::AssertSqlSafe;
+
+use super::resource::{Seen, Unrecorded};
+use super::sight::{LEVEL, VIEWER, Viewer, bind_viewer};
+use super::write_set::VersionId;
+use super::{Store, StorageError, read};
+
+const COLUMNS: &str = "s.level, x.compartment, x.resource_type, x.id, x.version_id, x.last_updated_ms, x.author, x.method, \
+                       x.deleted, CASE WHEN s.level = 1 THEN x.body ELSE COALESCE(x.minimum, '') END AS body";
+
+/// `s`: the resources that the viewer sees; `h`: every version of them, as the viewer sees it.
+fn versions(which: &str) -> String {
+    let on = "x.compartment = s.compartment AND x.resource_type = s.resource_type AND x.id = s.id \
+              AND (s.level = 1 OR x.minimum IS NOT NULL OR x.deleted = 1)";
+    format!(
+        "{VIEWER}, s AS (SELECT * FROM (SELECT r.compartment, r.resource_type, r.id, {LEVEL} AS level \
+           FROM v CROSS JOIN resource r WHERE {which}) AS every WHERE level > 0), \
+         h AS (SELECT {COLUMNS} FROM s JOIN resource x ON {on} \
+           UNION ALL SELECT {COLUMNS} FROM s JOIN resource_history x ON {on}) SELECT * FROM h "
+    )
+}
+
+/// Where a page of a history ends, for the next to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistoryPage {
+    /// Versions before this one, newest first; none for the first page.
+    pub before: Option<VersionId>,
+    /// Versions of a page.
+    pub count: u32,
+}
+
+impl Store {
+    /// One version of a resource that the viewer sees.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn vread(
+        &self,
+        viewer: &Viewer,
+        resource_type: &'static str,
+        id: &str,
+        version: VersionId,
+    ) -> Result<Unrecorded<Option<Seen>>, StorageError> {
+        let sql = format!("{} WHERE version_id = $8", versions("r.resource_type = $6 AND r.id = $7"));
+        read!(&self.database, |pool| {
+            let query = bind_viewer!(sqlx::query(AssertSqlSafe(sql)), viewer).bind(resource_type).bind(id).bind(version.0);
+            let row = query.fetch_optional(pool).await?;
+            Ok(Unrecorded::new(row.as_ref().and_then(Seen::from_row)))
+        })
+    }
+
+    /// The versions of one resource, newest first, one more than a page to tell whether there is a next.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn instance_history(
+        &self,
+        viewer: &Viewer,
+        resource_type: &'static str,
+        id: &str,
+        page: HistoryPage,
+    ) -> Result<Unrecorded<Vec<Seen>>, StorageError> {
+        let sql = format!(
+            "{} WHERE version_id < $8 ORDER BY version_id DESC LIMIT $9",
+            versions("r.resource_type = $6 AND r.id = $7")
+        );
+        read!(&self.database, |pool| {
+            let query = bind_viewer!(sqlx::query(AssertSqlSafe(sql)), viewer)
+                .bind(resource_type)
+                .bind(id)
+                .bind(page.before.map_or(i64::MAX, |version| version.0))
+                .bind(i64::from(page.count) + 1);
+            let rows = query.fetch_all(pool).await?;
+            Ok(Unrecorded::new(rows.iter().filter_map(Seen::from_row).collect()))
+        })
+    }
+
+    /// The versions of all resources of a type that the viewer sees, newest first, one more than a page.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn type_history(
+        &self,
+        viewer: &Viewer,
+        resource_type: &'static str,
+        page: HistoryPage,
+    ) -> Result<Unrecorded<Vec<Seen>>, StorageError> {
+        let sql = format!(
+            "{} WHERE version_id < $7 ORDER BY version_id DESC, id DESC LIMIT $8",
+            versions("r.resource_type = $6")
+        );
+        read!(&self.database, |pool| {
+            let query = bind_viewer!(sqlx::query(AssertSqlSafe(sql)), viewer)
+                .bind(resource_type)
+                .bind(page.before.map_or(i64::MAX, |version| version.0))
+                .bind(i64::from(page.count) + 1);
+            let rows = query.fetch_all(pool).await?;
+            Ok(Unrecorded::new(rows.iter().filter_map(Seen::from_row).collect()))
+        })
+    }
+}

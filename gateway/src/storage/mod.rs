@@ -1,0 +1,237 @@
+//! All SQL of the gateway: one text for SQLite and PostgreSQL wherever speed allows.
+//!
+//! Read functions take the viewer and join sight in SQL; write functions take a permitted write set. This module knows
+//! neither HTTP nor FHIR interactions, and it never decides: what it enforces was decided by `consent` and written as rows.
+
+pub mod audit;
+pub mod delivery;
+pub mod facts;
+pub mod history;
+pub mod idempotency;
+mod precondition;
+mod reader;
+pub mod registry;
+pub mod resource;
+mod rows;
+pub mod search;
+pub mod sight;
+mod statements;
+pub mod write_set;
+mod writer;
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, PgPool, SqlSafeStr, SqlitePool};
+
+use self::reader::Reader;
+use self::writer::Writer;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
+
+/// Runs one body on either pool for a read: `$executor` is the pool.
+macro_rules! read {
+    ($database:expr, |$executor:ident| $body:expr) => {
+        match $database {
+            $crate::storage::Database::Sqlite { reader: $executor, .. } => $body,
+            $crate::storage::Database::Postgres { pool: $executor } => $body,
+        }
+    };
+}
+/// Runs one body on either pool for a small write outside the group-commit writer (operator and maintenance work).
+macro_rules! write {
+    ($database:expr, |$executor:ident| $body:expr) => {
+        match $database {
+            $crate::storage::Database::Sqlite { writer: $executor, .. } => $body,
+            $crate::storage::Database::Postgres { pool: $executor } => $body,
+        }
+    };
+}
+pub(crate) use {read, write};
+
+/// The pools of one database. Consent, idempotency and custody are always read from the primary.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// Embedded: one connection writes, several read.
+    Sqlite {
+        /// The only connection that writes.
+        writer: SqlitePool,
+        /// Read-only connections.
+        reader: SqlitePool,
+    },
+    /// The production store.
+    Postgres {
+        /// Connections for both.
+        pool: PgPool,
+    },
+}
+
+/// Why the storage could not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// The database is away, out of space or too slow: the caller may try again.
+    #[error("the database did not answer")]
+    Unavailable(#[source] Arc<sqlx::Error>),
+    /// Too many write sets wait already.
+    #[error("too many writes are waiting")]
+    Busy,
+    /// What the write set was decided on has moved: decide again.
+    #[error("what this was decided on has changed meanwhile")]
+    Moved,
+    /// The idempotency key was used meanwhile.
+    #[error("this idempotency key was used meanwhile")]
+    KeyUsed,
+    /// A row does not read as what was written there.
+    #[error("a stored row is not readable: {0}")]
+    Corrupt(&'static str),
+}
+
+impl From<sqlx::Error> for StorageError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Unavailable(Arc::new(error))
+    }
+}
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The URL is neither `sqlite:PATH` nor `postgres://…`.
+    #[error("database.url must start with sqlite: or postgres://")]
+    Url,
+    /// The database refused or is away.
+    #[error("the database could not be opened: {0}")]
+    Database(#[from] sqlx::Error),
+    /// A migration failed, or the schema is newer than this program.
+    #[error("the schema could not be brought up to date: {0}")]
+    Migration(#[from] MigrateError),
+}
+
+/// How to open a store.
+#[derive(Clone, Debug)]
+pub struct StoreSettings {
+    /// `sqlite:PATH` or `postgres://user@host/database`.
+    pub url: String,
+    /// Connections for reading (SQLite) or in all (PostgreSQL).
+    pub connections_max: u32,
+    /// Tasks that commit groups of write sets on PostgreSQL; SQLite always has one.
+    pub writers: usize,
+    /// Write sets that may wait before a caller is told to come back.
+    pub write_queue_max: usize,
+}
+
+impl StoreSettings {
+    /// The settings of a small installation on the given database.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), connections_max: 8, writers: 4, write_queue_max: 4096 }
+    }
+}
+
+/// The store: resources with every version, index, grants, audit events, deliveries and keys, on either database.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(crate) database: Database,
+    writer: Writer,
+    reader: Reader,
+}
+
+impl Store {
+    /// Opens the database and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`OpenError`] where the URL, the database or a migration fails.
+    pub async fn open(settings: &StoreSettings) -> Result<Self, OpenError> {
+        let database = Database::connect(settings).await?;
+        database.migrate().await?;
+        let writer = Writer::start(&database, settings.writers, settings.write_queue_max);
+        let reader = Reader::start(&database);
+        Ok(Self { database, writer, reader })
+    }
+
+    /// Asks the database a question: readiness, not liveness.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`].
+    pub async fn ping(&self) -> Result<(), StorageError> {
+        read!(&self.database, |pool| sqlx::query("SELECT 1").execute(pool).await.map(|_| ()))?;
+        Ok(())
+    }
+
+    /// Waits until everything accepted is committed, then closes the connections.
+    pub async fn close(&self) {
+        self.writer.drain().await;
+        match &self.database {
+            Database::Sqlite { writer, reader } => {
+                reader.close().await;
+                writer.close().await;
+            }
+            Database::Postgres { pool } => pool.close().await,
+        }
+    }
+}
+
+impl Database {
+    async fn connect(settings: &StoreSettings) -> Result<Self, OpenError> {
+        if settings.url.starts_with("sqlite:") {
+            Self::connect_sqlite(settings).await
+        } else if settings.url.starts_with("postgres:") || settings.url.starts_with("postgresql:") {
+            Self::connect_postgres(settings).await
+        } else {
+            Err(OpenError::Url)
+        }
+    }
+
+    async fn connect_sqlite(settings: &StoreSettings) -> Result<Self, OpenError> {
+        let options = SqliteConnectOptions::from_str(&settings.url)?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // An acknowledged referral survives a power cut: group commit makes the sync cheap.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(10))
+            .statement_cache_capacity(200)
+            .pragma("temp_store", "memory")
+            .pragma("cache_size", "-16384");
+        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        let reader = SqlitePoolOptions::new()
+            .max_connections(settings.connections_max)
+            .test_before_acquire(false)
+            .connect_lazy_with(options.read_only(true));
+        Ok(Self::Sqlite { writer, reader })
+    }
+
+    async fn connect_postgres(settings: &StoreSettings) -> Result<Self, OpenError> {
+        let options = PgConnectOptions::from_str(&settings.url)?.statement_cache_capacity(200);
+        let pool = PgPoolOptions::new()
+            .max_connections(settings.connections_max.max(4))
+            .acquire_timeout(Duration::from_secs(5))
+            .test_before_acquire(false)
+            .connect_with(options)
+            .await?;
+        Ok(Self::Postgres { pool })
+    }
+
+    async fn migrate(&self) -> Result<(), OpenError> {
+        match self {
+            Self::Sqlite { writer, .. } => {
+                let mut migrations = MIGRATIONS.clone();
+                for migration in migrations.migrations.to_mut() {
+                    let text = migration.sql.as_str().replace("/*SQLITE WITHOUT ROWID */", "WITHOUT ROWID");
+                    migration.sql = AssertSqlSafe(text).into_sql_str();
+                }
+                migrations.run(writer).await?;
+            }
+            Self::Postgres { pool } => {
+                sqlx::query(CODE_POINT_TEXT).execute(pool).await?;
+                MIGRATIONS.run(pool).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whatever is sorted or searched compares by code point on both databases: prefix ranges and cursors depend on it.
+const CODE_POINT_TEXT: &str = "DO $$ BEGIN CREATE DOMAIN code_point_text AS text COLLATE \"C\"; \
+     EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$";

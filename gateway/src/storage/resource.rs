@@ -1,0 +1,141 @@
+//! Reading resources as a viewer sees them, and the seal that what was read leaves only after it was recorded.
+
+use sqlx::{ColumnIndex, Decode, Row, Type};
+
+use super::sight::Viewer;
+use super::write_set::{Method, ResourceKey, VersionId, WriteSet};
+use super::{Store, StorageError};
+use crate::audit::AuditEvent;
+use crate::search::parameters::type_name;
+
+/// One version of a resource as the viewer sees it.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// Where it is kept.
+    pub key: ResourceKey,
+    /// Its version.
+    pub version: VersionId,
+    /// UTC milliseconds.
+    pub last_updated_ms: i64,
+    /// `organization/<id>` of whoever wrote the version.
+    pub author: String,
+    /// How the version came to be.
+    pub method: Method,
+    /// Whether the version is a deletion.
+    pub deleted: bool,
+    /// Whether this is all of it, or only the minimum made by the gateway.
+    pub whole: bool,
+    /// The bytes to show.
+    pub body: String,
+}
+
+impl Seen {
+    /// Reads a row with the named columns `compartment … level, body`.
+    pub(super) fn from_row<'r, R>(row: &'r R) -> Option<Self>
+    where
+        R: Row,
+        &'static str: ColumnIndex<R>,
+        String: Decode<'r, R::Database> + Type<R::Database>,
+        i64: Decode<'r, R::Database> + Type<R::Database>,
+    {
+        Some(Self {
+            key: ResourceKey {
+                compartment: row.get("compartment"),
+                resource_type: type_name(&row.get::<String, _>("resource_type"))?,
+                id: row.get("id"),
+            },
+            version: VersionId(row.get("version_id")),
+            last_updated_ms: row.get("last_updated_ms"),
+            author: row.get("author"),
+            method: Method::from_verb(&row.get::<String, _>("method"))?,
+            deleted: row.get::<i64, _>("deleted") != 0,
+            whole: row.get::<i64, _>("level") == 1,
+            body: row.get("body"),
+        })
+    }
+}
+
+/// What was read and not yet recorded: it cannot be looked into, only recorded. So no answer leaves without its event.
+#[derive(Debug)]
+#[must_use]
+pub struct Unrecorded<T>(T);
+
+impl<T> Unrecorded<T> {
+    pub(super) fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    /// Looks at what the audit events need, without letting the value out.
+    pub fn touched<'a, R>(&'a self, touched: impl FnOnce(&'a T) -> R) -> R
+    where
+        R: IntoIterator<Item = Touched>,
+    {
+        touched(&self.0)
+    }
+}
+
+/// One resource that an answer shows, as its audit event names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Touched {
+    /// The record.
+    pub compartment: String,
+    /// The type.
+    pub resource_type: String,
+    /// The id.
+    pub resource_id: String,
+    /// The version.
+    pub version_id: i64,
+}
+
+impl Touched {
+    /// The resource of a seen version.
+    pub fn of(seen: &Seen) -> Self {
+        Self {
+            compartment: seen.key.compartment.clone(),
+            resource_type: seen.key.resource_type.to_owned(),
+            resource_id: seen.key.id.clone(),
+            version_id: seen.version.0,
+        }
+    }
+}
+
+impl Store {
+    /// The current version of a resource, if it exists for the viewer (a deleted one is a seen deletion).
+    ///
+    /// # Errors
+    /// [`StorageError`] where the database is away.
+    pub async fn read(
+        &self,
+        viewer: Viewer,
+        resource_type: &'static str,
+        id: &str,
+    ) -> Result<Unrecorded<Option<Seen>>, StorageError> {
+        Ok(Unrecorded::new(self.reader.ask(viewer, resource_type, id.to_owned()).await?))
+    }
+
+    /// Makes the audit events durable, then lets the value out.
+    ///
+    /// # Errors
+    /// [`StorageError`]: then there is no answer either.
+    pub async fn record<T>(&self, value: Unrecorded<T>, audit: Vec<AuditEvent>) -> Result<T, StorageError> {
+        self.record_only(audit).await?;
+        Ok(value.0)
+    }
+
+    /// Makes audit events durable that show nothing: refusals.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn record_only(&self, audit: Vec<AuditEvent>) -> Result<(), StorageError> {
+        self.writer.apply(WriteSet { audit, ..WriteSet::default() }).await
+    }
+
+    /// Applies a write set, whole or not at all.
+    ///
+    /// # Errors
+    /// [`StorageError::Moved`] where a precondition does not hold any more, [`StorageError::KeyUsed`], or the database is
+    /// away. Nothing was written then.
+    pub async fn apply(&self, set: WriteSet) -> Result<(), StorageError> {
+        self.writer.apply(set).await
+    }
+}

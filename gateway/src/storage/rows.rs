@@ -1,0 +1,332 @@
+//! Fat statements: many rows of one table in one statement, from one description for both databases.
+//!
+//! `SQLite` unpacks a JSON array (`json_each`), PostgreSQL arrays (`UNNEST`): a statement a table whatever the number of
+//! rows, where a statement a row costs ten times as much.
+
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+use sqlx::{AssertSqlSafe, PgConnection, SqliteConnection};
+
+/// The type of a column, as far as binding cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Integer,
+}
+
+/// One value of a row.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(untagged)]
+pub(super) enum Cell {
+    Text(String),
+    Integer(i64),
+    Null(()),
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+impl From<i64> for Cell {
+    fn from(number: i64) -> Self {
+        Self::Integer(number)
+    }
+}
+impl<T: Into<Cell>> From<Option<T>> for Cell {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null(()), Into::into)
+    }
+}
+
+/// The rows of one statement, all of the same shape.
+pub(super) type Rows = Vec<Vec<Cell>>;
+
+/// A statement over rows: `head` consumes `tail`'s relation `q` whose columns are named.
+pub(super) struct Fat {
+    sqlite: String,
+    postgres: String,
+    kinds: Vec<Kind>,
+}
+
+impl Fat {
+    /// `INSERT INTO table (columns) SELECT … ` with `suffix` (an `ON CONFLICT` clause, or empty).
+    pub(super) fn insert(table: &str, columns: &[(&str, Kind)], suffix: &str) -> Self {
+        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+        let names = names.join(", ");
+        // SQLite reads "SELECT … ON CONFLICT" as a join without a WHERE clause between.
+        let head = format!("INSERT INTO {table} ({names}) SELECT {names} FROM ");
+        Self::over(&head, columns, &format!(" WHERE true {suffix}"))
+    }
+
+    /// `head` + the relation `q(columns)` + `tail`.
+    pub(super) fn over(head: &str, columns: &[(&str, Kind)], tail: &str) -> Self {
+        let mut sqlite = format!("{head}(SELECT ");
+        let mut postgres = format!("{head}UNNEST(");
+        for (n, (name, kind)) in columns.iter().enumerate() {
+            let comma = if n == 0 { "" } else { ", " };
+            let _ = write!(sqlite, "{comma}json_extract(value, '$[{n}]') AS {name}");
+            let array = if *kind == Kind::Text { "text[]" } else { "bigint[]" };
+            let _ = write!(postgres, "{comma}CAST(${} AS {array})", n + 1);
+        }
+        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+        let _ = write!(sqlite, " FROM json_each($1)) AS q{tail}");
+        let _ = write!(postgres, ") AS q({}){tail}", names.join(", "));
+        Self { sqlite, postgres, kinds: columns.iter().map(|(_, kind)| *kind).collect() }
+    }
+
+    pub(super) async fn run_sqlite(&self, connection: &mut SqliteConnection, rows: &Rows) -> Result<u64, sqlx::Error> {
+        let query = sqlx::query(AssertSqlSafe(self.sqlite.clone())).bind(json(rows)?);
+        Ok(query.execute(connection).await?.rows_affected())
+    }
+
+    pub(super) async fn run_postgres(&self, connection: &mut PgConnection, rows: &Rows) -> Result<u64, sqlx::Error> {
+        let mut query = sqlx::query(AssertSqlSafe(self.postgres.clone()));
+        for (n, kind) in self.kinds.iter().enumerate() {
+            query = match kind {
+                Kind::Text => query.bind(texts(rows, n)),
+                Kind::Integer => query.bind(integers(rows, n)),
+            };
+        }
+        Ok(query.execute(connection).await?.rows_affected())
+    }
+
+    pub(super) fn sqlite_text(&self) -> &str {
+        &self.sqlite
+    }
+
+    pub(super) fn postgres_text(&self) -> &str {
+        &self.postgres
+    }
+}
+
+/// The rows as the JSON text that `json_each` unpacks.
+pub(super) fn json(rows: &Rows) -> Result<String, sqlx::Error> {
+    serde_json::to_string(rows).map_err(|error| sqlx::Error::Encode(error.into()))
+}
+
+/// Column `n` as a text array.
+pub(super) fn texts(rows: &Rows, n: usize) -> Vec<Option<String>> {
+    let text = |row: &Vec<Cell>| match &row[n] {
+        Cell::Text(text) => Some(text.clone()),
+        Cell::Integer(number) => Some(number.to_string()),
+        Cell::Null(()) => None,
+    };
+    rows.iter().map(text).collect()
+}
+
+/// Column `n` as an integer array.
+pub(super) fn integers(rows: &Rows, n: usize) -> Vec<Option<i64>> {
+    rows.iter().map(|row| if let Cell::Integer(number) = &row[n] { Some(*number) } else { None }).collect()
+}
+
+macro_rules! fat {
+    ($(#[$doc:meta])* $name:ident = $make:expr) => {
+        $(#[$doc])*
+        pub(super) static $name: LazyLock<Fat> = LazyLock::new(|| $make);
+    };
+}
+
+use Kind::{Integer, Text};
+
+const RESOURCE: &[(&str, Kind)] = &[
+    ("compartment", Text),
+    ("resource_type", Text),
+    ("id", Text),
+    ("version_id", Integer),
+    ("last_updated_ms", Integer),
+    ("author", Text),
+    ("method", Text),
+    ("deleted", Integer),
+    ("body", Text),
+    ("minimum", Text),
+];
+const RESOURCE_KEY: &[(&str, Kind)] = &[("compartment", Text), ("resource_type", Text), ("id", Text)];
+
+fat!(NEW_RECORD = Fat::insert(
+    "record",
+    &[("compartment", Text), ("custodian", Text), ("epoch", Integer), ("chain", Text), ("created_ms", Integer)],
+    ""
+));
+fat!(MOVE_RECORD = Fat::over(
+    "UPDATE record SET custodian = q.custodian, epoch = q.epoch, chain = q.chain FROM ",
+    &[("compartment", Text), ("custodian", Text), ("epoch", Integer), ("chain", Text)],
+    " WHERE record.compartment = q.compartment"
+));
+fat!(
+    /// Keeps the version that an update is about to replace.
+    KEEP_VERSION = Fat::over(
+        "INSERT INTO resource_history SELECT r.compartment, r.resource_type, r.id, r.version_id, r.last_updated_ms, \
+         r.author, r.method, r.deleted, r.body, r.minimum FROM ",
+        RESOURCE_KEY,
+        " JOIN resource r ON r.compartment = q.compartment AND r.resource_type = q.resource_type AND r.id = q.id"
+    )
+);
+fat!(PUT_RESOURCE = Fat::insert(
+    "resource",
+    RESOURCE,
+    "ON CONFLICT (compartment, resource_type, id) DO UPDATE SET version_id = excluded.version_id, \
+     last_updated_ms = excluded.last_updated_ms, author = excluded.author, method = excluded.method, \
+     deleted = excluded.deleted, body = excluded.body, minimum = excluded.minimum"
+));
+fat!(DROP_INDEX = Fat::over(
+    "DELETE FROM search_index WHERE (compartment, resource_type, id) IN (SELECT compartment, resource_type, id FROM ",
+    RESOURCE_KEY,
+    ")"
+));
+fat!(PUT_INDEX = Fat::insert(
+    "search_index",
+    &[
+        ("compartment", Text),
+        ("resource_type", Text),
+        ("id", Text),
+        ("ordinal", Integer),
+        ("parameter", Text),
+        ("system", Text),
+        ("value", Text),
+        ("low_ms", Integer),
+        ("high_ms", Integer),
+        ("sight", Integer)
+    ],
+    ""
+));
+fat!(DROP_GRANTS = Fat::over(
+    "DELETE FROM access_grant WHERE (compartment, consent_id) IN (SELECT compartment, consent_id FROM ",
+    &[("compartment", Text), ("consent_id", Text)],
+    ")"
+));
+fat!(PUT_GRANT = Fat::insert(
+    "access_grant",
+    &[
+        ("compartment", Text),
+        ("consent_id", Text),
+        ("rule", Integer),
+        ("grantee", Text),
+        ("effect", Text),
+        ("excepts", Integer),
+        ("purposes", Integer),
+        ("from_ms", Integer),
+        ("until_ms", Integer)
+    ],
+    ""
+));
+fat!(
+    /// A closure is lifted by its cause, for whomever it was.
+    LIFT_CLOSURE = Fat::over(
+        "DELETE FROM closure WHERE (compartment, cause) IN (SELECT compartment, cause FROM ",
+        &[("compartment", Text), ("cause", Text)],
+        ")"
+    )
+);
+fat!(
+    /// A release is lifted for one grantee, when a later Consent names it again.
+    LIFT_RELEASE = Fat::over(
+        "DELETE FROM closure WHERE cause = 'release' AND (compartment, grantee) IN (SELECT compartment, grantee FROM ",
+        &[("compartment", Text), ("grantee", Text)],
+        ")"
+    )
+);
+fat!(PUT_CLOSURE = Fat::insert(
+    "closure",
+    &[("compartment", Text), ("grantee", Text), ("cause", Text), ("since_ms", Integer)],
+    "ON CONFLICT (compartment, grantee, cause) DO NOTHING"
+));
+fat!(DROP_SIGHT = Fat::over(
+    "DELETE FROM sight WHERE (compartment, resource_type, id, grantee) IN \
+     (SELECT compartment, resource_type, id, grantee FROM ",
+    &[("compartment", Text), ("resource_type", Text), ("id", Text), ("grantee", Text)],
+    ")"
+));
+fat!(PUT_SIGHT = Fat::insert(
+    "sight",
+    &[("compartment", Text), ("resource_type", Text), ("id", Text), ("grantee", Text), ("requires_consent", Integer)],
+    "ON CONFLICT (compartment, resource_type, id, grantee) DO UPDATE SET requires_consent = excluded.requires_consent"
+));
+fat!(PUT_TASK = Fat::insert(
+    "referral_task",
+    &[
+        ("compartment", Text),
+        ("id", Text),
+        ("kind", Text),
+        ("state", Text),
+        ("requester", Text),
+        ("room", Text),
+        ("owner", Text),
+        ("part_of", Text),
+        ("predecessor", Text),
+        ("service_request", Text),
+        ("expires_ms", Integer)
+    ],
+    "ON CONFLICT (compartment, id) DO UPDATE SET state = excluded.state, owner = excluded.owner"
+));
+fat!(PUT_AUDIT = Fat::insert(
+    "audit_event",
+    &[
+        ("compartment", Text),
+        ("id", Text),
+        ("recorded_ms", Integer),
+        ("action", Text),
+        ("subtype", Text),
+        ("outcome", Text),
+        ("reason", Text),
+        ("organization", Text),
+        ("client", Text),
+        ("practitioner", Text),
+        ("purpose", Text),
+        ("basis", Text),
+        ("resource_type", Text),
+        ("resource_id", Text),
+        ("version_id", Integer),
+        ("request_id", Text)
+    ],
+    ""
+));
+fat!(PUT_DELIVERY = Fat::insert(
+    "delivery",
+    &[
+        ("compartment", Text),
+        ("id", Text),
+        ("partner", Text),
+        ("kind", Text),
+        ("resource_type", Text),
+        ("resource_id", Text),
+        ("version_id", Integer),
+        ("state", Text),
+        ("attempts", Integer),
+        ("due_ms", Integer),
+        ("leased_until_ms", Integer),
+        ("fence", Integer)
+    ],
+    ""
+));
+fat!(
+    /// What waited to leave about a resource does not leave any more.
+    VOID_DELIVERY = Fat::over(
+        "UPDATE delivery SET state = 'void', fence = fence + 1 WHERE state IN ('waiting', 'leased') \
+         AND (compartment, resource_type, resource_id) IN (SELECT compartment, resource_type, resource_id FROM ",
+        &[("compartment", Text), ("resource_type", Text), ("resource_id", Text)],
+        ")"
+    )
+);
+fat!(PUT_KEY = Fat::insert(
+    "idempotency_key",
+    &[
+        ("client_id", Text),
+        ("idempotency_key", Text),
+        ("fingerprint", Text),
+        ("answer", Text),
+        ("created_ms", Integer)
+    ],
+    ""
+));
+fat!(PUT_GUARD = Fat::insert(
+    "guard",
+    &[("name", Text), ("epoch", Integer), ("touched_ms", Integer)],
+    "ON CONFLICT (name) DO UPDATE SET epoch = excluded.epoch, touched_ms = excluded.touched_ms"
+));

@@ -1,0 +1,85 @@
+//! What a viewer sees, as SQL: the one predicate that every read, search, count, page and history joins.
+//!
+//! Three ways lead to a resource: it is of the directory; its record is held by the viewer's organisation; a Consent in
+//! force permits the viewer and none denies it. A closure (release, transit, waiting room) shuts the latter two. What is
+//! left then is the minimum of single resources, by a row of `sight`. The twin of the consent part is
+//! `consent::evaluate`, and a property test holds the two together.
+
+/// Who looks: the identities that grants and custody are joined with, all of them registered by the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Viewer {
+    /// `organization/<id>`.
+    pub organization: String,
+    /// `practitioner/<id>`, or empty.
+    pub practitioner: String,
+    /// `kind/<code>`.
+    pub kind: String,
+    /// One bit of a purpose set: the purpose of use of this request.
+    pub purpose: i64,
+    /// The moment of the request, UTC milliseconds.
+    pub now_ms: i64,
+}
+
+/// The compartment of what belongs to no person: organisations, practitioners, questionnaires.
+pub const DIRECTORY: &str = "directory";
+
+/// Binds `$1` to `$5` as the viewer; every query with a sight begins so.
+pub(super) const VIEWER: &str = "WITH v AS (SELECT CAST($1 AS TEXT) AS organization, CAST($2 AS TEXT) AS practitioner, \
+     CAST($3 AS TEXT) AS kind, CAST($4 AS BIGINT) AS purpose, CAST($5 AS BIGINT) AS now_ms)";
+
+macro_rules! permitted {
+    () => {
+        "(EXISTS (SELECT 1 FROM access_grant g WHERE g.compartment = r.compartment AND g.effect = 'permit' \
+           AND g.grantee IN (v.organization, v.practitioner, v.kind, '*') AND (g.purposes & v.purpose) <> 0 \
+           AND g.from_ms <= v.now_ms AND v.now_ms < g.until_ms) \
+         AND NOT EXISTS (SELECT 1 FROM access_grant d WHERE d.compartment = r.compartment AND d.effect = 'deny' \
+           AND d.grantee IN (v.organization, v.practitioner, v.kind, '*') AND (d.purposes & v.purpose) <> 0 \
+           AND d.from_ms <= v.now_ms AND v.now_ms < d.until_ms \
+           AND NOT EXISTS (SELECT 1 FROM access_grant e WHERE e.compartment = d.compartment \
+             AND e.consent_id = d.consent_id AND e.effect = 'exception' AND e.excepts = d.rule \
+             AND e.grantee IN (v.organization, v.practitioner, v.kind, '*') AND (e.purposes & v.purpose) <> 0 \
+             AND e.from_ms <= v.now_ms AND v.now_ms < e.until_ms)))"
+    };
+}
+
+macro_rules! level {
+    () => {
+        concat!(
+            "(CASE WHEN r.compartment = 'directory' THEN 1 \
+              WHEN NOT EXISTS (SELECT 1 FROM closure x WHERE x.compartment = r.compartment \
+                AND (x.grantee = v.organization OR x.grantee IN \
+                  (SELECT m.pool FROM pool_member m WHERE m.organization = v.organization))) \
+               AND (EXISTS (SELECT 1 FROM record c WHERE c.compartment = r.compartment \
+                 AND c.custodian = v.organization) OR (r.resource_type <> 'Consent' AND ",
+            permitted!(),
+            ")) THEN 1 \
+              WHEN r.minimum IS NOT NULL AND EXISTS (SELECT 1 FROM sight s WHERE s.compartment = r.compartment \
+                AND s.resource_type = r.resource_type AND s.id = r.id \
+                AND (s.grantee = v.organization OR s.grantee IN \
+                  (SELECT m.pool FROM pool_member m WHERE m.organization = v.organization)) \
+                AND (s.requires_consent = 0 OR ",
+            permitted!(),
+            ")) THEN 2 ELSE 0 END)"
+        )
+    };
+}
+
+/// 1: the viewer sees all of resource row `r`; 2: its minimum; 0: it does not exist for the viewer.
+/// A Consent is read by the record's custodian only: it names whom the patient excluded.
+pub(super) const LEVEL: &str = level!();
+
+/// Whether the Consents in force permit viewer `v` the compartment of row `r`.
+pub(super) const PERMITTED: &str = permitted!();
+
+/// Binds the five columns of a [`Viewer`] to a query.
+macro_rules! bind_viewer {
+    ($query:expr, $viewer:expr) => {
+        $query
+            .bind($viewer.organization.as_str())
+            .bind($viewer.practitioner.as_str())
+            .bind($viewer.kind.as_str())
+            .bind($viewer.purpose)
+            .bind($viewer.now_ms)
+    };
+}
+pub(super) use bind_viewer;

@@ -1,0 +1,244 @@
+//! Write sets as the few fat statements of one transaction, in the order in which they must run.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use super::precondition::Ground;
+use super::rows::{self, Cell, Fat, Rows};
+use super::write_set::{NewVersion, ResourceKey, WriteSet};
+use crate::audit::AuditEvent;
+
+/// One fat statement with its rows.
+pub(super) struct Statement {
+    pub(super) fat: &'static Fat,
+    pub(super) rows: Rows,
+}
+
+/// The statements of all sets together; tables without a row have none.
+pub(super) fn statements(sets: &[&WriteSet]) -> Vec<Statement> {
+    let mut all = Vec::new();
+    let mut add = |fat: &'static LazyLock<Fat>, rows: Rows| {
+        if !rows.is_empty() {
+            all.push(Statement { fat, rows });
+        }
+    };
+    let each = |rows: fn(&WriteSet) -> Rows| -> Rows { sets.iter().flat_map(|set| rows(set)).collect() };
+    add(&rows::NEW_RECORD, each(new_records));
+    add(&rows::MOVE_RECORD, last_moves(sets));
+    add(&rows::KEEP_VERSION, each(|set| replaced(set).map(key_row).collect()));
+    add(&rows::DROP_INDEX, each(|set| replaced(set).map(key_row).collect()));
+    add(&rows::PUT_RESOURCE, each(|set| set.versions.iter().map(version_row).collect()));
+    add(&rows::PUT_INDEX, each(index_rows));
+    add(&rows::DROP_GRANTS, each(|set| set.dropped_grants.iter().map(pair_row).collect()));
+    add(&rows::PUT_GRANT, each(grant_rows));
+    add(&rows::LIFT_CLOSURE, each(|set| set.lifted_causes.iter().map(pair_row).collect()));
+    add(&rows::LIFT_RELEASE, each(|set| set.lifted_releases.iter().map(pair_row).collect()));
+    add(&rows::PUT_CLOSURE, each(closure_rows));
+    add(&rows::DROP_SIGHT, each(dropped_sight_rows));
+    add(&rows::PUT_SIGHT, each(sight_rows));
+    add(&rows::PUT_TASK, each(task_rows));
+    add(&rows::VOID_DELIVERY, each(|set| set.voided_deliveries.iter().map(key_row).collect()));
+    add(&rows::PUT_DELIVERY, each(delivery_rows));
+    add(&rows::PUT_KEY, each(idempotency_rows));
+    let now_ms = sets.iter().flat_map(|set| &set.audit).map(|event| event.recorded_ms).max().unwrap_or(0);
+    add(&rows::PUT_GUARD, Ground::moved_guards(sets.iter().copied(), now_ms));
+    add(&rows::PUT_AUDIT, each(|set| set.audit.iter().map(audit_row).collect()));
+    all
+}
+
+fn new_records(set: &WriteSet) -> Rows {
+    let row = |record: &super::write_set::RecordState| {
+        let created_ms = set.versions.first().map_or(0, |version| version.last_updated_ms);
+        vec![
+            record.compartment.as_str().into(),
+            record.custodian.as_str().into(),
+            record.epoch.into(),
+            record.chain.clone().into(),
+            created_ms.into(),
+        ]
+    };
+    set.new_records.iter().map(row).collect()
+}
+
+/// A record moves at most once a group: its epoch is a precondition of whoever moves it.
+fn last_moves(sets: &[&WriteSet]) -> Rows {
+    let records = sets.iter().flat_map(|set| &set.moved_records);
+    let row = |record: &super::write_set::RecordState| {
+        vec![
+            record.compartment.as_str().into(),
+            record.custodian.as_str().into(),
+            record.epoch.into(),
+            record.chain.clone().into(),
+        ]
+    };
+    records.map(row).collect()
+}
+
+fn replaced(set: &WriteSet) -> impl Iterator<Item = &ResourceKey> {
+    set.versions.iter().filter(|version| version.replaces).map(|version| &version.key)
+}
+
+fn key_row(key: &ResourceKey) -> Vec<Cell> {
+    vec![key.compartment.as_str().into(), key.resource_type.into(), key.id.as_str().into()]
+}
+
+fn pair_row(pair: &(String, String)) -> Vec<Cell> {
+    vec![pair.0.as_str().into(), pair.1.as_str().into()]
+}
+
+fn version_row(version: &NewVersion) -> Vec<Cell> {
+    let mut row = key_row(&version.key);
+    row.extend([
+        version.version.0.into(),
+        version.last_updated_ms.into(),
+        version.author.as_str().into(),
+        version.method.verb().into(),
+        i64::from(version.method == super::write_set::Method::Delete).into(),
+        version.body.as_str().into(),
+        version.minimum.clone().into(),
+    ]);
+    row
+}
+
+fn index_rows(set: &WriteSet) -> Rows {
+    let mut rows = Vec::new();
+    for version in &set.versions {
+        for (ordinal, (index, sight)) in (0_i64..).zip(&version.index) {
+            let mut row = key_row(&version.key);
+            row.extend([
+                ordinal.into(),
+                index.parameter.into(),
+                index.system.as_str().into(),
+                index.value.as_str().into(),
+                index.low_ms.into(),
+                index.high_ms.into(),
+                (*sight).into(),
+            ]);
+            rows.push(row);
+        }
+    }
+    rows
+}
+
+fn grant_rows(set: &WriteSet) -> Rows {
+    let row = |grant: &super::write_set::GrantRow| {
+        vec![
+            grant.compartment.as_str().into(),
+            grant.consent_id.as_str().into(),
+            grant.rule.into(),
+            grant.grantee.as_str().into(),
+            grant.effect.into(),
+            grant.excepts.into(),
+            grant.purposes.into(),
+            grant.from_ms.into(),
+            grant.until_ms.into(),
+        ]
+    };
+    set.grants.iter().map(row).collect()
+}
+
+fn closure_rows(set: &WriteSet) -> Rows {
+    let row = |closure: &super::write_set::Closure| {
+        vec![
+            closure.compartment.as_str().into(),
+            closure.grantee.as_str().into(),
+            closure.cause.as_str().into(),
+            closure.since_ms.into(),
+        ]
+    };
+    set.closures.iter().map(row).collect()
+}
+
+fn dropped_sight_rows(set: &WriteSet) -> Rows {
+    let row = |(key, grantee): &(ResourceKey, String)| {
+        let mut row = key_row(key);
+        row.push(grantee.as_str().into());
+        row
+    };
+    set.dropped_sights.iter().map(row).collect()
+}
+
+fn sight_rows(set: &WriteSet) -> Rows {
+    let row = |sight: &super::write_set::Sight| {
+        let mut row = key_row(&sight.key);
+        row.extend([sight.grantee.as_str().into(), i64::from(sight.requires_consent).into()]);
+        row
+    };
+    set.sights.iter().map(row).collect()
+}
+
+fn task_rows(set: &WriteSet) -> Rows {
+    // One write set may move a Task twice (a forward and its return): the last word counts.
+    let mut seen = HashSet::new();
+    let mut rows = Vec::new();
+    for task in set.tasks.iter().rev().filter(|task| seen.insert(task.id.as_str())) {
+        rows.push(vec![
+            task.compartment.as_str().into(),
+            task.id.as_str().into(),
+            task.kind.as_str().into(),
+            task.state.as_str().into(),
+            task.requester.as_str().into(),
+            task.room.as_str().into(),
+            task.owner.clone().into(),
+            task.part_of.clone().into(),
+            task.predecessor.clone().into(),
+            task.service_request.as_str().into(),
+            task.expires_ms.into(),
+        ]);
+    }
+    rows
+}
+
+fn delivery_rows(set: &WriteSet) -> Rows {
+    let row = |delivery: &super::write_set::NewDelivery| {
+        vec![
+            delivery.compartment.as_str().into(),
+            delivery.id.as_str().into(),
+            delivery.partner.as_str().into(),
+            delivery.kind.into(),
+            delivery.resource_type.into(),
+            delivery.resource_id.as_str().into(),
+            delivery.version.0.into(),
+            "waiting".into(),
+            0.into(),
+            delivery.due_ms.into(),
+            0.into(),
+            0.into(),
+        ]
+    };
+    set.deliveries.iter().map(row).collect()
+}
+
+fn idempotency_rows(set: &WriteSet) -> Rows {
+    let row = |key: &super::write_set::IdempotencyKey| {
+        vec![
+            key.client_id.as_str().into(),
+            key.key.as_str().into(),
+            key.fingerprint.as_str().into(),
+            key.answer.as_str().into(),
+            key.created_ms.into(),
+        ]
+    };
+    set.idempotency.iter().map(row).collect()
+}
+
+fn audit_row(event: &AuditEvent) -> Vec<Cell> {
+    vec![
+        event.compartment.as_str().into(),
+        event.id.as_str().into(),
+        event.recorded_ms.into(),
+        event.action.into(),
+        event.subtype.into(),
+        event.outcome.code().into(),
+        event.reason.as_str().into(),
+        event.organization.as_str().into(),
+        event.client.as_str().into(),
+        event.practitioner.as_str().into(),
+        event.purpose.as_str().into(),
+        event.basis.into(),
+        event.resource_type.as_str().into(),
+        event.resource_id.as_str().into(),
+        event.version_id.into(),
+        event.request_id.as_str().into(),
+    ]
+}

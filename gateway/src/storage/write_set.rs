@@ -1,0 +1,297 @@
+//! One change of state as one value: what it was decided on, and every row that it writes.
+//!
+//! Pure code builds it; the writer applies it in one transaction, whole or not at all.
+
+use std::fmt;
+
+use crate::audit::AuditEvent;
+use crate::consent::Permit;
+use crate::search::index::IndexRow;
+
+/// The version of a resource: opaque to clients, ordered within a resource, without gaps that count hidden changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VersionId(pub i64);
+
+impl VersionId {
+    /// The version after `previous`, made at `now_ms`: time in the upper bits, so that it sorts by time as well.
+    pub fn after(previous: Option<VersionId>, now_ms: i64, random: u16) -> Self {
+        let fresh = (now_ms << 16) | i64::from(random);
+        Self(previous.map_or(fresh, |previous| fresh.max(previous.0 + 1)))
+    }
+
+    /// Reads what `Display` wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        (text.len() <= 16).then(|| i64::from_str_radix(text, 16).ok().filter(|number| *number > 0)).flatten().map(Self)
+    }
+}
+
+impl fmt::Display for VersionId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:x}", self.0)
+    }
+}
+
+/// Where a resource is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ResourceKey {
+    /// The record (a Patient's id), `organization/<id>`, or `directory`.
+    pub compartment: String,
+    /// A FHIR resource type.
+    pub resource_type: &'static str,
+    /// The logical id.
+    pub id: String,
+}
+
+/// What a write set was decided on. If one moved meanwhile, nothing of the set is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Precondition {
+    /// The record's custody, consents and closures are as they were.
+    Epoch {
+        /// The record.
+        compartment: String,
+        /// The epoch read.
+        epoch: i64,
+    },
+    /// The resource's current version is this one.
+    Version {
+        /// The resource.
+        key: ResourceKey,
+        /// The version read.
+        version: VersionId,
+    },
+    /// Nobody decided on the same condition meanwhile; committing moves the guard on.
+    Guard {
+        /// The hash of the condition.
+        name: String,
+        /// The epoch read, 0 where there was none.
+        epoch: i64,
+    },
+}
+
+/// A record as it is to be after the commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordState {
+    /// The compartment.
+    pub compartment: String,
+    /// `organization/<id>` of the custodian.
+    pub custodian: String,
+    /// Moves on with every change of custody, consent or closure.
+    pub epoch: i64,
+    /// The referral Task's id of the chain under way.
+    pub chain: Option<String>,
+}
+
+/// How a version came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// By create.
+    Post,
+    /// By update.
+    Put,
+    /// By delete.
+    Delete,
+}
+
+impl Method {
+    /// The HTTP verb of `Bundle.entry.request.method`.
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    /// Reads what `verb` wrote.
+    pub fn from_verb(verb: &str) -> Option<Self> {
+        match verb {
+            "POST" => Some(Self::Post),
+            "PUT" => Some(Self::Put),
+            "DELETE" => Some(Self::Delete),
+            _ => None,
+        }
+    }
+}
+
+/// A new version of a resource.
+#[derive(Clone, Debug)]
+pub struct NewVersion {
+    /// Where it is kept.
+    pub key: ResourceKey,
+    /// The new version.
+    pub version: VersionId,
+    /// UTC milliseconds, the same as in `meta.lastUpdated`.
+    pub last_updated_ms: i64,
+    /// `organization/<id>` of whoever wrote this version.
+    pub author: String,
+    /// How it came to be.
+    pub method: Method,
+    /// The bytes that a reader gets; empty for a deletion.
+    pub body: String,
+    /// What is shown of it to a waiting room or a past sender.
+    pub minimum: Option<String>,
+    /// How it is found. The flag says from which form a row was made: 1 whole, 2 minimum, 3 both.
+    pub index: Vec<(IndexRow, i64)>,
+    /// Whether an earlier version exists.
+    pub replaces: bool,
+}
+
+/// One row of access grants: a rule of one Consent for one grantee.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantRow {
+    /// The record that the Consent opens.
+    pub compartment: String,
+    /// The Consent's id.
+    pub consent_id: String,
+    /// The rule's ordinal within the Consent.
+    pub rule: i64,
+    /// Who is meant.
+    pub grantee: String,
+    /// `permit`, `deny` or `exception`.
+    pub effect: &'static str,
+    /// The deny rule that an exception lifts.
+    pub excepts: Option<i64>,
+    /// Bits of the purposes.
+    pub purposes: i64,
+    /// UTC milliseconds, inclusive.
+    pub from_ms: i64,
+    /// UTC milliseconds, exclusive.
+    pub until_ms: i64,
+}
+
+/// A grantee shut out of a record whatever a Consent says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closure {
+    /// The record.
+    pub compartment: String,
+    /// `organization/<id>` or `pool/<id>`.
+    pub grantee: String,
+    /// `release`, or `task/<id>` of the Task that waits.
+    pub cause: String,
+    /// UTC milliseconds.
+    pub since_ms: i64,
+}
+
+/// A grantee who sees the minimum of one resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// The resource.
+    pub key: ResourceKey,
+    /// `organization/<id>` or `pool/<id>`.
+    pub grantee: String,
+    /// Whether a Consent must permit the grantee at the moment of reading.
+    pub requires_consent: bool,
+}
+
+/// The workflow row of a referral's Task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReferralTask {
+    /// The record.
+    pub compartment: String,
+    /// The Task's id.
+    pub id: String,
+    /// `referral` or `organization`.
+    pub kind: String,
+    /// The code of `Task.status`.
+    pub state: String,
+    /// `organization/<id>` that placed or forwarded.
+    pub requester: String,
+    /// The waiting room: `organization/<id>` or `pool/<id>`.
+    pub room: String,
+    /// `organization/<id>` after pick-up.
+    pub owner: Option<String>,
+    /// The referral Task that an organisation Task is part of.
+    pub part_of: Option<String>,
+    /// The organisation Task that was forwarded by this one.
+    pub predecessor: Option<String>,
+    /// The order.
+    pub service_request: String,
+    /// When the waiting ends, UTC milliseconds.
+    pub expires_ms: i64,
+}
+
+/// What must leave the gateway: a reference to a version, never a payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewDelivery {
+    /// The record.
+    pub compartment: String,
+    /// Time-ordered id.
+    pub id: String,
+    /// `organization/<id>` or a partner's name.
+    pub partner: String,
+    /// What is to be told.
+    pub kind: &'static str,
+    /// About which version.
+    pub resource_type: &'static str,
+    /// About which resource.
+    pub resource_id: String,
+    /// About which version.
+    pub version: VersionId,
+    /// When it may be sent, UTC milliseconds.
+    pub due_ms: i64,
+}
+
+/// What is remembered of an answered request: its fingerprint, status and locations, never a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// Whose key.
+    pub client_id: String,
+    /// The key sent.
+    pub key: String,
+    /// SHA-256 of method, path and body.
+    pub fingerprint: String,
+    /// Status and location lines.
+    pub answer: String,
+    /// UTC milliseconds.
+    pub created_ms: i64,
+}
+
+/// One change of state.
+#[derive(Clone, Debug, Default)]
+pub struct WriteSet {
+    /// What it was decided on.
+    pub preconditions: Vec<Precondition>,
+    /// Records that begin.
+    pub new_records: Vec<RecordState>,
+    /// Records that change hands, consent or closure.
+    pub moved_records: Vec<RecordState>,
+    /// New versions: private, for [`WriteSet::write`] is the only way in.
+    pub(super) versions: Vec<NewVersion>,
+    /// Consents whose rules are dropped (and written anew by `grants`).
+    pub dropped_grants: Vec<(String, String)>,
+    /// Rules of the Consents in force.
+    pub grants: Vec<GrantRow>,
+    /// Causes whose closures end: compartment and cause.
+    pub lifted_causes: Vec<(String, String)>,
+    /// Releases that end for one grantee: compartment and grantee.
+    pub lifted_releases: Vec<(String, String)>,
+    /// Closures that begin.
+    pub closures: Vec<Closure>,
+    /// Sights that end.
+    pub dropped_sights: Vec<(ResourceKey, String)>,
+    /// Sights that begin.
+    pub sights: Vec<Sight>,
+    /// Workflow rows.
+    pub tasks: Vec<ReferralTask>,
+    /// The trail.
+    pub audit: Vec<AuditEvent>,
+    /// What must leave.
+    pub deliveries: Vec<NewDelivery>,
+    /// Resources about which nothing leaves any more.
+    pub voided_deliveries: Vec<ResourceKey>,
+    /// The request's own key.
+    pub idempotency: Option<IdempotencyKey>,
+}
+
+impl WriteSet {
+    /// Adds a new version. Without a permit of `consent` there is none to add: that is what makes it impossible to store
+    /// past the decision.
+    pub fn write(&mut self, _permit: &Permit, version: NewVersion) {
+        self.versions.push(version);
+    }
+
+    /// The versions that the set writes.
+    pub fn versions(&self) -> &[NewVersion] {
+        &self.versions
+    }
+}

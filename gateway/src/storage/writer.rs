@@ -1,0 +1,171 @@
+//! The group-commit writer: takes the waiting write sets together into one transaction and answers them after one sync.
+//!
+//! Audit events of reads come the same way, so that many readers share one sync. SQLite has one writer task, PostgreSQL
+//! a few. A set whose preconditions moved is answered alone; the rest of its group is written.
+
+use std::sync::Arc;
+
+use sqlx::{Acquire, PgConnection, PgPool, SqliteConnection, SqlitePool};
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
+
+use super::precondition::{Ground, Questions};
+use super::rows::Fat;
+use super::statements::{Statement, statements};
+use super::write_set::WriteSet;
+use super::{Database, StorageError};
+
+/// Write sets that one transaction takes at most.
+const GROUP_MAX: usize = 256;
+
+struct Job {
+    set: WriteSet,
+    answer: oneshot::Sender<Result<(), StorageError>>,
+}
+
+/// The way to the writer tasks.
+#[derive(Clone, Debug)]
+pub(super) struct Writer {
+    queue: mpsc::UnboundedSender<Job>,
+    /// A permit a waiting set: this bounds the queue, and holding all of them means that nothing waits.
+    room: Arc<Semaphore>,
+    size: u32,
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Job")
+    }
+}
+
+impl Writer {
+    pub(super) fn start(database: &Database, writers: usize, queue_max: usize) -> Self {
+        let (queue, jobs) = mpsc::unbounded_channel();
+        let jobs = Arc::new(Mutex::new(jobs));
+        let writers = if matches!(database, Database::Sqlite { .. }) { 1 } else { writers.max(1) };
+        for _ in 0..writers {
+            tokio::spawn(run(database.clone(), Arc::clone(&jobs)));
+        }
+        Self {
+            queue,
+            room: Arc::new(Semaphore::new(queue_max)),
+            size: u32::try_from(queue_max).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Waits until the set is durable, or is told why it is not.
+    pub(super) async fn apply(&self, set: WriteSet) -> Result<(), StorageError> {
+        let _permit = self.room.try_acquire().map_err(|_| StorageError::Busy)?;
+        let (answer, answered) = oneshot::channel();
+        self.queue.send(Job { set, answer }).map_err(|_| StorageError::Busy)?;
+        answered.await.map_err(|_| StorageError::Busy)?
+    }
+
+    /// Waits until nothing waits, and lets nothing in any more.
+    pub(super) async fn drain(&self) {
+        if self.room.acquire_many(self.size).await.is_ok() {
+            self.room.close();
+        }
+    }
+}
+
+async fn run(database: Database, jobs: Arc<Mutex<mpsc::UnboundedReceiver<Job>>>) {
+    loop {
+        let mut group = Vec::with_capacity(GROUP_MAX);
+        // The lock is given up before the commit, so that other writers take what arrives meanwhile.
+        if jobs.lock().await.recv_many(&mut group, GROUP_MAX).await == 0 {
+            return;
+        }
+        let sets: Vec<&WriteSet> = group.iter().map(|job| &job.set).collect();
+        let answers = match write_group(&database, &sets).await {
+            Ok(answers) => answers,
+            Err(error) if group.len() > 1 && is_about_one(&error) => write_one_by_one(&database, &sets).await,
+            Err(error) => {
+                let error = Arc::new(error);
+                sets.iter().map(|_| Err(StorageError::Unavailable(Arc::clone(&error)))).collect()
+            }
+        };
+        for (job, answer) in group.into_iter().zip(answers) {
+            // The caller may have gone; what was written stays written.
+            let _ = job.answer.send(answer);
+        }
+    }
+}
+
+/// Whether an error may come from one set of the group (a key used at the same moment by another replica, a deadlock).
+fn is_about_one(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(_))
+}
+
+async fn write_one_by_one(database: &Database, sets: &[&WriteSet]) -> Vec<Result<(), StorageError>> {
+    let mut answers = Vec::with_capacity(sets.len());
+    for set in sets {
+        let answer = match write_group(database, &[set]).await {
+            Ok(mut answers) => answers.pop().unwrap_or(Err(StorageError::Busy)),
+            // Somebody wrote the same key between our question and our answer.
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Err(StorageError::Moved),
+            Err(error) => Err(error.into()),
+        };
+        answers.push(answer);
+    }
+    answers
+}
+
+async fn write_group(database: &Database, sets: &[&WriteSet]) -> Result<Vec<Result<(), StorageError>>, sqlx::Error> {
+    match database {
+        Database::Sqlite { writer, .. } => write_sqlite(writer, sets).await,
+        Database::Postgres { pool } => write_postgres(pool, sets).await,
+    }
+}
+
+async fn write_sqlite(pool: &SqlitePool, sets: &[&WriteSet]) -> Result<Vec<Result<(), StorageError>>, sqlx::Error> {
+    let mut connection = pool.acquire().await?;
+    let asked = Questions::of(sets.iter().copied());
+    if asked.are_none()
+        && let Some(only) = only_statement(sets)
+    {
+        only.fat.run_sqlite(&mut connection, &only.rows).await?;
+        return Ok(sets.iter().map(|_| Ok(())).collect());
+    }
+    let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let mut ground = Ground::on_sqlite(&mut tx, &asked).await?;
+    let answers: Vec<_> = sets.iter().map(|set| ground.accept(set)).collect();
+    for statement in statements(&accepted(sets, &answers)) {
+        run_sqlite(&mut tx, statement.fat, &statement).await?;
+    }
+    tx.commit().await?;
+    Ok(answers)
+}
+
+async fn run_sqlite(tx: &mut SqliteConnection, fat: &Fat, statement: &Statement) -> Result<(), sqlx::Error> {
+    fat.run_sqlite(tx, &statement.rows).await.map(|_| ())
+}
+
+async fn write_postgres(pool: &PgPool, sets: &[&WriteSet]) -> Result<Vec<Result<(), StorageError>>, sqlx::Error> {
+    let asked = Questions::of(sets.iter().copied());
+    if asked.are_none()
+        && let Some(only) = only_statement(sets)
+    {
+        let mut connection = pool.acquire().await?;
+        only.fat.run_postgres(&mut connection, &only.rows).await?;
+        return Ok(sets.iter().map(|_| Ok(())).collect());
+    }
+    let mut tx = pool.begin().await?;
+    let connection: &mut PgConnection = &mut tx;
+    let mut ground = Ground::on_postgres(connection, &asked).await?;
+    let answers: Vec<_> = sets.iter().map(|set| ground.accept(set)).collect();
+    for statement in statements(&accepted(sets, &answers)) {
+        statement.fat.run_postgres(connection, &statement.rows).await?;
+    }
+    tx.commit().await?;
+    Ok(answers)
+}
+
+fn accepted<'a>(sets: &[&'a WriteSet], answers: &[Result<(), StorageError>]) -> Vec<&'a WriteSet> {
+    sets.iter().zip(answers).filter(|(_, answer)| answer.is_ok()).map(|(set, _)| *set).collect()
+}
+
+/// The single statement of a group that has just one (the audit events of reads): it needs no transaction around it.
+fn only_statement(sets: &[&WriteSet]) -> Option<Statement> {
+    let mut all = statements(sets);
+    if all.len() == 1 { all.pop() } else { None }
+}
