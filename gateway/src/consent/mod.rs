@@ -19,9 +19,18 @@ mod purpose;
 mod reader;
 mod rules;
 mod standing;
+mod writing;
 
 #[cfg(test)]
+mod corpus_tests;
+#[cfg(test)]
+mod decide_tests;
+#[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod reader_tests;
+#[cfg(test)]
+mod writing_tests;
 
 pub use decide::{Decision, Reason, Request, decide};
 pub use grantee::{ActorReference, Grantee, ORGANIZATION_KIND_SYSTEM};
@@ -35,3 +44,4 @@ pub use purpose::{PURPOSE_SYSTEM, Purpose, PurposeSet};
 pub use reader::read;
 pub use rules::{Effect, Rule};
 pub use standing::{Standing, without_consent};
+pub use writing::{Belongs, Interaction, Refusal, WriteFacts, may_write};
