@@ -107,12 +107,12 @@ fn consent_of_status(status: BoxedStrategy<&'static str>, types: Types) -> impl 
 }
 
 fn root(types: Types) -> impl Strategy<Value = Value> {
-    let typed = (provision(type_of(types)), nested(types)).prop_map(with_nested);
+    let with_type = (provision(type_of(types)), nested(types)).prop_map(with_nested);
     if types != Types::Mixed {
-        return typed.boxed();
+        return with_type.boxed();
     }
-    let untyped = proptest::option::of(period()).prop_map(|period| Value::Object(member("period", period)));
-    prop_oneof![4 => typed, 1 => (untyped, nested(types)).prop_map(with_nested)].boxed()
+    let without_type = proptest::option::of(period()).prop_map(|period| Value::Object(member("period", period)));
+    prop_oneof![4 => with_type, 1 => (without_type, nested(types)).prop_map(with_nested)].boxed()
 }
 
 fn with_nested((mut root, nested): (Value, Vec<Value>)) -> Value {

@@ -27,14 +27,17 @@ fn provision(short: &Value) -> Value {
     let mut long = json!({});
     for (name, value) in short.as_object().expect("a provision is an object") {
         let list = || value.as_array().cloned().unwrap_or_default().into_iter();
-        match name.as_str() {
-            "who" => long["actor"] = list().map(|who| json!({"role": role, "reference": {"reference": who}})).collect(),
-            "why" => {
-                long["purpose"] = list().map(|why| json!({"system": super::PURPOSE_SYSTEM, "code": why})).collect()
-            }
-            "provision" => long["provision"] = list().map(|nested| provision(&nested)).collect(),
-            _ => long[name] = value.clone(),
-        }
+        let element = match name.as_str() {
+            "who" => "actor",
+            "why" => "purpose",
+            other => other,
+        };
+        long[element] = match name.as_str() {
+            "who" => list().map(|who| json!({"role": role, "reference": {"reference": who}})).collect(),
+            "why" => list().map(|why| json!({"system": super::PURPOSE_SYSTEM, "code": why})).collect(),
+            "provision" => list().map(|nested| provision(&nested)).collect(),
+            _ => value.clone(),
+        };
     }
     long
 }

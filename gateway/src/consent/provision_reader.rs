@@ -16,7 +16,7 @@ pub const ACTORS_MAX: usize = 50;
 const ROLE_SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
 const ROLES: [&str; 2] = ["IRCP", "PRCP"];
 
-/// Members of every element that carry no meaning of their own. A modifier extension is reported wherever it stands.
+/// The members of a Coding. Which purpose is meant is said by system and code alone.
 const CODING: [&str; 7] = ["id", "extension", "system", "version", "code", "display", "userSelected"];
 
 type Registered<'r> = &'r dyn Fn(&ActorReference) -> Option<Grantee>;

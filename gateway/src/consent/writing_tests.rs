@@ -36,6 +36,7 @@ const NEVER: [&str; 4] = ["AuditEvent", "CapabilityStatement", "MedicationReques
 
 /// Who the caller is to a record, from which the facts of each case are made.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one fact of a case, and any may come with any")]
 struct Caller {
     organization: Option<&'static str>,
     is_person: bool,
