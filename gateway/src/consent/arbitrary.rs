@@ -1,0 +1,188 @@
+//! Random Consents as FHIR JSON, random requests and moments: a small world, so that they meet often.
+//!
+//! For property tests here and, with the feature `testing`, for those that hold the SQL join to [`evaluate`](super::evaluate).
+
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+use serde_json::{Map, Value, json};
+
+use super::decide::Request;
+use super::grantee::{ActorReference, Grantee, ORGANIZATION_KIND_SYSTEM};
+use super::provision::{Consent, ConsentId};
+use super::purpose::{PURPOSE_SYSTEM, Purpose};
+use super::reader::read;
+
+const PURPOSES: [&str; 3] = ["TREAT", "BTG", "HRESCH"];
+/// The days of January 2026 on which periods begin and end.
+const DAYS: std::ops::RangeInclusive<i64> = 1..=6;
+/// 2026-01-01T00:00:00Z.
+const FIRST_DAY_MS: i64 = 1_767_225_600_000;
+const DAY_MS: i64 = 86_400_000;
+
+/// The types that the provisions of a random Consent may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Types {
+    /// Both, and a root without a type.
+    Mixed,
+    /// `permit` everywhere.
+    OnlyPermits,
+    /// `deny` everywhere.
+    OnlyDenies,
+}
+
+/// Who asks and what for, owned.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The caller's identities.
+    pub grantees: Vec<Grantee>,
+    /// The purpose.
+    pub purpose: Purpose,
+}
+
+impl Caller {
+    /// The request of this caller.
+    pub fn request(&self) -> Request<'_> {
+        Request { grantees: &self.grantees, purpose: self.purpose }
+    }
+}
+
+/// The registration of this small world: organisations `a` and `b`, practitioners `p` and `q`, the kinds `elp` and `cgg`.
+pub fn registered(actor: &ActorReference) -> Option<Grantee> {
+    match *actor {
+        ActorReference::Organization(id) if ["a", "b"].contains(&id) => Some(Grantee::organization(id)),
+        ActorReference::Practitioner(id) if ["p", "q"].contains(&id) => Some(Grantee::practitioner(id)),
+        ActorReference::Identifier { system: ORGANIZATION_KIND_SYSTEM, value } if ["elp", "cgg"].contains(&value) => {
+            Some(Grantee::kind(value))
+        }
+        _ => None,
+    }
+}
+
+/// A caller: one organisation with its kind, and sometimes a practitioner.
+pub fn caller() -> impl Strategy<Value = Caller> {
+    let organization = select(vec![("a", "elp"), ("b", "cgg")]);
+    let practitioner = proptest::option::of(select(vec!["p", "q"]));
+    (organization, practitioner, select(PURPOSES.to_vec())).prop_filter_map("known", |((id, kind), person, code)| {
+        let mut grantees = vec![Grantee::organization(id), Grantee::kind(kind)];
+        grantees.extend(person.map(Grantee::practitioner));
+        Some(Caller { grantees, purpose: Purpose::from_code(code)? })
+    })
+}
+
+/// A moment around the days on which periods begin and end, often exactly on such a day's first or last millisecond.
+pub fn moment() -> impl Strategy<Value = i64> {
+    let offset = prop_oneof![Just(0), Just(-1), 0..DAY_MS];
+    (0i64..9, offset).prop_map(|(day, offset)| FIRST_DAY_MS + (day - 1) * DAY_MS + offset)
+}
+
+/// An active Consent that is read without issues; its JSON and what was read from it.
+pub fn active_consent(types: Types) -> impl Strategy<Value = (Value, Consent)> {
+    consent_of_status(Just("active").boxed(), types)
+}
+
+/// A Consent, mostly active, that is read without issues; its JSON and what was read from it.
+pub fn consent(types: Types) -> impl Strategy<Value = (Value, Consent)> {
+    let status = prop_oneof![6 => Just("active"), 2 => Just("inactive"), 1 => Just("draft"), 1 => Just("rejected")];
+    consent_of_status(status.boxed(), types)
+}
+
+fn consent_of_status(status: BoxedStrategy<&'static str>, types: Types) -> impl Strategy<Value = (Value, Consent)> {
+    let id = "[a-z]{8}";
+    (id, status, root(types)).prop_filter_map("read without issues", |(id, status, provision)| {
+        let consent = json!({
+            "resourceType": "Consent",
+            "id": id,
+            "status": status,
+            "scope": {"coding": [{
+                "system": "http://terminology.hl7.org/CodeSystem/consentscope",
+                "code": "patient-privacy",
+            }]},
+            "patient": {"reference": "Patient/1"},
+            "dateTime": "2026-01-01",
+            "provision": provision,
+        });
+        let read = read(ConsentId(id), &consent, &registered).ok()?;
+        Some((consent, read))
+    })
+}
+
+fn root(types: Types) -> impl Strategy<Value = Value> {
+    let with_type = (provision(type_of(types)), nested(types)).prop_map(with_nested);
+    if types != Types::Mixed {
+        return with_type.boxed();
+    }
+    let without_type = proptest::option::of(period()).prop_map(|period| Value::Object(member("period", period)));
+    prop_oneof![4 => with_type, 1 => (without_type, nested(types)).prop_map(with_nested)].boxed()
+}
+
+fn with_nested((mut root, nested): (Value, Vec<Value>)) -> Value {
+    if let Some(members) = root.as_object_mut().filter(|_| !nested.is_empty()) {
+        members.insert("provision".to_owned(), Value::Array(nested));
+    }
+    root
+}
+
+fn nested(types: Types) -> impl Strategy<Value = Vec<Value>> {
+    prop::collection::vec(provision(type_of(types)), 0..4)
+}
+
+fn type_of(types: Types) -> BoxedStrategy<&'static str> {
+    match types {
+        Types::Mixed => select(vec!["permit", "deny"]).boxed(),
+        Types::OnlyPermits => Just("permit").boxed(),
+        Types::OnlyDenies => Just("deny").boxed(),
+    }
+}
+
+fn provision(provision_type: BoxedStrategy<&'static str>) -> impl Strategy<Value = Value> {
+    let actors = proptest::option::of(subsequence(actors(), 1..=2));
+    let purposes = proptest::option::of(subsequence(PURPOSES.to_vec(), 1..=2));
+    let period = prop_oneof![2 => Just(None), 1 => period().prop_map(Some)];
+    (provision_type, actors, purposes, period).prop_map(|(provision_type, actors, purposes, period)| {
+        let purposes = purposes.map(|codes| {
+            Value::Array(codes.iter().map(|code| json!({"system": PURPOSE_SYSTEM, "code": code})).collect())
+        });
+        let mut members = member("type", Some(json!(provision_type)));
+        members.extend(member("actor", actors.map(Value::Array)));
+        members.extend(member("purpose", purposes));
+        members.extend(member("period", period));
+        Value::Object(members)
+    })
+}
+
+fn actors() -> Vec<Value> {
+    let kind = |code| json!({"identifier": {"system": ORGANIZATION_KIND_SYSTEM, "value": code}});
+    let literal = |reference| json!({"reference": reference});
+    [
+        literal("Organization/a"),
+        literal("Organization/b"),
+        literal("Practitioner/p"),
+        literal("Practitioner/q"),
+        kind("elp"),
+        kind("cgg"),
+    ]
+    .into_iter()
+    .map(|reference| {
+        let system = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
+        json!({"role": {"coding": [{"system": system, "code": "IRCP"}]}, "reference": reference})
+    })
+    .collect()
+}
+
+fn period() -> impl Strategy<Value = Value> {
+    let side = || proptest::option::of(DAYS);
+    (side(), side()).prop_filter_map("a start or an end, in order", |(start, end)| {
+        let is_reversed = start.zip(end).is_some_and(|(start, end)| start > end);
+        if is_reversed || (start.is_none() && end.is_none()) {
+            return None;
+        }
+        let date = |day: i64| json!(format!("2026-01-{day:02}"));
+        let mut members = member("start", start.map(date));
+        members.extend(member("end", end.map(date)));
+        Some(Value::Object(members))
+    })
+}
+
+fn member(name: &str, value: Option<Value>) -> Map<String, Value> {
+    value.map(|value| (name.to_owned(), value)).into_iter().collect()
+}

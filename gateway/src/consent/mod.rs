@@ -1,0 +1,47 @@
+//! May this pass? The pure rules of consent: a Consent is read from JSON, decided upon, and flattened into access grants.
+//!
+//! What is enforced and what is refused, element by element, is in `docs/consent.md`. Nothing here knows storage, HTTP,
+//! tokens or the clock: facts and the time come in as arguments, and a [`Permit`] goes out. No code outside this module
+//! can make one.
+
+#[cfg(any(test, feature = "testing"))]
+#[doc(hidden)]
+pub mod arbitrary;
+mod decide;
+mod grantee;
+mod grants;
+mod issue;
+mod period;
+mod permit;
+mod provision;
+mod provision_reader;
+mod purpose;
+mod reader;
+mod rules;
+mod standing;
+mod writing;
+
+#[cfg(test)]
+mod corpus_tests;
+#[cfg(test)]
+mod decide_tests;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod reader_tests;
+#[cfg(test)]
+mod writing_tests;
+
+pub use decide::{Decision, Reason, Request, decide};
+pub use grantee::{ActorReference, Grantee, ORGANIZATION_KIND_SYSTEM};
+pub use grants::{Grant, evaluate, grants};
+pub use issue::{ConsentIssue, IssueCode};
+pub use period::Period;
+pub use permit::{Basis, LawRule, Permit, Permitted};
+pub use provision::{Consent, ConsentId, Provision, ProvisionType, Status};
+pub use provision_reader::{ACTORS_MAX, NESTED_PROVISIONS_MAX};
+pub use purpose::{PURPOSE_SYSTEM, Purpose, PurposeSet};
+pub use reader::read;
+pub use rules::{Effect, Rule};
+pub use standing::{Standing, without_consent};
+pub use writing::{Belongs, Interaction, Refusal, WriteFacts, may_write};

@@ -1,0 +1,120 @@
+//! What must hold for every Consent, every caller and every moment.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::arbitrary::{Caller, Types, active_consent, caller, consent, moment, registered};
+use super::{Consent, ConsentId, Decision, Grant, Status, decide, evaluate, grants, read};
+
+fn consents() -> impl Strategy<Value = Vec<Consent>> {
+    prop::collection::vec(consent(Types::Mixed).prop_map(|(_, consent)| consent), 0..4)
+        .prop_map(|consents| consents.into_iter().enumerate().map(renumbered).collect())
+}
+
+fn renumbered((index, consent): (usize, Consent)) -> Consent {
+    Consent { id: ConsentId(format!("{index}")), ..consent }
+}
+
+fn is_permitted(caller: &Caller, consents: &[Consent], at_ms: i64) -> bool {
+    matches!(decide(caller.request(), consents, at_ms), Decision::Permit(_))
+}
+
+fn all_grants(consents: &[Consent]) -> Vec<(ConsentId, Grant)> {
+    consents.iter().flat_map(|consent| grants(consent).into_iter().map(|grant| (consent.id.clone(), grant))).collect()
+}
+
+fn reversed_siblings(mut consent: Value) -> Value {
+    if let Some(nested) = consent.pointer_mut("/provision/provision").and_then(Value::as_array_mut) {
+        nested.reverse();
+    }
+    consent
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn without_a_consent_nothing_is_permitted(caller in caller(), at_ms in moment()) {
+        prop_assert!(!is_permitted(&caller, &[], at_ms));
+        prop_assert!(!evaluate(&[], &caller.request(), at_ms));
+    }
+
+    #[test]
+    fn the_grants_permit_exactly_what_the_decision_permits(consents in consents(), caller in caller(), at_ms in moment()) {
+        let granted = evaluate(&all_grants(&consents), &caller.request(), at_ms);
+        prop_assert_eq!(granted, is_permitted(&caller, &consents, at_ms));
+    }
+
+    #[test]
+    fn a_consent_more_that_only_denies_never_permits_anything(
+        mut consents in consents(), (_, deny) in active_consent(Types::OnlyDenies), caller in caller(), at_ms in moment(),
+    ) {
+        let before = is_permitted(&caller, &consents, at_ms);
+        consents.push(Consent { id: ConsentId("deny".to_owned()), ..deny });
+        prop_assert!(before || !is_permitted(&caller, &consents, at_ms));
+    }
+
+    #[test]
+    fn a_caller_who_is_excluded_stays_excluded_whatever_consent_is_added(
+        mut consents in consents(), (_, more) in consent(Types::Mixed), caller in caller(), at_ms in moment(),
+    ) {
+        let excluded = Decision::Deny(super::Reason::Excluded);
+        let before = decide(caller.request(), &consents, at_ms);
+        consents.push(Consent { id: ConsentId("more".to_owned()), ..more });
+        prop_assert!(before != excluded || decide(caller.request(), &consents, at_ms) == excluded);
+    }
+
+    #[test]
+    fn withdrawing_a_consent_that_only_permits_never_permits_anything(
+        mut consents in consents(), (_, permit) in active_consent(Types::OnlyPermits), caller in caller(), at_ms in moment(),
+    ) {
+        consents.push(Consent { id: ConsentId("permit".to_owned()), ..permit });
+        let before = is_permitted(&caller, &consents, at_ms);
+        if let Some(permit) = consents.last_mut() {
+            permit.status = Status::Inactive;
+        }
+        prop_assert!(before || !is_permitted(&caller, &consents, at_ms));
+    }
+
+    #[test]
+    fn the_order_of_consents_never_matters(mut consents in consents(), caller in caller(), at_ms in moment()) {
+        let before = decide(caller.request(), &consents, at_ms);
+        consents.reverse();
+        prop_assert_eq!(before, decide(caller.request(), &consents, at_ms));
+    }
+
+    #[test]
+    fn the_order_of_siblings_never_matters((json, consent) in consent(Types::Mixed), caller in caller(), at_ms in moment()) {
+        let reversed = read(consent.id.clone(), &reversed_siblings(json), &registered).expect("only the order changed");
+        let before = decide(caller.request(), &[consent], at_ms);
+        prop_assert_eq!(before, decide(caller.request(), &[reversed], at_ms));
+    }
+
+    #[test]
+    fn a_consent_that_is_not_active_has_no_grants((mut json, consent) in active_consent(Types::Mixed)) {
+        for status in ["draft", "proposed", "rejected", "inactive", "entered-in-error"] {
+            json["status"] = json!(status);
+            let read = read(consent.id.clone(), &json, &registered).expect("only the status changed");
+            prop_assert_eq!(grants(&read), vec![]);
+        }
+    }
+}
+
+#[test]
+fn the_random_world_permits_and_denies_often_enough_to_test_anything() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+
+    let mut runner = TestRunner::deterministic();
+    let world = (consents(), caller(), moment());
+    let (mut permits, mut denies) = (0, 0);
+    for _ in 0..500 {
+        let (consents, caller, at_ms) = world.new_tree(&mut runner).expect("the world can be made").current();
+        match decide(caller.request(), &consents, at_ms) {
+            Decision::Permit(_) => permits += 1,
+            Decision::Deny(super::Reason::Excluded) => denies += 1,
+            Decision::Deny(_) => {}
+        }
+    }
+    assert!(permits > 50 && denies > 50, "{permits} permits and {denies} exclusions among 500");
+}
