@@ -10,7 +10,7 @@ use crate::auth::{Interaction, Scopes, TokenClaims, TokenError};
 use crate::consent::{Basis, Grantee, Purpose, PurposeSet};
 use crate::error::{Failure, Issue};
 use crate::storage::resource::Touched;
-use crate::storage::sight::Viewer;
+use crate::storage::sight::{DIRECTORY, Level, Viewer};
 
 /// Who asks, for whom, and what for. Nothing of it is merely claimed.
 #[derive(Clone, Debug)]
@@ -180,6 +180,22 @@ impl Caller {
         }
     }
 
+    /// An event of the trail about something that was shown. What is shown of the directory is no record's business, and is
+    /// kept with the caller's own.
+    pub fn shown(&self, act: Act, touched: &Touched) -> AuditEvent {
+        let basis = match touched.level {
+            Level::Permitted => "consent",
+            Level::Minimum => "minimum",
+            Level::Held if touched.compartment == DIRECTORY => Basis::Directory.code(),
+            Level::Held => Basis::Custodian.code(),
+        };
+        let mut event = self.event(act, basis, touched);
+        if event.compartment == DIRECTORY {
+            event.compartment = self.organization();
+        }
+        event
+    }
+
     /// An event of the trail about a refusal. Without a record it is kept in the caller's own compartment.
     pub fn refusal(&self, act: Act, reason: &str, compartment: Option<&str>, resource_type: &str, id: &str) -> AuditEvent {
         let touched = Touched {
@@ -187,6 +203,7 @@ impl Caller {
             resource_type: resource_type.to_owned(),
             resource_id: id.to_owned(),
             version_id: 0,
+            level: Level::Held,
         };
         let mut event = self.event(act, "", &touched);
         event.outcome = Outcome::Refused;
@@ -196,18 +213,5 @@ impl Caller {
 
     fn viewer_practitioner(&self) -> String {
         self.claims.practitioner_id.as_deref().map(|id| Grantee::practitioner(id).to_string()).unwrap_or_default()
-    }
-}
-
-/// What a reader's access rested on, for the trail, seen from the record's side: the join has decided already.
-pub fn basis_of_sight(caller: &Caller, compartment: &str, whole: bool) -> &'static str {
-    if compartment == crate::storage::sight::DIRECTORY {
-        Basis::Directory.code()
-    } else if compartment == caller.organization() {
-        Basis::OwnCompartment.code()
-    } else if whole {
-        "sight"
-    } else {
-        "minimum"
     }
 }

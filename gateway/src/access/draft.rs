@@ -15,7 +15,7 @@ use crate::error::Failure;
 use crate::search::index::{IndexRow, index};
 use crate::storage::facts::RecordFacts;
 use crate::storage::resource::Touched;
-use crate::storage::sight::DIRECTORY;
+use crate::storage::sight::{DIRECTORY, Level};
 use crate::storage::write_set::{
     Method, NewVersion, Precondition, RecordState, ReferralTask, ResourceKey, VersionId, WriteSet,
 };
@@ -249,6 +249,7 @@ impl<'a> Draft<'a> {
             resource_type: key.resource_type.to_owned(),
             resource_id: key.id.clone(),
             version_id,
+            level: Level::Held,
         };
         let event = self.caller.event(act, basis, &touched);
         self.set.audit.push(event);

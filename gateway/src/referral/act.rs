@@ -37,6 +37,11 @@ pub fn parts(draft: &Draft<'_>, task: &ReferralTask) -> Vec<Actor> {
     actors
 }
 
+/// Whether the Task waited, or waits, in a room of the caller's.
+pub fn was_of_room(draft: &Draft<'_>, task: &ReferralTask) -> bool {
+    task.part_of.is_some() && is_of_room(draft.caller, &task.room)
+}
+
 /// A party writes a Task. `seen` is what the caller sees of it now, `sent` what it wrote.
 ///
 /// # Errors

@@ -2,8 +2,8 @@
 
 use sqlx::{AssertSqlSafe, Row};
 
-use super::resource::Unrecorded;
-use super::sight::{VIEWER, Viewer, bind_viewer};
+use super::resource::{Shows, Touched, Unrecorded};
+use super::sight::{Level, VIEWER, Viewer, bind_viewer};
 use super::{Store, StorageError, read, write};
 
 /// A stored audit event, ready to be made into a FHIR `AuditEvent`.
@@ -41,6 +41,24 @@ pub struct StoredEvent {
     pub version_id: i64,
     /// The request.
     pub request_id: String,
+}
+
+impl Shows for Vec<StoredEvent> {
+    fn touched(&self) -> Vec<Touched> {
+        let mut touched: Vec<Touched> = Vec::new();
+        for event in self {
+            if touched.iter().all(|other| other.compartment != event.compartment) {
+                touched.push(Touched {
+                    compartment: event.compartment.clone(),
+                    resource_type: "AuditEvent".to_owned(),
+                    resource_id: event.id.clone(),
+                    version_id: 0,
+                    level: Level::Held,
+                });
+            }
+        }
+        touched
+    }
 }
 
 /// Which events of a trail are asked for.

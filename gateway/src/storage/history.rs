@@ -10,12 +10,12 @@ use super::write_set::VersionId;
 use super::{Store, StorageError, read};
 
 const COLUMNS: &str = "s.level, x.compartment, x.resource_type, x.id, x.version_id, x.last_updated_ms, x.author, x.method, \
-                       x.deleted, CASE WHEN s.level = 1 THEN x.body ELSE COALESCE(x.minimum, '') END AS body";
+                       x.deleted, CASE WHEN (s.level & 1) = 1 THEN x.body ELSE COALESCE(x.minimum, '') END AS body";
 
 /// `s`: the resources that the viewer sees; `h`: every version of them, as the viewer sees it.
 fn versions(which: &str) -> String {
     let on = "x.compartment = s.compartment AND x.resource_type = s.resource_type AND x.id = s.id \
-              AND (s.level = 1 OR x.minimum IS NOT NULL OR x.deleted = 1)";
+              AND ((s.level & 1) = 1 OR x.minimum IS NOT NULL OR x.deleted = 1)";
     format!(
         "{VIEWER}, s AS (SELECT * FROM (SELECT r.compartment, r.resource_type, r.id, {LEVEL} AS level \
            FROM v CROSS JOIN resource r WHERE {which}) AS every WHERE level > 0), \

@@ -2,7 +2,7 @@
 
 use sqlx::{ColumnIndex, Decode, Row, Type};
 
-use super::sight::Viewer;
+use super::sight::{Level, Viewer};
 use super::write_set::{Method, ResourceKey, VersionId, WriteSet};
 use super::{Store, StorageError};
 use crate::audit::AuditEvent;
@@ -23,8 +23,8 @@ pub struct Seen {
     pub method: Method,
     /// Whether the version is a deletion.
     pub deleted: bool,
-    /// Whether this is all of it, or only the minimum made by the gateway.
-    pub whole: bool,
+    /// How the viewer sees it.
+    pub level: Level,
     /// The bytes to show.
     pub body: String,
 }
@@ -49,7 +49,7 @@ impl Seen {
             author: row.get("author"),
             method: Method::from_verb(&row.get::<String, _>("method"))?,
             deleted: row.get::<i64, _>("deleted") != 0,
-            whole: row.get::<i64, _>("level") == 1,
+            level: Level::from_code(row.get("level"))?,
             body: row.get("body"),
         })
     }
@@ -64,13 +64,29 @@ impl<T> Unrecorded<T> {
     pub(super) fn new(value: T) -> Self {
         Self(value)
     }
+}
 
-    /// Looks at what the audit events need, without letting the value out.
-    pub fn touched<'a, R>(&'a self, touched: impl FnOnce(&'a T) -> R) -> R
-    where
-        R: IntoIterator<Item = Touched>,
-    {
-        touched(&self.0)
+/// What an answer shows, for the trail: one entry a record.
+pub trait Shows {
+    /// Every record of which something is shown, each once.
+    fn touched(&self) -> Vec<Touched>;
+}
+
+impl Shows for Option<Seen> {
+    fn touched(&self) -> Vec<Touched> {
+        self.iter().map(Touched::of).collect()
+    }
+}
+
+impl Shows for Vec<Seen> {
+    fn touched(&self) -> Vec<Touched> {
+        let mut touched: Vec<Touched> = Vec::new();
+        for seen in self {
+            if touched.iter().all(|other| other.compartment != seen.key.compartment) {
+                touched.push(Touched::of(seen));
+            }
+        }
+        touched
     }
 }
 
@@ -85,6 +101,8 @@ pub struct Touched {
     pub resource_id: String,
     /// The version.
     pub version_id: i64,
+    /// How it is seen.
+    pub level: Level,
 }
 
 impl Touched {
@@ -95,6 +113,7 @@ impl Touched {
             resource_type: seen.key.resource_type.to_owned(),
             resource_id: seen.key.id.clone(),
             version_id: seen.version.0,
+            level: seen.level,
         }
     }
 }
@@ -113,12 +132,49 @@ impl Store {
         Ok(Unrecorded::new(self.reader.ask(viewer, resource_type, id.to_owned()).await?))
     }
 
-    /// Makes the audit events durable, then lets the value out.
+    /// The compartment of a resource that the viewer sees whole: what a reference to it resolves to. Nothing of it is shown.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn visible_compartment(
+        &self,
+        viewer: Viewer,
+        resource_type: &'static str,
+        id: &str,
+    ) -> Result<Option<String>, StorageError> {
+        let found = self.reader.ask(viewer, resource_type, id.to_owned()).await?;
+        Ok(found.filter(|seen| !seen.deleted && seen.level != Level::Minimum).map(|seen| seen.key.compartment))
+    }
+
+    /// Whether the viewer sees all of a resource, also where its current version is a deletion. Nothing of it is shown.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn sees_whole(
+        &self,
+        viewer: Viewer,
+        resource_type: &'static str,
+        id: &str,
+    ) -> Result<bool, StorageError> {
+        let found = self.reader.ask(viewer, resource_type, id.to_owned()).await?;
+        Ok(found.is_some_and(|seen| seen.level != Level::Minimum))
+    }
+
+    /// Makes an audit event of everything shown durable (and those of `further`), then lets the value out.
     ///
     /// # Errors
     /// [`StorageError`]: then there is no answer either.
-    pub async fn record<T>(&self, value: Unrecorded<T>, audit: Vec<AuditEvent>) -> Result<T, StorageError> {
-        self.record_only(audit).await?;
+    pub async fn record<T: Shows>(
+        &self,
+        value: Unrecorded<T>,
+        event: impl Fn(&Touched) -> AuditEvent,
+        further: Vec<AuditEvent>,
+    ) -> Result<T, StorageError> {
+        let mut audit = further;
+        audit.extend(value.0.touched().iter().map(event));
+        if !audit.is_empty() {
+            self.record_only(audit).await?;
+        }
         Ok(value.0)
     }
 

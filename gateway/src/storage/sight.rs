@@ -27,18 +27,40 @@ pub const DIRECTORY: &str = "directory";
 pub(super) const VIEWER: &str = "WITH v AS (SELECT CAST($1 AS TEXT) AS organization, CAST($2 AS TEXT) AS practitioner, \
      CAST($3 AS TEXT) AS kind, CAST($4 AS BIGINT) AS purpose, CAST($5 AS BIGINT) AS now_ms)";
 
+macro_rules! matches {
+    ($row:literal) => {
+        concat!(
+            $row, ".grantee IN (v.organization, v.practitioner, v.kind, '*') AND (", $row, ".purposes & v.purpose) <> 0 AND ",
+            $row, ".from_ms <= v.now_ms AND v.now_ms < ", $row, ".until_ms"
+        )
+    };
+}
+
+/// A permit, or an exception of a deny that matches too; and no deny without a matching exception of the same Consent.
 macro_rules! permitted {
     () => {
-        "(EXISTS (SELECT 1 FROM access_grant g WHERE g.compartment = r.compartment AND g.effect = 'permit' \
-           AND g.grantee IN (v.organization, v.practitioner, v.kind, '*') AND (g.purposes & v.purpose) <> 0 \
-           AND g.from_ms <= v.now_ms AND v.now_ms < g.until_ms) \
-         AND NOT EXISTS (SELECT 1 FROM access_grant d WHERE d.compartment = r.compartment AND d.effect = 'deny' \
-           AND d.grantee IN (v.organization, v.practitioner, v.kind, '*') AND (d.purposes & v.purpose) <> 0 \
-           AND d.from_ms <= v.now_ms AND v.now_ms < d.until_ms \
-           AND NOT EXISTS (SELECT 1 FROM access_grant e WHERE e.compartment = d.compartment \
-             AND e.consent_id = d.consent_id AND e.effect = 'exception' AND e.excepts = d.rule \
-             AND e.grantee IN (v.organization, v.practitioner, v.kind, '*') AND (e.purposes & v.purpose) <> 0 \
-             AND e.from_ms <= v.now_ms AND v.now_ms < e.until_ms)))"
+        concat!(
+            "(EXISTS (SELECT 1 FROM access_grant g WHERE g.compartment = r.compartment AND g.effect <> 'deny' AND ",
+            matches!("g"),
+            " AND (g.effect = 'permit' OR EXISTS (SELECT 1 FROM access_grant o WHERE o.compartment = g.compartment \
+                AND o.consent_id = g.consent_id AND o.effect = 'deny' AND o.rule = g.excepts AND ",
+            matches!("o"),
+            "))) AND NOT EXISTS (SELECT 1 FROM access_grant d WHERE d.compartment = r.compartment AND d.effect = 'deny' AND ",
+            matches!("d"),
+            " AND NOT EXISTS (SELECT 1 FROM access_grant e WHERE e.compartment = d.compartment \
+                AND e.consent_id = d.consent_id AND e.effect = 'exception' AND e.excepts = d.rule AND ",
+            matches!("e"),
+            ")))"
+        )
+    };
+}
+
+macro_rules! of_viewer {
+    ($column:literal) => {
+        concat!(
+            "(", $column, " = v.organization OR ", $column,
+            " IN (SELECT m.pool FROM pool_member m WHERE m.organization = v.organization))"
+        )
     };
 }
 
@@ -46,30 +68,49 @@ macro_rules! level {
     () => {
         concat!(
             "(CASE WHEN r.compartment = 'directory' THEN 1 \
-              WHEN NOT EXISTS (SELECT 1 FROM closure x WHERE x.compartment = r.compartment \
-                AND (x.grantee = v.organization OR x.grantee IN \
-                  (SELECT m.pool FROM pool_member m WHERE m.organization = v.organization))) \
-               AND (EXISTS (SELECT 1 FROM record c WHERE c.compartment = r.compartment \
-                 AND c.custodian = v.organization) OR (r.resource_type <> 'Consent' AND ",
+              WHEN NOT EXISTS (SELECT 1 FROM closure x WHERE x.compartment = r.compartment AND ",
+            of_viewer!("x.grantee"),
+            ") AND EXISTS (SELECT 1 FROM record c WHERE c.compartment = r.compartment AND c.custodian = v.organization) THEN 1 \
+              WHEN r.resource_type <> 'Consent' AND NOT EXISTS \
+                (SELECT 1 FROM closure x WHERE x.compartment = r.compartment AND ",
+            of_viewer!("x.grantee"),
+            ") AND ",
             permitted!(),
-            ")) THEN 1 \
-              WHEN r.minimum IS NOT NULL AND EXISTS (SELECT 1 FROM sight s WHERE s.compartment = r.compartment \
-                AND s.resource_type = r.resource_type AND s.id = r.id \
-                AND (s.grantee = v.organization OR s.grantee IN \
-                  (SELECT m.pool FROM pool_member m WHERE m.organization = v.organization)) \
-                AND (s.requires_consent = 0 OR ",
+            " THEN 5 WHEN r.minimum IS NOT NULL AND EXISTS (SELECT 1 FROM sight s WHERE s.compartment = r.compartment \
+                AND s.resource_type = r.resource_type AND s.id = r.id AND ",
+            of_viewer!("s.grantee"),
+            " AND (s.requires_consent = 0 OR ",
             permitted!(),
             ")) THEN 2 ELSE 0 END)"
         )
     };
 }
 
-/// 1: the viewer sees all of resource row `r`; 2: its minimum; 0: it does not exist for the viewer.
-/// A Consent is read by the record's custodian only: it names whom the patient excluded.
+/// How viewer `v` sees resource row `r`: the codes of [`Level`]. A Consent is read by the record's custodian only: it names
+/// whom the patient excluded.
 pub(super) const LEVEL: &str = level!();
 
-/// Whether the Consents in force permit viewer `v` the compartment of row `r`.
-pub(super) const PERMITTED: &str = permitted!();
+/// How a viewer sees a resource. Bit 1: the whole; bit 2: the minimum; so that index rows join by a mask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// All of it, as custodian or in the directory.
+    Held,
+    /// All of it, by a Consent.
+    Permitted,
+    /// What the gateway shows of it to a waiting room or a past sender.
+    Minimum,
+}
+
+impl Level {
+    pub(super) fn from_code(code: i64) -> Option<Self> {
+        match code {
+            1 => Some(Self::Held),
+            5 => Some(Self::Permitted),
+            2 => Some(Self::Minimum),
+            _ => None,
+        }
+    }
+}
 
 /// Binds the five columns of a [`Viewer`] to a query.
 macro_rules! bind_viewer {

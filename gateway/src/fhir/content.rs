@@ -1,0 +1,66 @@
+//! What a client sends, read strictly: JSON without traps, of the type that it is sent for, of R4's structure.
+
+use serde_json::Value;
+
+use crate::access::draft::Content;
+use crate::error::{Failure, Issue};
+use mappings::json::{JsonError, Limits, parse};
+use mappings::r4::structure::check;
+
+/// Reads a resource of any type.
+///
+/// # Errors
+/// 400 where it is not JSON that is taken, 422 with every issue where its structure is wrong.
+pub fn read(bytes: &[u8], depth_max: usize) -> Result<Content, Failure> {
+    let value = parse(bytes, Limits { depth_max }).map_err(|error| Failure::BadRequest(vec![json_issue(&error)]))?;
+    let text = String::from_utf8(bytes.to_vec()).map_err(|_| Failure::Internal("parsed JSON is not UTF-8"))?;
+    Ok(Content { text, value })
+}
+
+/// Reads a resource that must be of the given type.
+///
+/// # Errors
+/// As [`read`]; 422 for another type.
+pub fn read_of_type(bytes: &[u8], resource_type: &str, depth_max: usize) -> Result<Content, Failure> {
+    let content = read(bytes, depth_max)?;
+    must_be(&content.value, resource_type)?;
+    structure(&content.value, "")?;
+    Ok(content)
+}
+
+/// Holds a resource to the type of its address.
+///
+/// # Errors
+/// 422.
+pub fn must_be(value: &Value, resource_type: &str) -> Result<(), Failure> {
+    if value.get("resourceType").and_then(Value::as_str) == Some(resource_type) {
+        return Ok(());
+    }
+    let details = format!("the address is that of {resource_type}, so the resource must be one");
+    Err(Failure::Unprocessable(vec![Issue::at("resourceType", "invariant", details)]))
+}
+
+/// Holds a resource to the structure of R4; `within` prefixes the expressions of a Bundle's entry.
+///
+/// # Errors
+/// 422 with every issue.
+pub fn structure(value: &Value, within: &str) -> Result<(), Failure> {
+    let issues = check(value);
+    if issues.is_empty() {
+        return Ok(());
+    }
+    let issue = |issue: mappings::r4::structure::StructureIssue| {
+        Issue::at(format!("{within}{}", issue.expression), issue.code.as_str(), issue.details)
+    };
+    Err(Failure::Unprocessable(issues.into_iter().map(issue).collect()))
+}
+
+fn json_issue(error: &JsonError) -> Issue {
+    let issue = Issue::new("structure", error.to_string());
+    match error {
+        JsonError::DuplicateKey { path } | JsonError::TooDeep { path, .. } => {
+            Issue { expression: Some(path.clone()), ..issue }
+        }
+        _ => issue,
+    }
+}

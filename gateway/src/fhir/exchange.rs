@@ -1,0 +1,187 @@
+//! One request and its answer: who asks, for what, and what the trail says where it is refused.
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, Response, Uri, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+
+use crate::access::Caller;
+use crate::access::caller::Act;
+use crate::app::App;
+use crate::audit::AuditEvent;
+use crate::error::{Failure, Issue};
+use crate::search::parameters::type_name;
+
+/// The parts of a request that an interaction reads.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The assembled gateway.
+    pub app: App,
+    /// The headers sent.
+    pub headers: HeaderMap,
+    /// The address asked.
+    pub uri: Uri,
+}
+
+/// What a request is about, for the trail.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The act.
+    pub act: Act,
+    /// The type in the path; empty for the whole system.
+    pub resource_type: String,
+    /// The id in the path; empty for a type.
+    pub id: String,
+}
+
+impl Target {
+    /// An interaction on a type or an instance.
+    pub fn new(act: Act, resource_type: &str, id: &str) -> Self {
+        Self { act, resource_type: resource_type.to_owned(), id: id.to_owned() }
+    }
+}
+
+/// Which body the caller wants back from a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prefer {
+    /// The resource as it is now.
+    Representation,
+    /// Nothing.
+    Minimal,
+    /// An OperationOutcome.
+    OperationOutcome,
+}
+
+impl Exchange {
+    /// Answers a request: authenticates, does the work, and writes every refusal into the trail before it is told.
+    pub async fn answer(
+        self,
+        target: Target,
+        work: impl AsyncFnOnce(&Exchange, &Caller) -> Result<Response<Body>, Failure>,
+    ) -> Response<Body> {
+        if !self.takes_json() {
+            return Failure::NotAcceptable.into_response();
+        }
+        let caller = match Caller::of(&self.app, &self.headers, self.request_id()).await {
+            Ok(caller) => caller,
+            Err(failure) => {
+                self.app.refusals.count(&failure, self.app.clock.now_ms());
+                return failure.into_response();
+            }
+        };
+        match work(&self, &caller).await {
+            Ok(response) => response,
+            Err(failure) => match self.record_refusal(&caller, &target, &failure).await {
+                Ok(()) => failure.into_response(),
+                Err(unrecorded) => unrecorded.into_response(),
+            },
+        }
+    }
+
+    /// Writes a refusal into the trail of the record concerned, or of the caller's own compartment where there is none.
+    ///
+    /// # Errors
+    /// The trail cannot be written: then the refusal is not told either.
+    pub async fn record_refusal(&self, caller: &Caller, target: &Target, failure: &Failure) -> Result<(), Failure> {
+        let Some(reason) = failure.audit_reason() else { return Ok(()) };
+        let mut compartment = failure.compartment().map(str::to_owned);
+        if compartment.is_none() && !target.id.is_empty() && target.id.len() <= 64 {
+            let located = self.app.store.locate(&target.resource_type, &target.id).await?;
+            compartment = located.map(|located| located.key.compartment);
+        }
+        let compartment = compartment.filter(|compartment| compartment != crate::storage::sight::DIRECTORY);
+        let event = refusal(caller, target, reason, compartment.as_deref());
+        self.app.store.record_only(vec![event]).await?;
+        Ok(())
+    }
+
+    /// The type in a path, if it is served.
+    ///
+    /// # Errors
+    /// [`Failure::NotFound`].
+    pub fn served(&self, resource_type: &str) -> Result<&'static str, Failure> {
+        type_name(resource_type).filter(|name| self.app.types.contains(name)).ok_or(Failure::NotFound)
+    }
+
+    /// What the caller wants back from a write.
+    pub fn prefer(&self) -> Prefer {
+        let values = self.headers.get_all("prefer").into_iter().filter_map(|value| value.to_str().ok());
+        for preference in values.flat_map(|value| value.split([',', ';'])).map(str::trim) {
+            match preference {
+                "return=minimal" => return Prefer::Minimal,
+                "return=OperationOutcome" => return Prefer::OperationOutcome,
+                "return=representation" => return Prefer::Representation,
+                _ => {}
+            }
+        }
+        Prefer::Representation
+    }
+
+    /// A header as text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Reads the body of a write, as JSON and no longer than the limit.
+    ///
+    /// # Errors
+    /// 415 for another media type, 413 over the limit, 400 where the connection breaks off.
+    pub async fn body(&self, body: Body) -> Result<Bytes, Failure> {
+        let media_type = self.header(header::CONTENT_TYPE.as_str()).unwrap_or_default();
+        if !is_json(media_type) {
+            return Err(Failure::UnsupportedMediaType);
+        }
+        self.bytes(body).await
+    }
+
+    /// Reads a body of any media type, no longer than the limit.
+    ///
+    /// # Errors
+    /// 413 over the limit, 400 where the connection breaks off.
+    pub async fn bytes(&self, body: Body) -> Result<Bytes, Failure> {
+        let limit = self.app.limits.body_bytes_max;
+        match Limited::new(body, limit).collect().await {
+            Ok(collected) => Ok(collected.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => {
+                Err(Failure::TooLarge(format!("the body is longer than {limit} bytes")))
+            }
+            Err(_) => Err(Failure::BadRequest(vec![Issue::new("structure", "the body broke off")])),
+        }
+    }
+
+    /// The base URL, for links and locations.
+    pub fn base(&self) -> &str {
+        &self.app.base_url
+    }
+
+    fn request_id(&self) -> String {
+        self.header("x-request-id").map_or_else(AuditEvent::fresh_id, str::to_owned)
+    }
+
+    /// `_format` overrides `Accept`, as the standard has it; without either, JSON is what there is.
+    fn takes_json(&self) -> bool {
+        let format = self.uri.query().and_then(|query| {
+            form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "_format").map(|(_, value)| value.into_owned())
+        });
+        match format {
+            Some(format) => format == "json" || is_json(&format),
+            None => self.header("accept").is_none_or(|accept| {
+                accept.split(',').any(|range| is_json(range) || ["*/*", "application/*"].contains(&bare(range)))
+            }),
+        }
+    }
+}
+
+fn refusal(caller: &Caller, target: &Target, reason: &str, compartment: Option<&str>) -> AuditEvent {
+    // What is written in a path is the client's text: only what has the form of a type or an id is kept.
+    let resource_type = type_name(&target.resource_type).unwrap_or_default();
+    let is_id = mappings::r4::primitive::is_id(&target.id);
+    caller.refusal(target.act, reason, compartment, resource_type, if is_id { &target.id } else { "" })
+}
+
+fn bare(media_range: &str) -> &str {
+    media_range.split(';').next().unwrap_or_default().trim()
+}
+
+fn is_json(media_range: &str) -> bool {
+    ["application/fhir+json", "application/json", "text/json"].contains(&bare(media_range).to_ascii_lowercase().as_str())
+}

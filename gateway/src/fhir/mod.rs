@@ -1,0 +1,20 @@
+//! The FHIR R4 REST interface, a file an interaction, named as the specification names it.
+//!
+//! <https://hl7.org/fhir/R4/http.html>
+
+pub mod answer;
+pub mod audit_event;
+pub mod bundle;
+pub mod capabilities;
+pub mod content;
+pub mod create;
+pub mod cursor;
+pub mod delete;
+pub mod exchange;
+pub mod history;
+pub mod owner;
+pub mod read;
+pub mod search;
+pub mod transaction;
+pub mod update;
+pub mod write;

@@ -1,0 +1,155 @@
+//! To which record a resource belongs, resolved as the caller sees it.
+//!
+//! A reference to an invisible record answers as an unresolved one.
+
+use serde_json::Value;
+
+use crate::access::Draft;
+use crate::consent::{Belongs as Owner, WriteFacts};
+use crate::error::Failure;
+use crate::search::overlay::{Belongs, belongs, owner_references};
+use crate::storage::sight::DIRECTORY;
+use crate::storage::write_set::ResourceKey;
+
+/// The compartment of a resource that is about to be created, for the caller.
+///
+/// # Errors
+/// 422 where the owning reference is missing, does not resolve, or names two records.
+pub async fn compartment(draft: &mut Draft<'_>, resource_type: &str, id: &str, value: &Value) -> Result<String, Failure> {
+    match belongs(resource_type) {
+        None => Err(Failure::MethodNotAllowed),
+        Some(Belongs::Directory) => Ok(DIRECTORY.to_owned()),
+        Some(Belongs::Own) => Ok(draft.caller.organization()),
+        Some(Belongs::IsRecord) => Ok(id.to_owned()),
+        Some(Belongs::Record(path)) => {
+            let expression = format!("{resource_type}.{path}");
+            let mut found = None;
+            for reference in owner_references(resource_type, value) {
+                if let Some(patient) = local(draft, &reference).strip_prefix("Patient/") {
+                    one(&mut found, patient.to_owned(), &expression)?;
+                }
+            }
+            let patient = found.ok_or_else(|| missing(&expression, "Patient"))?;
+            resolve(draft, "Patient", &patient, &expression).await
+        }
+        Some(Belongs::Through(path)) => through(draft, resource_type, path, value).await,
+    }
+}
+
+/// What belongs through another resource lies where that lies; without one it is the organisation's own.
+async fn through(draft: &mut Draft<'_>, resource_type: &str, path: &str, value: &Value) -> Result<String, Failure> {
+    let expression = format!("{resource_type}.{path}");
+    let mut found = None;
+    for reference in owner_references(resource_type, value) {
+        let local = local(draft, &reference).to_owned();
+        let Some((target_type, id)) = local.split_once('/') else { return Err(unresolved(&expression)) };
+        let compartment = resolve(draft, target_type, id, &expression).await?;
+        one(&mut found, compartment, &expression)?;
+    }
+    Ok(found.unwrap_or_else(|| draft.caller.organization()))
+}
+
+fn one(found: &mut Option<String>, compartment: String, expression: &str) -> Result<(), Failure> {
+    if found.as_ref().is_some_and(|found| *found != compartment) {
+        let details = "a resource belongs to one record, and this names two: send one for each";
+        return Err(Failure::content(expression, "business-rule", details));
+    }
+    *found = Some(compartment);
+    Ok(())
+}
+
+/// A reference without our own base URL.
+fn local<'r>(draft: &Draft<'_>, reference: &'r str) -> &'r str {
+    let base = &draft.app.base_url;
+    reference.strip_prefix(base.as_str()).and_then(|rest| rest.strip_prefix('/')).unwrap_or(reference)
+}
+
+async fn resolve(draft: &mut Draft<'_>, resource_type: &str, id: &str, expression: &str) -> Result<String, Failure> {
+    if let Some(pending) = draft.pending(resource_type, id) {
+        return Ok(pending.key.compartment.clone());
+    }
+    let Some(resource_type) = crate::search::parameters::type_name(resource_type) else { return Err(unresolved(expression)) };
+    if !mappings::r4::primitive::is_id(id) {
+        return Err(unresolved(expression));
+    }
+    if resource_type == "Patient" && draft.record(id).await?.is_some() && draft.holds(id) {
+        // The usual case needs no further look: the caller holds the record.
+        return Ok(id.to_owned());
+    }
+    let found = draft.app.store.visible_compartment(draft.caller.viewer(), resource_type, id).await?;
+    found.ok_or_else(|| unresolved(expression))
+}
+
+fn unresolved(expression: &str) -> Failure {
+    Failure::content(expression, "value", "this reference does not resolve")
+}
+
+fn missing(expression: &str, target: &str) -> Failure {
+    Failure::content(expression, "required", format!("it says to whose record this belongs: reference a {target}"))
+}
+
+/// How the caller stands to a resource that it wants to write. Organisations are written `organization/<id>` throughout.
+#[derive(Debug)]
+pub enum Part {
+    /// The directory, and whose entry it is.
+    Directory(String),
+    /// The compartment of an organisation.
+    Own(String),
+    /// A record that would begin.
+    New,
+    /// A record that is held.
+    Record {
+        /// By whom.
+        custodian: String,
+        /// Whether a closure shuts the caller out.
+        is_closed: bool,
+        /// Whether the caller's organisation first wrote the resource.
+        recorded_by_caller: bool,
+    },
+}
+
+impl Part {
+    /// Gathers how the caller stands to the resource at `key`; `exists` tells an update from a create.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn of(draft: &mut Draft<'_>, key: &ResourceKey, exists: bool) -> Result<Self, Failure> {
+        let organization = draft.caller.organization();
+        let recorder = if exists { draft.app.store.recorder(key).await? } else { None };
+        if key.compartment == DIRECTORY {
+            return Ok(Self::Directory(recorder.unwrap_or(organization)));
+        }
+        if key.compartment.starts_with("organization/") {
+            return Ok(Self::Own(key.compartment.clone()));
+        }
+        if key.resource_type == "Patient" && !exists {
+            return Ok(Self::New);
+        }
+        let Some(record) = draft.record(&key.compartment).await? else { return Err(Failure::NotFound) };
+        let facts = record.facts.clone();
+        Ok(Self::Record {
+            is_closed: draft.is_closed(&facts),
+            custodian: facts.custodian,
+            recorded_by_caller: recorder.as_deref() == Some(&*organization),
+        })
+    }
+
+    /// The facts as the rules take them.
+    pub fn facts<'p>(&'p self, caller_organization: &'p str) -> WriteFacts<'p> {
+        let belongs = match self {
+            Self::Directory(owner) => Owner::Directory { owner: Some(owner) },
+            Self::Own(organization) => Owner::Own { organization },
+            Self::New => Owner::NewRecord,
+            Self::Record { custodian, is_closed, recorded_by_caller } => Owner::Record {
+                custodian,
+                caller_is_person: false,
+                caller_is_closed_out: *is_closed,
+                // Pick-up moves custody, so an owner of a Task writes as custodian; its Task goes by the workflow.
+                caller_owns_active_task: false,
+                is_callers_task: false,
+                recorded_by_caller: *recorded_by_caller,
+            },
+        };
+        WriteFacts { caller_organization: Some(caller_organization), belongs }
+    }
+}

@@ -1,0 +1,278 @@
+//! One write of one resource into a draft: decided, put, and followed by what its type entails.
+//!
+//! The single interactions and every entry of a transaction come through here, so there is one way in.
+
+use serde_json::Value;
+
+use super::content::must_be;
+use super::owner::{Part, compartment};
+use crate::access::Draft;
+use crate::access::caller::Act;
+use crate::access::draft::{Content, Put};
+use crate::consent::{self, ConsentId, Grantee, Interaction, Permit, Status, grants, may_write};
+use crate::error::{Failure, Issue};
+use crate::referral;
+use crate::storage::facts::Located;
+use crate::storage::write_set::{GrantRow, Method, Precondition, ResourceKey, VersionId};
+use mappings::json::spans::set_members;
+
+/// Creates a resource under a fresh id; answers where it went. An organisation Task is made by the gateway, so its key is
+/// another than `id`.
+///
+/// # Errors
+/// Every failure of a write; nothing of the draft may be applied then.
+pub async fn create(
+    draft: &mut Draft<'_>,
+    resource_type: &'static str,
+    id: String,
+    content: Content,
+) -> Result<ResourceKey, Failure> {
+    must_be(&content.value, resource_type)?;
+    let compartment = compartment(draft, resource_type, &id, &content.value).await?;
+    let key = ResourceKey { compartment, resource_type, id };
+    let permit = permit(draft, &key, false, Interaction::Create).await?;
+    let basis = permit.basis().code();
+    if resource_type == "Patient" {
+        draft.begin_record(&key.compartment);
+    }
+    if resource_type == "Task" && referral::place::is_offer(draft, &content.value) {
+        return referral::place::on_offer(draft, &key.compartment, &content.value).await;
+    }
+    let put = Put { key: key.clone(), content, previous: None, method: Method::Post, minimum: None };
+    draft.put(permit, put);
+    draft.note(Act::new("C", "create"), basis, &key);
+    follow(draft, &key).await?;
+    Ok(key)
+}
+
+/// Writes a new version of a resource that exists for the caller.
+///
+/// # Errors
+/// 404 where it does not exist for the caller, 412 where `if_match` is not its version, and every failure of a write.
+pub async fn update(
+    draft: &mut Draft<'_>,
+    resource_type: &'static str,
+    id: &str,
+    content: Content,
+    if_match: Option<VersionId>,
+) -> Result<ResourceKey, Failure> {
+    must_be(&content.value, resource_type)?;
+    if content.value.get("id").and_then(Value::as_str) != Some(id) {
+        let details = "the id of the resource must be the one in its address";
+        return Err(Failure::BadRequest(vec![Issue::at(format!("{resource_type}.id"), "invariant", details)]));
+    }
+    let located = draft.app.store.locate(resource_type, id).await?.ok_or(Failure::NotFound)?;
+    if resource_type == "Task"
+        && let Some(task) = draft.app.store.referral_task(id).await?
+    {
+        return update_task(draft, located, &task, &content.value, if_match).await;
+    }
+    if !sees(draft, &located).await? {
+        return withdraw_blind(draft, located, &content.value).await;
+    }
+    matches(&located, if_match)?;
+    let interaction = if is_withdrawal(&located, &content) { Interaction::Withdraw } else { Interaction::Update };
+    let permit = permit(draft, &located.key, true, interaction).await?;
+    let to = compartment(draft, resource_type, id, &content.value).await?;
+    if to != located.key.compartment {
+        let details = "a resource stays in the record in which it was created: create it anew in the other";
+        return Err(Failure::content(resource_type, "business-rule", details));
+    }
+    let basis = permit.basis().code();
+    let key = located.key;
+    let put = Put { key: key.clone(), content, previous: Some(located.version), method: Method::Put, minimum: None };
+    draft.put(permit, put);
+    draft.note(Act::new("U", "update"), basis, &key);
+    follow(draft, &key).await?;
+    Ok(key)
+}
+
+/// Deletes a resource that exists for the caller.
+///
+/// # Errors
+/// 404, 412, or 422 where a referral rests on it.
+pub async fn delete(
+    draft: &mut Draft<'_>,
+    resource_type: &'static str,
+    id: &str,
+    if_match: Option<VersionId>,
+) -> Result<ResourceKey, Failure> {
+    let located = draft.app.store.locate(resource_type, id).await?.ok_or(Failure::NotFound)?;
+    if !sees(draft, &located).await? {
+        return Err(Failure::NotFound);
+    }
+    if located.deleted {
+        return Err(Failure::Gone);
+    }
+    matches(&located, if_match)?;
+    let permit = permit(draft, &located.key, true, Interaction::Delete).await?;
+    let basis = permit.basis().code();
+    let key = located.key;
+    if is_part_of_referral(draft, &key).await? {
+        let details = "a referral under way rests on this resource: close or cancel the referral first";
+        return Err(Failure::content(resource_type, "business-rule", details));
+    }
+    let content = Content { text: String::new(), value: Value::Null };
+    let put = Put { key: key.clone(), content, previous: Some(located.version), method: Method::Delete, minimum: None };
+    draft.put(permit, put);
+    draft.note(Act::new("D", "delete"), basis, &key);
+    if resource_type == "Consent" {
+        drop_grants(draft, &key).await?;
+        referral::withdraw::on_consents(draft, &key.compartment).await?;
+    }
+    Ok(key)
+}
+
+async fn permit(
+    draft: &mut Draft<'_>,
+    key: &ResourceKey,
+    exists: bool,
+    interaction: Interaction,
+) -> Result<Permit, Failure> {
+    let part = Part::of(draft, key, exists).await?;
+    let organization = draft.caller.organization();
+    may_write(&part.facts(&organization), key.resource_type, interaction).map_err(|refusal| {
+        let failure = Failure::refused(refusal.code(), refusal.sentence(), Some(key.resource_type.to_owned()));
+        if key.compartment.starts_with("organization/") || key.compartment == crate::storage::sight::DIRECTORY {
+            failure
+        } else {
+            failure.about(&key.compartment)
+        }
+    })
+}
+
+/// Whether the caller sees all of a stored resource; a deleted one too, for it may be brought back.
+async fn sees(draft: &mut Draft<'_>, located: &Located) -> Result<bool, Failure> {
+    if draft.record(&located.key.compartment).await?.is_some() && draft.holds(&located.key.compartment) {
+        return Ok(true);
+    }
+    let key = &located.key;
+    Ok(draft.app.store.sees_whole(draft.caller.viewer(), key.resource_type, &key.id).await?)
+}
+
+fn matches(located: &Located, if_match: Option<VersionId>) -> Result<(), Failure> {
+    if if_match.is_some_and(|version| version != located.version) {
+        return Err(Failure::PreconditionFailed);
+    }
+    Ok(())
+}
+
+/// A party writes the Task of a referral: an event of the workflow, whatever else the body repeats.
+async fn update_task(
+    draft: &mut Draft<'_>,
+    located: Located,
+    task: &crate::storage::write_set::ReferralTask,
+    sent: &Value,
+    if_match: Option<VersionId>,
+) -> Result<ResourceKey, Failure> {
+    let whole = sees(draft, &located).await?;
+    let minimum = located.minimum.as_deref().filter(|_| !whole);
+    let is_past_room = referral::act::was_of_room(draft, task);
+    if referral::act::parts(draft, task).is_empty() && !whole {
+        // Whoever raced for a Task and lost has seen it: the answer is that it changed, and not a byte more.
+        return Err(if is_past_room { Failure::PreconditionFailed } else { Failure::NotFound });
+    }
+    let if_match = if_match.ok_or(Failure::PreconditionRequired)?;
+    if if_match != located.version {
+        return Err(Failure::PreconditionFailed);
+    }
+    let seen = minimum.unwrap_or(&located.body);
+    let seen = serde_json::from_str(seen).map_err(|_| Failure::Internal("a stored resource is not JSON"))?;
+    draft.record(&task.compartment).await?;
+    draft.set.preconditions.push(Precondition::Version { key: located.key.clone(), version: located.version });
+    referral::act::on_task(draft, task, &seen, sent).await?;
+    Ok(located.key)
+}
+
+/// A Consent that goes from active to inactive.
+fn is_withdrawal(located: &Located, content: &Content) -> bool {
+    located.key.resource_type == "Consent" && !is_active(&content.value)
+}
+
+fn is_active(consent: &Value) -> bool {
+    consent.get("status").and_then(Value::as_str) == Some("active")
+}
+
+/// Whoever recorded a Consent may withdraw it without seeing the record any more: only its status changes, and nothing of
+/// it is answered.
+async fn withdraw_blind(draft: &mut Draft<'_>, located: Located, sent: &Value) -> Result<ResourceKey, Failure> {
+    let is_withdrawal = sent.get("status").and_then(Value::as_str) == Some("inactive");
+    if located.key.resource_type != "Consent" || located.deleted || !is_withdrawal {
+        return Err(Failure::NotFound);
+    }
+    let part = Part::of(draft, &located.key, true).await?;
+    let organization = draft.caller.organization();
+    let permit = may_write(&part.facts(&organization), "Consent", Interaction::Withdraw).map_err(|_| Failure::NotFound)?;
+    let basis = permit.basis().code();
+    let mut value: Value =
+        serde_json::from_str(&located.body).map_err(|_| Failure::Internal("a stored Consent is not JSON"))?;
+    value["status"] = Value::from("inactive");
+    let content = Content { text: set_members(&located.body, &[("status", "\"inactive\"")]), value };
+    let key = located.key;
+    let put = Put { key: key.clone(), content, previous: Some(located.version), method: Method::Put, minimum: None };
+    draft.put(permit, put);
+    draft.note(Act::new("U", "withdraw"), basis, &key);
+    follow(draft, &key).await?;
+    Ok(key)
+}
+
+/// What a resource of this type entails once it is put.
+async fn follow(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Failure> {
+    match key.resource_type {
+        "Consent" => {
+            write_grants(draft, key).await?;
+            referral::withdraw::on_consents(draft, &key.compartment).await
+        }
+        "ServiceRequest" => referral::place::on_order(draft, key).await,
+        _ => Ok(()),
+    }
+}
+
+async fn drop_grants(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Failure> {
+    draft.move_record(&key.compartment).await?;
+    draft.set.dropped_grants.push((key.compartment.clone(), key.id.clone()));
+    Ok(())
+}
+
+/// The rules of a Consent become access grants in the same write set, and a release ends for whomever it names anew.
+async fn write_grants(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Failure> {
+    let Some(resource) = draft.pending("Consent", &key.id) else { return Ok(()) };
+    let registry = &draft.caller.registry;
+    let id = ConsentId(key.id.clone());
+    let consent = consent::read(id, &resource.value, &|actor| registry.grantee(actor)).map_err(|issues| {
+        let issue = |issue: consent::ConsentIssue| Issue::at(issue.expression, issue.code.as_str(), issue.details);
+        Failure::Unprocessable(issues.into_iter().map(issue).collect())
+    })?;
+    drop_grants(draft, key).await?;
+    let grants = if consent.status == Status::Active { grants(&consent) } else { Vec::new() };
+    for grant in grants {
+        let names = grant.grantee != Grantee::everyone() && grant.grantee.as_str().starts_with("organization/");
+        if grant.effect == consent::Effect::Permit && names {
+            draft.set.lifted_releases.push((key.compartment.clone(), grant.grantee.to_string()));
+        }
+        draft.set.grants.push(GrantRow {
+            compartment: key.compartment.clone(),
+            consent_id: key.id.clone(),
+            rule: i64::from(grant.rule),
+            grantee: grant.grantee.to_string(),
+            effect: grant.effect.code(),
+            excepts: grant.effect.exception_of().map(i64::from),
+            purposes: grant.purposes,
+            from_ms: grant.from_ms,
+            until_ms: grant.until_ms,
+        });
+    }
+    Ok(())
+}
+
+/// Whether a referral under way rests on a resource.
+async fn is_part_of_referral(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<bool, Failure> {
+    let Some(record) = draft.record(&key.compartment).await? else { return Ok(false) };
+    let Some(chain) = record.facts.chain.clone() else { return Ok(false) };
+    Ok(match key.resource_type {
+        "Patient" => true,
+        "ServiceRequest" => key.id == chain,
+        "Task" => draft.tasks(&key.compartment).await?.iter().any(|task| task.id == key.id),
+        _ => false,
+    })
+}

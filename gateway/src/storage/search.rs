@@ -1,0 +1,295 @@
+//! Search: criteria over index rows, joined with sight before the page is cut, counted by the very same predicate.
+//!
+//! Nothing is filtered afterwards: totals, pages and orders are those of what the viewer may see.
+
+use std::fmt::Write as _;
+
+use sqlx::{AssertSqlSafe, Row};
+
+use super::resource::{Seen, Shows, Touched, Unrecorded};
+use super::sight::{LEVEL, VIEWER, Viewer, bind_viewer};
+use super::{Store, StorageError, read};
+use crate::search::parameters::SearchType;
+use crate::search::query::{Comparison, Criterion, DateCondition, Query, Sort, SortKey, Token, TokenSystem, Values};
+
+/// A value of the keyset at which a page ends.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(untagged)]
+pub enum Key {
+    /// Of a date or time.
+    Integer(i64),
+    /// Of a string, token or id.
+    Text(String),
+}
+
+/// A page of what was found.
+#[derive(Debug)]
+pub struct Page {
+    /// The matches, in order.
+    pub matches: Vec<Seen>,
+    /// Where the next page begins; none on the last.
+    pub next: Option<Vec<Key>>,
+    /// How many there are in all, where it was asked.
+    pub total: Option<u64>,
+}
+
+impl Shows for Page {
+    fn touched(&self) -> Vec<Touched> {
+        self.matches.touched()
+    }
+}
+
+/// The last code point: nothing that is stored sorts after it.
+const LAST: &str = "\u{10FFFF}";
+
+/// A statement under construction: its text and what is bound to it after the viewer.
+struct Statement {
+    text: String,
+    bound: Vec<Key>,
+}
+
+impl Statement {
+    fn bind(&mut self, value: Key) -> String {
+        self.bound.push(value);
+        // The viewer takes $1 to $5.
+        format!("${}", self.bound.len() + 5)
+    }
+
+    fn text(&mut self, value: &str) -> String {
+        self.bind(Key::Text(value.to_owned()))
+    }
+
+    fn integer(&mut self, value: i64) -> String {
+        self.bind(Key::Integer(value))
+    }
+}
+
+impl Store {
+    /// What a query finds for a viewer, after the keyset `after` of an earlier page.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn search(
+        &self,
+        viewer: &Viewer,
+        resource_type: &'static str,
+        query: &Query,
+        after: Option<&[Key]>,
+        with_total: bool,
+    ) -> Result<Unrecorded<Page>, StorageError> {
+        let total = if with_total { Some(self.count(viewer, resource_type, query).await?) } else { None };
+        if query.count == 0 {
+            return Ok(Unrecorded::new(Page { matches: Vec::new(), next: None, total }));
+        }
+        let keys = sort_keys(&query.sort);
+        let mut statement = Statement { text: String::new(), bound: Vec::new() };
+        visible(&mut statement, resource_type, query, &keys);
+        page(&mut statement, query, &keys, after);
+        read!(&self.database, |pool| {
+            let mut sql = bind_viewer!(sqlx::query(AssertSqlSafe(statement.text)), viewer);
+            for value in statement.bound {
+                sql = match value {
+                    Key::Text(text) => sql.bind(text),
+                    Key::Integer(number) => sql.bind(number),
+                };
+            }
+            let mut rows = sql.fetch_all(pool).await?;
+            let count = usize::try_from(query.count).unwrap_or(usize::MAX);
+            let more = rows.len() > count;
+            rows.truncate(count);
+            let next = rows.last().filter(|_| more).map(|row| {
+                keys.iter().enumerate().map(|(n, key)| key_of(row, n, key)).collect()
+            });
+            Ok(Unrecorded::new(Page { matches: rows.iter().filter_map(Seen::from_row).collect(), next, total }))
+        })
+    }
+
+    async fn count(&self, viewer: &Viewer, resource_type: &'static str, query: &Query) -> Result<u64, StorageError> {
+        let mut statement = Statement { text: String::new(), bound: Vec::new() };
+        visible(&mut statement, resource_type, query, &[]);
+        statement.text.push_str(" SELECT COUNT(*) FROM t");
+        read!(&self.database, |pool| {
+            let mut sql = bind_viewer!(sqlx::query(AssertSqlSafe(statement.text)), viewer);
+            for value in statement.bound {
+                sql = match value {
+                    Key::Text(text) => sql.bind(text),
+                    Key::Integer(number) => sql.bind(number),
+                };
+            }
+            Ok(u64::try_from(sql.fetch_one(pool).await?.get::<i64, _>(0)).unwrap_or_default())
+        })
+    }
+}
+
+/// A sort key as the statement uses it.
+struct OrderKey {
+    expression: String,
+    descending: bool,
+    is_integer: bool,
+}
+
+fn key_of<'r, R: Row>(row: &'r R, n: usize, key: &OrderKey) -> Key
+where
+    String: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
+    i64: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
+    usize: sqlx::ColumnIndex<R>,
+{
+    // The page selects its keys first.
+    if key.is_integer { Key::Integer(row.get(n)) } else { Key::Text(row.get(n)) }
+}
+
+/// The keys by which a page is ordered; the id is always the last, so that the order is total.
+fn sort_keys(sort: &[Sort]) -> Vec<OrderKey> {
+    let mut keys = Vec::new();
+    for Sort { key, descending } in sort {
+        keys.push(match key {
+            SortKey::Id => OrderKey { expression: "s.id".to_owned(), descending: *descending, is_integer: false },
+            SortKey::LastUpdated => {
+                OrderKey { expression: "s.last_updated_ms".to_owned(), descending: *descending, is_integer: true }
+            }
+            SortKey::Parameter(parameter) => {
+                let is_integer = parameter.search_type == SearchType::Date;
+                let value = match (is_integer, descending) {
+                    (true, false) => "MIN(i.low_ms)",
+                    (true, true) => "MAX(i.high_ms)",
+                    (false, false) => "MIN(i.value)",
+                    (false, true) => "MAX(i.value)",
+                };
+                // What has no value comes last, whichever way.
+                let missing = match (is_integer, descending) {
+                    (true, false) => i64::MAX.to_string(),
+                    (true, true) => format!("({} - 1)", i64::MIN + 1),
+                    (false, false) => format!("'{LAST}'"),
+                    (false, true) => "''".to_owned(),
+                };
+                let expression = format!(
+                    "COALESCE((SELECT {value} FROM search_index i WHERE i.compartment = s.compartment \
+                     AND i.resource_type = s.resource_type AND i.id = s.id AND i.parameter = '{}' \
+                     AND (i.sight & s.level) <> 0), {missing})",
+                    parameter.name
+                );
+                OrderKey { expression, descending: *descending, is_integer }
+            }
+        });
+    }
+    keys.push(OrderKey { expression: "s.id".to_owned(), descending: false, is_integer: false });
+    keys
+}
+
+/// `t`: the keys of every match that the viewer sees, with the sort keys `k0 …`.
+fn visible(statement: &mut Statement, resource_type: &'static str, query: &Query, keys: &[OrderKey]) {
+    let resource_type_bound = statement.text(resource_type);
+    let mut inner = format!("r.resource_type = {resource_type_bound} AND r.deleted = 0");
+    if let Some(ids) = &query.ids {
+        let list: Vec<String> = ids.iter().map(|id| statement.text(id)).collect();
+        let list = if list.is_empty() { "NULL".to_owned() } else { list.join(", ") };
+        let _ = write!(inner, " AND r.id IN ({list})");
+    }
+    for alternatives in &query.last_updated {
+        let any: Vec<String> =
+            alternatives.iter().map(|date| date_sql(statement, date, "r.last_updated_ms", "r.last_updated_ms")).collect();
+        let _ = write!(inner, " AND ({})", any.join(" OR "));
+    }
+    let mut outer = "s.level > 0".to_owned();
+    // Only these types have a minimum: what of the whole is not in it must not be found by it.
+    let has_minimum = matches!(resource_type, "Task" | "Communication");
+    for criterion in &query.criteria {
+        let condition = criterion_sql(statement, criterion);
+        let found = format!("FROM search_index i WHERE i.resource_type = {resource_type_bound} AND {condition}");
+        let _ = write!(inner, " AND (r.compartment, r.id) IN (SELECT i.compartment, i.id {found})");
+        if has_minimum {
+            let _ = write!(
+                outer,
+                " AND EXISTS (SELECT 1 {found} AND i.compartment = s.compartment AND i.id = s.id AND (i.sight & s.level) <> 0)"
+            );
+        }
+    }
+    let mut columns = "s.compartment, s.resource_type, s.id, s.level".to_owned();
+    for (n, key) in keys.iter().enumerate() {
+        let _ = write!(columns, ", {} AS k{n}", key.expression);
+    }
+    statement.text = format!(
+        "{VIEWER}, s AS (SELECT r.compartment, r.resource_type, r.id, r.last_updated_ms, {LEVEL} AS level \
+           FROM v CROSS JOIN resource r WHERE {inner}), \
+         t AS (SELECT {columns} FROM s WHERE {outer})"
+    );
+}
+
+fn page(statement: &mut Statement, query: &Query, keys: &[OrderKey], after: Option<&[Key]>) {
+    let mut keyset = "1 = 1".to_owned();
+    if let Some(after) = after.filter(|after| after.len() == keys.len()) {
+        let bound: Vec<String> = after.iter().map(|value| statement.bind(value.clone())).collect();
+        // (k0 > a0) OR (k0 = a0 AND k1 > a1) OR …
+        let mut ways = Vec::new();
+        for (n, key) in keys.iter().enumerate() {
+            let mut way: Vec<String> = (0..n).map(|m| format!("k{m} = {}", bound[m])).collect();
+            way.push(format!("k{n} {} {}", if key.descending { "<" } else { ">" }, bound[n]));
+            ways.push(format!("({})", way.join(" AND ")));
+        }
+        keyset = format!("({})", ways.join(" OR "));
+    }
+    let names: Vec<String> = (0..keys.len()).map(|n| format!("k{n}")).collect();
+    let names = names.join(", ");
+    let order: Vec<String> =
+        keys.iter().enumerate().map(|(n, key)| format!("k{n}{}", if key.descending { " DESC" } else { "" })).collect();
+    let order = order.join(", ");
+    let limit = statement.integer(i64::from(query.count) + 1);
+    let _ = write!(
+        statement.text,
+        ", p AS (SELECT * FROM t WHERE {keyset} ORDER BY {order} LIMIT {limit}) \
+         SELECT {names}, r.compartment, r.resource_type, r.id, r.version_id, r.last_updated_ms, r.author, r.method, r.deleted, \
+         p.level, CASE WHEN (p.level & 1) = 1 THEN r.body ELSE r.minimum END AS body \
+         FROM p JOIN resource r ON r.compartment = p.compartment AND r.resource_type = p.resource_type AND r.id = p.id \
+         ORDER BY {order}"
+    );
+}
+
+fn criterion_sql(statement: &mut Statement, criterion: &Criterion) -> String {
+    let alternatives: Vec<String> = match &criterion.values {
+        Values::Token(tokens) => tokens.iter().map(|token| token_sql(statement, token)).collect(),
+        Values::Reference(values) | Values::Uri(values) => {
+            let list: Vec<String> = values.iter().map(|value| statement.text(value)).collect();
+            vec![format!("i.value IN ({})", list.join(", "))]
+        }
+        Values::Date(dates) => dates.iter().map(|date| date_sql(statement, date, "i.low_ms", "i.high_ms")).collect(),
+        Values::String(prefixes) => prefixes
+            .iter()
+            .map(|prefix| {
+                let low = statement.text(prefix);
+                let high = statement.text(&format!("{prefix}{LAST}"));
+                format!("(i.value >= {low} AND i.value < {high})")
+            })
+            .collect(),
+    };
+    format!("i.parameter = '{}' AND ({})", criterion.parameter, alternatives.join(" OR "))
+}
+
+fn token_sql(statement: &mut Statement, token: &Token) -> String {
+    let mut parts = Vec::new();
+    if let Some(code) = &token.code {
+        parts.push(format!("i.value = {}", statement.text(code)));
+    }
+    match &token.system {
+        TokenSystem::Any => {}
+        TokenSystem::None => parts.push("i.system = ''".to_owned()),
+        TokenSystem::Is(system) => parts.push(format!("i.system = {}", statement.text(system))),
+    }
+    format!("({})", parts.join(" AND "))
+}
+
+/// The SQL of [`DateCondition::is_met`].
+fn date_sql(statement: &mut Statement, date: &DateCondition, low: &str, high: &str) -> String {
+    let (from, to) = (statement.integer(date.low_ms), statement.integer(date.high_ms));
+    let contains = format!("({from} <= {low} AND {high} <= {to})");
+    match date.comparison {
+        Comparison::Equal => contains,
+        Comparison::NotEqual => format!("NOT {contains}"),
+        Comparison::Greater => format!("({high} > {to} AND {from} <= {to})"),
+        Comparison::Less => format!("({low} < {from} AND {from} <= {to})"),
+        Comparison::GreaterOrEqual => format!("({high} > {to} OR {contains})"),
+        Comparison::LessOrEqual => format!("({low} < {from} OR {contains})"),
+        Comparison::StartsAfter => format!("({low} > {to} AND {from} <= {to})"),
+        Comparison::EndsBefore => format!("({high} < {from} AND {from} <= {to})"),
+        Comparison::Approximate => format!("({low} <= {to} AND {high} >= {from})"),
+    }
+}
