@@ -2,3 +2,4 @@
 
 pub mod identifiers;
 pub mod json;
+pub mod r4;
