@@ -6,7 +6,7 @@
 pub mod spans;
 
 use std::cell::RefCell;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -121,7 +121,10 @@ fn path_of(place: Option<&Place<'_>>) -> String {
                 }
                 path.push_str(key);
             }
-            Segment::Position(position) => path.push_str(&format!("[{position}]")),
+            Segment::Position(position) => {
+                // Writing to a string does not fail.
+                let _ = write!(path, "[{position}]");
+            }
         }
     }
     // The keys are the client's own text, so an error does not carry more of them than it takes to find the place.

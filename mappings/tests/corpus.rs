@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use mappings::json::spans::{replace_references, set_members, top_level};
 use mappings::json::{self, Limits};
 use mappings::r4::structure::{StructureIssue, check};
 use serde_json::Value;
@@ -45,25 +46,26 @@ fn read(path: &Path) -> Value {
 }
 
 fn describe(issues: &[StructureIssue]) -> String {
-    issues.iter().map(|issue| format!("\n  {} {:?} {}", issue.expression, issue.code, issue.details)).collect()
+    let lines: Vec<_> = issues.iter().map(|issue| format!("  {} {}", issue.expression, issue.details)).collect();
+    lines.join("\n")
 }
 
 #[test]
 fn every_example_is_accepted_but_those_that_are_wrong() {
     let Some(corpus) = corpus() else { return };
     let mut checked = 0;
-    let mut surprises = String::new();
+    let mut surprises = Vec::new();
     for path in FOLDERS.iter().flat_map(|folder| files(&corpus.join(folder))) {
         let issues = check(&read(&path));
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let expected = REFUSED.iter().find(|(prefix, _)| name.starts_with(prefix)).map_or(&[][..], |(_, paths)| *paths);
         if issues.iter().any(|issue| !expected.iter().any(|path| issue.expression.ends_with(path))) {
-            surprises += &format!("\n{}{}", path.display(), describe(&issues));
+            surprises.push(format!("{}\n{}", path.display(), describe(&issues)));
         }
         checked += 1;
     }
     println!("{checked} examples checked");
-    assert!(surprises.is_empty(), "{surprises}");
+    assert!(surprises.is_empty(), "{}", surprises.join("\n"));
 }
 
 #[test]
@@ -71,6 +73,26 @@ fn every_synthea_resource_is_accepted() {
     let Some(corpus) = corpus() else { return };
     for path in files(&corpus.join("synthea")) {
         let issues = check(&read(&path));
-        assert!(issues.is_empty(), "{}{}", path.display(), describe(&issues));
+        assert!(issues.is_empty(), "{}\n{}", path.display(), describe(&issues));
+    }
+}
+
+#[test]
+fn an_edit_of_an_example_changes_what_it_names_and_no_other_byte() {
+    let Some(corpus) = corpus() else { return };
+    for path in files(&corpus.join("r4-examples")) {
+        let text = std::fs::read_to_string(&path).expect("the file can be read");
+        let value = read(&path);
+        assert_eq!(replace_references(&text, &|_| None), text, "{}", path.display());
+        let members = top_level(&text);
+        assert_eq!(members.len(), value.as_object().map_or(0, serde_json::Map::len), "{}", path.display());
+        for member in members {
+            let found: Value = serde_json::from_str(&text[member.value_span]).expect("a member is JSON");
+            assert_eq!(found, value[member.key.as_ref()], "{} {}", path.display(), member.key);
+        }
+        let mut edited = value;
+        edited["id"] = Value::from("new");
+        let spliced = set_members(&text, &[("id", "\"new\"")]);
+        assert_eq!(json::parse(spliced.as_bytes(), Limits::default()), Ok(edited), "{}", path.display());
     }
 }

@@ -109,6 +109,7 @@ fn empty_things_and_nulls_are_refused() {
     assert_issue("/name/0/given", json!(["An"]), "Patient.name[0].given", Structure, "fill up with null");
     assert_issue("/meta/profile", json!([null]), "Patient.meta.profile[0]", Structure, "null on both sides");
     assert_issue("/_gender", json!("x"), "Patient.gender", Structure, "must be an object");
+    assert_issue("/_birthDate", json!({}), "Patient.birthDate", Invariant, "ele-1");
     assert_issue("/_active", json!({ "id": "x" }), "Patient.active", Invariant, "ele-1");
     assert_issue("/_birthDate", json!({ "id": 1 }), "Patient.birthDate.id", Form, "a text");
 }

@@ -140,7 +140,7 @@ fn string_end(text: &str, start: usize) -> usize {
             b'"' => return position + 1,
             // Skips what is escaped. Only ASCII is, in JSON; in other text the step must still end between characters.
             b'\\' => {
-                position += 1 + text.get(position + 1..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8)
+                position += 1 + text.get(position + 1..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
             }
             _ => position += 1,
         }

@@ -44,7 +44,7 @@ pub enum IssueCode {
 }
 
 impl IssueCode {
-    /// The code in an OperationOutcome.
+    /// The code in an `OperationOutcome`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Structure => "structure",

@@ -61,7 +61,7 @@ impl Moment {
         }
         reader.literal(b'T')?;
         let (of_day, precision) = reader.clock()?;
-        let offset = reader.zone()?;
+        let offset = if reader.is_done() { None } else { Some(reader.zone()?) };
         if !reader.is_done() {
             return None;
         }
@@ -160,19 +160,16 @@ impl Reader<'_> {
         (digits > 0).then_some((of_day + milliseconds, Precision::Fraction))
     }
 
-    /// Minutes east of UTC; nothing inside where no zone is written.
-    fn zone(&mut self) -> Option<Option<i64>> {
-        if self.is_done() {
-            return Some(None);
-        }
+    /// Minutes east of UTC.
+    fn zone(&mut self) -> Option<i64> {
         if self.literal(b'Z').is_some() {
-            return Some(Some(0));
+            return Some(0);
         }
         let sign = if self.literal(b'-').is_some() { -1 } else { self.literal(b'+').map(|()| 1)? };
         let hours = self.number(2)?;
         self.literal(b':')?;
         let minutes = self.number(2).filter(|minutes| *minutes <= 59)?;
-        (hours * 60 + minutes <= 14 * 60).then_some(Some(sign * (hours * 60 + minutes)))
+        (hours * 60 + minutes <= 14 * 60).then_some(sign * (hours * 60 + minutes))
     }
 }
 

@@ -106,11 +106,17 @@ impl Checker {
     }
 
     fn object(&mut self, node: &Node, members: &Map<String, Value>, place: &Place<'_>) {
+        let seen = self.members(node, members, place);
+        self.whole(node, members, seen, place);
+    }
+
+    /// Each member for itself. Answers a bit for every slot that was there.
+    fn members(&mut self, node: &Node, members: &Map<String, Value>, place: &Place<'_>) -> u128 {
         let has_siblings = members.keys().any(|key| key.starts_with('_'));
         let mut seen = 0_u128;
         for (key, value) in members {
             if self.is_full() {
-                return;
+                break;
             }
             if node.is_resource && key == "resourceType" {
                 continue;
@@ -137,7 +143,7 @@ impl Checker {
             seen |= bit;
             self.element(element, value, sibling, &place.child(name));
         }
-        self.whole(node, members, seen, place);
+        seen
     }
 
     /// The rules about all members of an object together.
@@ -267,13 +273,11 @@ impl Checker {
         if !element.repeats {
             return self.pair(element, value, sibling, place);
         }
-        let (values, siblings) = match (value, sibling) {
-            (None | Some(Value::Array(_)), None | Some(Value::Array(_))) => (items(value), items(sibling)),
-            _ => {
-                self.must_be_array(place);
-                return self.pair(element, value, sibling, place);
-            }
-        };
+        if [value, sibling].into_iter().flatten().any(|found| !found.is_array()) {
+            self.must_be_array(place);
+            return self.pair(element, value, sibling, place);
+        }
+        let (values, siblings) = (items(value), items(sibling));
         if [value, sibling].into_iter().flatten().any(|array| items(Some(array)).is_empty()) {
             self.issue(place, IssueCode::Structure, "an array must not be empty: leave it out");
         }
@@ -307,11 +311,9 @@ impl Checker {
             let details = "the '_' sibling of this element must be an object with an 'id' or an 'extension'";
             return self.issue(place, IssueCode::Structure, details);
         };
-        // With a value beside it, an id alone is content enough.
-        let is_id_beside_value = value.is_some() && members.len() == 1 && members.contains_key("id");
-        if is_id_beside_value {
-            let id = node.element("id").zip(members.get("id"));
-            id.into_iter().for_each(|(id, value)| self.element(id, Some(value), None, &place.child("id")));
+        if value.is_some() && !members.is_empty() {
+            // With a value beside it, an id alone is content enough.
+            self.members(node, members, place);
         } else {
             self.object(node, members, place);
         }
