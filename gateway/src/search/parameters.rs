@@ -1,0 +1,149 @@
+//! The search parameters of R4 that the gateway serves, from the generated table.
+//!
+//! <https://hl7.org/fhir/R4/searchparameter-registry.html>. `mappings/tables/generate.py` writes the table; the form of the text is
+//! explained in its first lines. `_id` and `_lastUpdated` are not in it: the store answers them from columns.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use mappings::r4::structure::is_resource_type;
+
+use super::path::Path;
+
+static TABLE: LazyLock<HashMap<&'static str, Vec<SearchParameter>>> =
+    LazyLock::new(|| read(include_str!("../../tables/search-parameters.txt")));
+
+/// The name under which the table has the parameters of every type.
+const EVERY_TYPE: &str = "Resource";
+
+/// How a parameter's values are written and compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SearchType {
+    /// A system and a code or value.
+    Token,
+    /// A resource or a canonical address.
+    Reference,
+    /// A moment or an interval.
+    Date,
+    /// The beginning of a text.
+    String,
+    /// An address, whole.
+    Uri,
+}
+
+impl SearchType {
+    /// The code in a `CapabilityStatement`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Reference => "reference",
+            Self::Date => "date",
+            Self::String => "string",
+            Self::Uri => "uri",
+        }
+    }
+
+    fn from_str(text: &str) -> Option<Self> {
+        [Self::Token, Self::Reference, Self::Date, Self::String, Self::Uri]
+            .into_iter()
+            .find(|search_type| search_type.as_str() == text)
+    }
+}
+
+/// One parameter of one resource type.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SearchParameter {
+    /// The name in a query.
+    pub name: &'static str,
+    /// How its values are written and compared.
+    pub search_type: SearchType,
+    /// The types that a reference may be to, by name; empty is any.
+    pub targets: Vec<&'static str>,
+    pub(super) paths: Vec<Path>,
+    /// `name:identifier`, under which the identifiers within references are indexed.
+    pub(super) identifier_name: String,
+}
+
+/// The parameter of this name, whether of the type itself or of every type.
+pub fn parameter(resource_type: &str, name: &str) -> Option<&'static SearchParameter> {
+    let of = |owner: &str| {
+        let parameters = TABLE.get(owner)?;
+        let found = parameters.binary_search_by(|parameter| parameter.name.cmp(name)).ok()?;
+        parameters.get(found)
+    };
+    if !is_resource_type(resource_type) {
+        return None;
+    }
+    of(resource_type).or_else(|| of(EVERY_TYPE))
+}
+
+/// The parameters of a type, those of every type first; none where R4 has no such type.
+pub fn parameters(resource_type: &str) -> impl Iterator<Item = &'static SearchParameter> {
+    let owners = if is_resource_type(resource_type) { &[EVERY_TYPE, resource_type][..] } else { &[] };
+    let lists: Vec<_> = owners.iter().filter_map(|owner| TABLE.get(*owner)).collect();
+    lists.into_iter().flatten()
+}
+
+fn read(text: &'static str) -> HashMap<&'static str, Vec<SearchParameter>> {
+    let mut table: HashMap<&'static str, Vec<SearchParameter>> = HashMap::new();
+    let mut owner = EVERY_TYPE;
+    for line in text.lines() {
+        if let Some(resource_type) = line.strip_prefix("T ") {
+            owner = resource_type;
+        } else if let Some(line) = line.strip_prefix(' ') {
+            table.entry(owner).or_default().push(read_parameter(line));
+        }
+    }
+    for parameters in table.values_mut() {
+        parameters.sort_by_key(|parameter| parameter.name);
+    }
+    table
+}
+
+fn read_parameter(line: &'static str) -> SearchParameter {
+    let mut words = line.split(' ');
+    let mut word = || words.next().unwrap_or_default();
+    let (name, search_type, paths, targets) = (word(), word(), word(), word());
+    SearchParameter {
+        name,
+        search_type: SearchType::from_str(search_type).expect("the table has the search types that are served"),
+        targets: targets.split(',').filter(|target| !target.is_empty()).collect(),
+        paths: paths.split('|').map(Path::read).collect(),
+        identifier_name: format!("{name}:identifier"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SearchType, TABLE, parameter, parameters};
+    use mappings::r4::structure::{is_element, is_resource_type};
+
+    #[test]
+    fn a_parameter_is_found_by_type_and_name() {
+        let patient = parameter("ServiceRequest", "patient").expect("a served parameter");
+        assert_eq!((patient.search_type, patient.targets.as_slice()), (SearchType::Reference, &["Patient"][..]));
+        assert!(parameter("ServiceRequest", "_tag").is_some());
+        assert!(parameter("Binary", "_tag").is_some());
+        for (resource_type, name) in [("ServiceRequest", "nothing"), ("Nothing", "_tag"), ("Resource", "_tag")] {
+            assert!(parameter(resource_type, name).is_none(), "{resource_type} {name}");
+        }
+        assert_eq!(parameters("Nothing").count(), 0);
+        assert!(parameters("Task").any(|parameter| parameter.name == "owner"));
+    }
+
+    #[test]
+    fn every_path_and_every_target_of_the_table_exists() {
+        for (owner, parameters) in TABLE.iter() {
+            // What every type has is checked on one of them.
+            let resource_type = if *owner == "Resource" { "Patient" } else { owner };
+            for parameter in parameters {
+                for path in &parameter.paths {
+                    let names: Vec<_> = path.steps.iter().map(super::super::path::Step::name).collect();
+                    let element = format!("{resource_type}.{}", names.join("."));
+                    assert!(is_element(&element), "{owner} {}: {element}", parameter.name);
+                }
+                assert!(parameter.targets.iter().all(|target| is_resource_type(target)), "{owner} {}", parameter.name);
+            }
+        }
+    }
+}

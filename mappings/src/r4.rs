@@ -1,0 +1,7 @@
+//! HL7 FHIR R4 (4.0.1): the structure of resources and the forms of its primitive types.
+//!
+//! <https://hl7.org/fhir/R4/>
+
+pub mod primitive;
+pub mod structure;
+pub mod time;

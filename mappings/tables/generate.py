@@ -1,0 +1,411 @@
+"""Writes the tables of R4 facts from the official definitions (HL7 FHIR 4.0.1, CC0).
+
+    WELLGATE_CORPUS=/path/to/data python3 mappings/tables/generate.py
+
+reads `r4-definitions/` in the corpus (by default `../shared/data` beside the repository) and writes
+
+    mappings/tables/structure.txt           what `mappings::r4::structure` checks
+    gateway/tables/search-parameters.txt    what `gateway::search` indexes and searches
+
+Each table explains its own form in its first lines. The output is the same for the same input, so a difference in review is a
+difference in the facts. What cannot be translated is printed and left out.
+"""
+
+import gzip
+import json
+import os
+import re
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CORPUS = Path(os.environ.get("WELLGATE_CORPUS", REPOSITORY.parent / "shared" / "data"))
+DEFINITIONS = CORPUS / "r4-definitions"
+
+STRUCTURE_HEAD = """\
+# R4 structure, from the snapshots of HL7 FHIR 4.0.1 (CC0). Written by generate.py: do not edit.
+# V name<tab>system code code..<tab>system code..   a value set with a required binding, fully enumerated
+# R name : base | C name : base | B path : base      a resource, a complex type, a backbone element
+#  element min..max type|type [@value set]           '.' is the backbone of this path, '#path' a content reference
+"""
+
+SEARCH_HEAD = """\
+# R4 search parameters, from HL7 FHIR 4.0.1 (CC0). Written by generate.py: do not edit.
+# T resource type ('Resource': the parameters that every type has)
+#  code type path|path [targets]
+# path: steps joined by '.', then ':' and the type of what is found there. A choice is spelt as in JSON (onsetDateTime).
+# {system=phone} keeps the items with that value, {Patient} the references to that type. Targets: none is any type.
+"""
+
+# The types of the element that each search type can index. The others (number, quantity, composite, special) are not served.
+INDEXED = {
+    "token": {"Coding", "CodeableConcept", "Identifier", "ContactPoint", "code", "boolean", "string", "id", "uri"},
+    "reference": {"Reference", "canonical", "uri"},
+    "date": {"date", "dateTime", "instant", "Period", "Timing"},
+    "string": {"string", "markdown", "HumanName", "Address"},
+    "uri": {"uri", "url", "canonical", "oid", "uuid"},
+}
+
+# Answered by the store itself, from columns and not from index rows.
+OF_THE_STORE = {"_id", "_lastUpdated"}
+
+# A search by sound is not what a row of text can answer, and answering by prefix would be another search.
+NOT_SERVED = {"phonetic"}
+
+
+def read_lines(name):
+    with gzip.open(DEFINITIONS / name, "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+# ---------------------------------------------------------------------------------------------------- structure
+
+
+class Element:
+    """One element of a node: its cardinality, its types, and the value set of a required binding."""
+
+    def __init__(self, name, minimum, maximum, types, value_set, targets):
+        self.name, self.minimum, self.maximum = name, minimum, maximum
+        self.types, self.value_set, self.targets = types, value_set, targets
+
+    def variants(self):
+        """The names in JSON with their type: one, or one for each type of a choice."""
+        if not self.name.endswith("[x]"):
+            return [(self.name, kind) for kind in self.types]
+        return [(self.name[:-3] + kind[0].upper() + kind[1:], kind) for kind in self.types]
+
+
+def element_types(element, path, nodes_of_snapshot):
+    if "contentReference" in element:
+        return [element["contentReference"]]
+    types = []
+    for kind in element.get("type", []):
+        code = kind["code"]
+        if code == "http://hl7.org/fhirpath/System.String":
+            # The definitions give ids and Extension.url a FHIRPath type, and the ids of resources wrongly as string.
+            is_resource_id = path.count(".") == 1 and path.endswith(".id") and path.split(".")[0] in RESOURCES
+            code = "id" if is_resource_id else "uri" if path == "Extension.url" else "string"
+        types.append("." if path in nodes_of_snapshot else code)
+    return list(dict.fromkeys(types))
+
+
+def read_nodes(definitions):
+    """Every node (type or backbone element) with the elements that it adds to its base."""
+    nodes, kinds = {}, {}
+    for definition in definitions:
+        elements = definition["snapshot"]["element"]
+        paths = [element["path"] for element in elements]
+        parents = {path.rsplit(".", 1)[0] for path in paths if "." in path}
+        for element in elements:
+            path = element["path"]
+            if path in parents or "." not in path:
+                if path not in nodes:
+                    nodes[path] = []
+                    if "." not in path:
+                        base = definition.get("baseDefinition", "").split("/")[-1]
+                        kinds[path] = ("R" if definition["kind"] == "resource" else "C", base)
+                    else:
+                        kinds[path] = ("B", element["type"][0]["code"])
+            if "." not in path:
+                continue
+            binding = element.get("binding", {})
+            required = binding.get("strength") == "required"
+            targets = sorted(
+                {
+                    profile.split("/")[-1]
+                    for kind in element.get("type", [])
+                    if kind["code"] in ("Reference", "canonical")
+                    for profile in kind.get("targetProfile", [])
+                }
+            )
+            nodes[path.rsplit(".", 1)[0]].append(
+                Element(
+                    path.rsplit(".", 1)[1],
+                    element["min"],
+                    element["max"],
+                    element_types(element, path, parents),
+                    binding.get("valueSet") if required else None,
+                    targets,
+                )
+            )
+    return nodes, kinds
+
+
+def concepts(items):
+    for item in items:
+        yield item["code"]
+        yield from concepts(item.get("concept", []))
+
+
+def expand(url, by_url):
+    """The codes of a value set by system, or None where the definitions do not enumerate it."""
+    value_set = by_url.get(url.split("|")[0])
+    if value_set is None:
+        return None
+    found = {}
+    compose = value_set["compose"]
+    if compose.get("exclude"):
+        return None
+    for include in compose["include"]:
+        system = by_url.get(include.get("system"))
+        if include.get("filter") or include.get("valueSet"):
+            return None
+        if include.get("concept"):
+            codes = [concept["code"] for concept in include["concept"]]
+        elif system is not None and system.get("content") == "complete":
+            codes = list(concepts(system["concept"]))
+        else:
+            return None
+        found.setdefault(include["system"], []).extend(codes)
+    return found
+
+
+def write_structure(nodes, kinds, by_url):
+    used = sorted({e.value_set for elements in nodes.values() for e in elements if e.value_set})
+    names, lines, left_out = {}, [], []
+    for url in used:
+        expansion = expand(url, by_url)
+        if expansion is None:
+            left_out.append(url)
+            continue
+        name = url.split("|")[0].rsplit("/", 1)[1]
+        assert name not in names.values(), name
+        names[url] = name
+        groups = ["V " + name]
+        for system, codes in expansion.items():
+            assert not any(re.search(r"\s", code) for code in codes), url
+            groups.append(" ".join([system, *dict.fromkeys(codes)]))
+        lines.append("\t".join(groups))
+    for path in sorted(nodes):
+        letter, base = kinds[path]
+        lines.append(f"{letter} {path} : {base}".rstrip(" :"))
+        inherited = {element.name for element in inherited_elements(base, nodes, kinds)}
+        for element in nodes[path]:
+            # 'Resource.id' is inherited as it is; a type that narrows what it inherits does not occur in R4.
+            if element.name in inherited:
+                continue
+            line = f" {element.name} {element.minimum}..{element.maximum} {'|'.join(element.types)}"
+            lines.append(line + (f" @{names[element.value_set]}" if element.value_set in names else ""))
+    text = STRUCTURE_HEAD + "\n".join(lines) + "\n"
+    (REPOSITORY / "mappings/tables/structure.txt").write_text(text, encoding="utf-8")
+    print(f"structure.txt: {len(nodes)} nodes, {len(names)} value sets, {len(text)} bytes")
+    for url in left_out:
+        print(f"  required binding not enumerated by the definitions, so not checked: {url}")
+
+
+def inherited_elements(base, nodes, kinds):
+    while base:
+        yield from nodes[base]
+        base = kinds[base][1]
+
+
+# -------------------------------------------------------------------------------------------- search parameters
+
+
+class Untranslated(Exception):
+    """The expression is beyond the steps that the gateway's index knows."""
+
+
+class Place:
+    """What a part of an expression reaches: the steps in JSON, the type found there, and the targets of a reference."""
+
+    def __init__(self, steps, kind, targets=(), node=None):
+        self.steps, self.kind, self.targets, self.node = steps, kind, tuple(targets), node
+
+
+TOKEN = re.compile(r"\s*(?:('[^']*')|([A-Za-z][A-Za-z0-9]*)|([().|=]))")
+
+
+def tokens_of(expression):
+    position, found = 0, []
+    while position < len(expression.rstrip()):
+        match = TOKEN.match(expression, position)
+        if not match:
+            raise Untranslated
+        found.append(match.group(0).strip())
+        position = match.end()
+    return found
+
+
+class Expression:
+    """A reader for the little of FHIRPath that the official search parameters use."""
+
+    def __init__(self, text, nodes, kinds):
+        self.tokens, self.nodes, self.kinds = tokens_of(text), nodes, kinds
+
+    def peek(self):
+        return self.tokens[0] if self.tokens else None
+
+    def take(self, *expected):
+        if not self.tokens or (expected and self.tokens[0] not in expected):
+            raise Untranslated
+        return self.tokens.pop(0)
+
+    def union(self):
+        places = self.cast()
+        while self.peek() == "|":
+            self.take("|")
+            places = places + self.cast()
+        return places
+
+    def cast(self):
+        places = self.path()
+        if self.peek() == "as":
+            self.take("as")
+            places = narrow(places, self.take())
+        return places
+
+    def path(self):
+        if self.peek() == "(":
+            self.take("(")
+            places = self.union()
+            self.take(")")
+        else:
+            name = self.take()
+            places = [Place((), name, node=name)]
+        while self.peek() == ".":
+            self.take(".")
+            places = self.step(places, self.take())
+        return places
+
+    def step(self, places, name):
+        if name in ("as", "ofType"):
+            self.take("(")
+            places = narrow(places, self.take())
+            self.take(")")
+            return places
+        if name == "where":
+            return self.where(places)
+        if self.peek() == "(":
+            raise Untranslated
+        return [found for place in places for found in self.child(place, name)]
+
+    def where(self, places):
+        self.take("(")
+        name = self.take()
+        if name == "resolve":
+            self.take("("), self.take(")"), self.take("is")
+            target = self.take()
+            self.take(")")
+            return [Place(with_filter(p.steps, target), p.kind, [target], p.node) for p in places]
+        self.take("=")
+        value = self.take().strip("'")
+        self.take(")")
+        return [Place(with_filter(p.steps, f"{name}={value}"), p.kind, p.targets, p.node) for p in places]
+
+    def child(self, place, name):
+        node = place.node
+        while node:
+            for element in self.nodes.get(node, []):
+                if element.name in (name, name + "[x]"):
+                    return [self.place(place, node, element, *variant) for variant in element.variants()]
+            node = self.kinds[node][1] if node in self.kinds else None
+        if place.kind in self.kinds and self.kinds[place.kind][0] == "R" and not place.steps:
+            raise Untranslated(name)
+        return []
+
+    def place(self, place, node, element, name, kind):
+        if kind == ".":
+            found = f"{node}.{element.name}"
+        elif kind.startswith("#"):
+            found = kind[1:]
+        else:
+            found = kind
+        return Place((*place.steps, name), kind, element.targets, found)
+
+
+def narrow(places, kind):
+    return [place for place in places if place.kind == kind]
+
+
+def with_filter(steps, text):
+    if not steps:
+        raise Untranslated
+    return (*steps[:-1], steps[-1] + "{" + text + "}")
+
+
+def targets_of(parameter, places):
+    """The types that the reference may have: what the parameter says, narrowed by the element. Empty is any."""
+    declared = set(parameter.get("target", []))
+    allowed = {target for place in places for target in place.targets}
+    if "Resource" in allowed or any(not place.targets for place in places):
+        allowed = declared
+    found = sorted(declared & allowed if declared & allowed else declared or allowed)
+    return [] if len(found) > 100 else found
+
+
+def translate(sides, kind, nodes, kinds):
+    """The places that the sides reach and the search type can index; a side that reaches none makes it all untranslated."""
+    found = []
+    for side in sides:
+        places = [place for place in Expression(side, nodes, kinds).union() if place.kind in INDEXED[kind]]
+        if not places:
+            raise Untranslated
+        found.extend(places)
+    return found
+
+
+def alternatives(expression):
+    """The sides of the outermost unions."""
+    depth, start, sides = 0, 0, []
+    for position, letter in enumerate(expression):
+        depth += (letter == "(") - (letter == ")")
+        if letter == "|" and depth == 0:
+            sides.append(expression[start:position])
+            start = position + 1
+    return [side.strip() for side in [*sides, expression[start:]]]
+
+
+def write_search_parameters(parameters, nodes, kinds):
+    rows, untranslated, not_served = {}, [], {}
+    for parameter in parameters:
+        code, kind = parameter["code"], parameter["type"]
+        if code in OF_THE_STORE | NOT_SERVED:
+            continue
+        if kind not in INDEXED:
+            not_served[kind] = not_served.get(kind, 0) + 1
+            continue
+        for base in parameter["base"]:
+            sides = [
+                side
+                for side in alternatives(parameter.get("expression", ""))
+                if re.match(rf"\(*{base}\.", side)
+            ]
+            try:
+                if not sides or " and " in parameter["expression"]:
+                    raise Untranslated
+                found = translate(sides, kind, nodes, kinds)
+            except Untranslated:
+                found = []
+            if not found:
+                untranslated.append(f"{base}.{code} ({kind}): {parameter.get('expression', 'no expression')}")
+                continue
+            paths = dict.fromkeys(".".join(place.steps) + ":" + place.kind for place in found)
+            targets = ",".join(targets_of(parameter, found)) if kind == "reference" else ""
+            rows.setdefault(base, {})[code] = f" {code} {kind} {'|'.join(paths)} {targets}".rstrip()
+    lines = []
+    for base in sorted(rows, key=lambda base: (base != "Resource", base)):
+        lines.append("T " + base)
+        lines.extend(rows[base][code] for code in sorted(rows[base]))
+    text = SEARCH_HEAD + "\n".join(lines) + "\n"
+    (REPOSITORY / "gateway/tables/search-parameters.txt").write_text(text, encoding="utf-8")
+    count = sum(len(row) for row in rows.values())
+    print(f"search-parameters.txt: {len(rows)} types, {count} parameters, {len(text)} bytes")
+    print(f"  search types not served: {not_served}")
+    for line in sorted(untranslated):
+        print(f"  not translated: {line}")
+
+
+definitions = [
+    definition
+    for definition in read_lines("structuredefinitions.ndjson.gz")
+    if definition["kind"] in ("resource", "complex-type") and definition.get("derivation") != "constraint"
+]
+RESOURCES = {definition["id"] for definition in definitions if definition["kind"] == "resource"}
+
+if __name__ == "__main__":
+    node_table, node_kinds = read_nodes(definitions)
+    canonical = {item["url"]: item for item in read_lines("valuesets-codesystems.ndjson.gz")}
+    write_structure(node_table, node_kinds, canonical)
+    with gzip.open(DEFINITIONS / "search-parameters.json.gz", "rt", encoding="utf-8") as bundle:
+        entries = json.load(bundle)["entry"]
+    write_search_parameters([entry["resource"] for entry in entries], node_table, node_kinds)
