@@ -1,1 +1,6 @@
-//! Placeholder.
+//! The gateway: every module of Wellgate, on the floors that `ARCHITECTURE.md` draws.
+
+pub mod cli;
+pub mod clock;
+pub mod commands;
+pub mod config;
