@@ -132,7 +132,7 @@ pub struct OrganizationAdd {
     /// Pool whose waiting room it shares; repeat it for several
     #[arg(long = "pool", value_name = "POOL_ID", value_parser = fhir_id)]
     pub pools: Vec<String>,
-    /// Client that may call for it: the client_id in its tokens. `wellgate client add` adds more later
+    /// Client that may call for it: the `client_id` in its tokens. `wellgate client add` adds more later
     #[arg(long, value_name = "CLIENT_ID", requires = "purposes")]
     pub client: Option<String>,
     /// Purpose that the client may act for, such as TREAT, HPAYMT or HOPERAT; repeat it for several
@@ -227,7 +227,7 @@ pub struct ClientAdd {
     /// Configuration that says which database.
     #[command(flatten)]
     pub config: ConfigArguments,
-    /// The client_id that its tokens carry
+    /// The `client_id` that its tokens carry
     #[arg(long, value_name = "CLIENT_ID")]
     pub id: String,
     /// The organisation that it calls for

@@ -1,5 +1,6 @@
 //! The gateway: every module of Wellgate, on the floors that `ARCHITECTURE.md` draws.
 
+pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod commands;
