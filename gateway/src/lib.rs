@@ -5,3 +5,6 @@ pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod server;
+pub mod telemetry;
+pub mod tls;
