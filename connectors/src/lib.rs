@@ -1,1 +1,4 @@
-//! Placeholder.
+//! All outbound network of the gateway: one HTTP client with limits, and one file for each partner.
+
+pub mod http;
+pub mod jwks;

@@ -1,12 +1,21 @@
-//! The Wellgate gateway: FHIR exchange of referrals that move only where a Consent lets them.
+//! The Wellgate gateway: FHIR exchange of referrals that move only where a Consent lets them. `ARCHITECTURE.md` draws the
+//! floors that these modules stand on.
 
 pub mod access;
 pub mod app;
 pub mod audit;
+pub mod auth;
+pub mod cli;
+pub mod clock;
+pub mod commands;
+pub mod config;
 pub mod consent;
 pub mod error;
 pub mod fhir;
 pub mod referral;
 pub mod routing;
 pub mod search;
+pub mod server;
 pub mod storage;
+pub mod telemetry;
+pub mod tls;

@@ -1,2 +1,70 @@
-//! The `wellgate` command.
-fn main() {}
+//! The `wellgate` command: reads the command line, calls the one function of the command, and says what went wrong.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use gateway::cli::{Cli, ClientAction, Command, ConfigArguments, OrganizationAction, PoolAction};
+use gateway::commands::{self, CommandError};
+use gateway::config::{self, Config};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Two TLS libraries would be possible in the dependency tree; the choice is made once, here.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        eprintln!("wellgate: a TLS provider is installed already");
+        return ExitCode::FAILURE;
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("wellgate: no threads can be started: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<(), CommandError> {
+    match command {
+        Command::Sandbox(arguments) => commands::sandbox(arguments).await,
+        Command::Serve(arguments) => commands::serve(load(&arguments)?).await,
+        Command::Migrate(arguments) => commands::migrate(load(&arguments)?).await,
+        Command::Organization(arguments) => {
+            let config = match &arguments.action {
+                OrganizationAction::Add(add) => &add.config,
+                OrganizationAction::List(config) => config,
+                OrganizationAction::Disable(disable) => &disable.config,
+            };
+            commands::organization(load(config)?, arguments.action).await
+        }
+        Command::Pool(arguments) => {
+            let config = match &arguments.action {
+                PoolAction::Add(add) => &add.config,
+                PoolAction::List(config) => config,
+            };
+            commands::pool(load(config)?, arguments.action).await
+        }
+        Command::Client(arguments) => {
+            let config = match &arguments.action {
+                ClientAction::Add(add) => &add.config,
+                ClientAction::List(config) => config,
+                ClientAction::Disable(disable) => &disable.config,
+            };
+            commands::client(load(config)?, arguments.action).await
+        }
+        Command::CheckConfig(arguments) => {
+            print!("{}", commands::check_config(&arguments)?);
+            Ok(())
+        }
+    }
+}
+
+fn load(arguments: &ConfigArguments) -> Result<Config, CommandError> {
+    Ok(Config::load(arguments.config.as_deref(), &config::environment())?)
+}

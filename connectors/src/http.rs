@@ -1,0 +1,184 @@
+//! The one HTTP client. Every request has a time limit and every answer a size limit; a redirect never leaves the origin.
+//!
+//! Nothing else builds a `reqwest` client (`clippy.toml` holds that).
+
+use std::time::Duration;
+
+use reqwest::header::HeaderMap;
+use reqwest::redirect::{Action, Attempt, Policy};
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// For a whole request with its answer; a request may set a shorter or longer one of its own.
+const TIMEOUT: Duration = Duration::from_secs(30);
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_mins(1);
+const REDIRECTS_MAX: usize = 3;
+
+/// Sends requests to partners. Clones share one pool of connections.
+#[derive(Clone, Debug)]
+pub struct HttpClient {
+    client: Client,
+}
+
+/// A whole answer, of any status.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body, within the limit that the request set.
+    pub body: Vec<u8>,
+}
+
+/// Why there is no answer. No variant holds the URL: it may name a patient.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HttpError {
+    /// The request is not one that can be sent, such as one with a wrong URL. Nothing was sent.
+    #[error("the request cannot be sent: {0}")]
+    NotSendable(String),
+    /// No connection came about: nothing was sent.
+    #[error("the server cannot be reached: {0}")]
+    Unreachable(String),
+    /// Time ran out. The server may have acted on the request.
+    #[error("no answer in time")]
+    TimedOut,
+    /// The connection broke. The server may have acted on the request.
+    #[error("the connection broke: {0}")]
+    Broken(String),
+    /// A redirect to another origin, or one too many.
+    #[error("the server redirects elsewhere")]
+    Redirected,
+    /// The answer is longer than the request allows.
+    #[error("the answer is longer than {0} bytes")]
+    TooLong(usize),
+}
+
+impl HttpClient {
+    /// The client: TLS by rustls with the system's trusted certificates, and no proxy from the environment.
+    ///
+    /// # Errors
+    /// [`HttpError::NotSendable`] if the system's trusted certificates cannot be read.
+    #[expect(clippy::disallowed_methods, reason = "the one place that builds a client")]
+    pub fn new() -> Result<Self, HttpError> {
+        let client = Client::builder()
+            .user_agent(concat!("wellgate/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(TIMEOUT)
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+            .redirect(Policy::custom(within_origin))
+            .no_proxy()
+            .build()
+            .map_err(|error| HttpError::NotSendable(cause(error)))?;
+        Ok(Self { client })
+    }
+
+    /// Begins a request, for [`HttpClient::send`].
+    pub fn request(&self, method: Method, url: &str) -> RequestBuilder {
+        self.client.request(method, url)
+    }
+
+    /// Sends a request and reads the whole answer, of at most `answer_bytes_max`.
+    ///
+    /// # Errors
+    /// See [`HttpError`]. An answer with a status of failure is an answer, not an error.
+    pub async fn send(&self, request: RequestBuilder, answer_bytes_max: usize) -> Result<Answer, HttpError> {
+        let mut response = request.send().await.map_err(HttpError::from)?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(HttpError::from)? {
+            if chunk.len() > answer_bytes_max.saturating_sub(body.len()) {
+                return Err(HttpError::TooLong(answer_bytes_max));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, headers, body })
+    }
+}
+
+/// A redirect may move within the origin (scheme, host and port); elsewhere it would carry what was meant for one partner
+/// to another server, or lead into our own network.
+fn within_origin(attempt: Attempt<'_>) -> Action {
+    let previous = attempt.previous();
+    let is_same_origin = previous.last().is_some_and(|last| last.origin() == attempt.url().origin());
+    if is_same_origin && previous.len() <= REDIRECTS_MAX { attempt.follow() } else { attempt.error("elsewhere") }
+}
+
+impl From<reqwest::Error> for HttpError {
+    fn from(error: reqwest::Error) -> Self {
+        if error.is_redirect() {
+            Self::Redirected
+        } else if error.is_builder() {
+            Self::NotSendable(cause(error))
+        } else if error.is_connect() {
+            Self::Unreachable(cause(error))
+        } else if error.is_timeout() {
+            Self::TimedOut
+        } else {
+            Self::Broken(cause(error))
+        }
+    }
+}
+
+/// The innermost cause, which says what went wrong and does not repeat the URL.
+fn cause(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut innermost: &dyn std::error::Error = &error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::canned::Canned;
+
+    async fn get(url: &str, answer_bytes_max: usize) -> Result<Answer, HttpError> {
+        let client = HttpClient::new().expect("a client can be built");
+        client.send(client.request(Method::GET, url), answer_bytes_max).await
+    }
+
+    #[tokio::test]
+    async fn a_redirect_to_another_origin_is_refused() {
+        let elsewhere = Canned::start(&["HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecret"]);
+        let redirect = format!("HTTP/1.1 302 Found\r\nlocation: {}\r\ncontent-length: 0\r\n\r\n", elsewhere.url);
+        let partner = Canned::start(&[&redirect]);
+        assert_eq!(get(&partner.url, 100).await.err(), Some(HttpError::Redirected));
+        assert_eq!(elsewhere.requests(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_redirect_within_the_origin_is_followed_three_times() {
+        let redirect = "HTTP/1.1 302 Found\r\nlocation: /next\r\ncontent-length: 0\r\n\r\n";
+        let partner = Canned::start(&[redirect, redirect, redirect, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"]);
+        assert_eq!(get(&partner.url, 100).await.map(|answer| answer.body), Ok(b"ok".to_vec()));
+        let partner = Canned::start(&[redirect]);
+        assert_eq!(get(&partner.url, 100).await.err(), Some(HttpError::Redirected));
+    }
+
+    #[tokio::test]
+    async fn an_answer_over_the_limit_is_refused() {
+        let partner = Canned::start(&["HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n12345"]);
+        assert_eq!(get(&partner.url, 4).await.err(), Some(HttpError::TooLong(4)));
+        assert_eq!(get(&partner.url, 5).await.map(|answer| answer.body.len()), Ok(5));
+    }
+
+    #[tokio::test]
+    async fn an_error_does_not_repeat_the_url() {
+        for url in ["http://127.0.0.1:1/Patient?name=seeded-name", "not a url seeded-name"] {
+            let error = get(url, 4).await.expect_err("nobody listens");
+            assert!(!format!("{error} {error:?}").contains("seeded-name"), "{error:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_line_that_is_cut_is_not_called_unreachable() {
+        let partner = Canned::start(&["HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n123"]);
+        assert!(matches!(get(&partner.url, 100).await, Err(HttpError::Broken(_))));
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod canned;

@@ -1,0 +1,306 @@
+//! Every configuration key: its name, form, default and meaning, in one table.
+//!
+//! `docs/configuration.md` is this table, and a value is read through it: a key that is not here cannot be used.
+
+use std::fmt::Write as _;
+
+/// What a value looks like, in the file and (as text) in a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Text,
+    /// A whole number between two bounds, both allowed.
+    Integer(i64, i64),
+    /// Texts; in a variable, separated by commas.
+    List,
+}
+
+/// What holds when a key is given nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fallback {
+    /// It must be given.
+    Required,
+    /// It stays absent; the meaning says what follows.
+    Absent,
+    /// This text, read as a variable's would be.
+    Value(&'static str),
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) section: &'static str,
+    pub(super) name: &'static str,
+    pub(super) form: Form,
+    pub(super) fallback: Fallback,
+    pub(super) meaning: &'static str,
+}
+
+impl Key {
+    /// `server.listen`: how errors and code name it.
+    pub(super) fn path(&self) -> String {
+        format!("{}.{}", self.section, self.name)
+    }
+
+    /// `WELLGATE_SERVER_LISTEN`: the variable that overrides the file.
+    pub(super) fn variable(&self) -> String {
+        format!("WELLGATE_{}_{}", self.section, self.name).to_uppercase()
+    }
+}
+
+const fn key(section: &'static str, name: &'static str, form: Form, fallback: Fallback, meaning: &'static str) -> Key {
+    Key { section, name, form, fallback, meaning }
+}
+
+use Fallback::{Absent, Required, Value};
+use Form::{Integer, List, Text};
+
+/// The table, in the order of the document.
+pub(super) const KEYS: &[Key] = &[
+    key("server", "listen", Text, Value("127.0.0.1:8080"), "Address and port to listen on."),
+    key(
+        "server",
+        "base_url",
+        Text,
+        Required,
+        "The URL under which clients reach the FHIR interface. It ends in `/fhir`, and is `https` unless its host is this machine itself; behind a proxy it is the proxy's.",
+    ),
+    key(
+        "server",
+        "tls_certificate_file",
+        Text,
+        Absent,
+        "PEM file with the server's certificate chain. Together with `tls_key_file` it switches TLS on; without both, plain HTTP is spoken, for a proxy in front. A changed file is taken up within a minute, or at once on SIGHUP.",
+    ),
+    key(
+        "server",
+        "tls_key_file",
+        Text,
+        Absent,
+        "PEM file with the private key of that certificate (PKCS#8, PKCS#1 or SEC1).",
+    ),
+    key(
+        "server",
+        "drain_timeout_seconds",
+        Integer(0, 3_600),
+        Value("30"),
+        "How long requests in flight may take to finish after SIGTERM, before they are cut.",
+    ),
+    key(
+        "database",
+        "url",
+        Text,
+        Required,
+        "`sqlite:PATH` for the embedded database, or `postgres://USER:PASSWORD@HOST/NAME`. As it holds a password, give it as a variable.",
+    ),
+    key(
+        "database",
+        "connections_max",
+        Integer(1, 1_000),
+        Value("16"),
+        "Connections for reading that are kept to the database.",
+    ),
+    key(
+        "database",
+        "writers",
+        Integer(1, 16),
+        Absent,
+        "Tasks that commit groups of writes. Default: 1 on SQLite, where more are an error, and 2 on PostgreSQL.",
+    ),
+    key("auth", "issuer", Text, Required, "The `iss` that every token must carry."),
+    key(
+        "auth",
+        "audience",
+        Text,
+        Required,
+        "The `aud` that every token must carry, as its one value or among several.",
+    ),
+    key(
+        "auth",
+        "jwks_file",
+        Text,
+        Absent,
+        "File with the issuer's public keys (JWK Set). Exactly one of `jwks_file` and `jwks_url` is given.",
+    ),
+    key(
+        "auth",
+        "jwks_url",
+        Text,
+        Absent,
+        "URL of the issuer's public keys; `https` unless its host is this machine itself.",
+    ),
+    key(
+        "auth",
+        "algorithms",
+        List,
+        Value("ES256,ES384,RS384"),
+        "Signature algorithms that are accepted, of ES256, ES384, RS256 and RS384.",
+    ),
+    key(
+        "auth",
+        "leeway_seconds",
+        Integer(0, 60),
+        Value("30"),
+        "By how much clocks may differ when `exp` and `nbf` are checked.",
+    ),
+    key(
+        "auth",
+        "jwks_refresh_seconds",
+        Integer(60, 86_400),
+        Value("300"),
+        "How often the keys are read again, unless their server says that they stay fresh for longer (a day at most counts). Keys that cannot be read again stay in use.",
+    ),
+    key(
+        "fhir",
+        "types",
+        List,
+        Value(""),
+        "Resource types to serve; `all` serves every R4 type. Empty: the types that referrals and billing need.",
+    ),
+    key(
+        "limits",
+        "body_bytes_max",
+        Integer(1_024, 1_073_741_824),
+        Value("5242880"),
+        "Longest request body, in bytes. A longer one is 413.",
+    ),
+    key("limits", "bundle_entries_max", Integer(1, 100_000), Value("5000"), "Most entries in a batch or transaction."),
+    key("limits", "nesting_max", Integer(8, 256), Value("64"), "Deepest nesting of a JSON body."),
+    key(
+        "limits",
+        "search_count_default",
+        Integer(1, 10_000),
+        Value("50"),
+        "Resources on a search page when the request has no `_count`.",
+    ),
+    key(
+        "limits",
+        "search_count_max",
+        Integer(1, 10_000),
+        Value("500"),
+        "Most resources on a search page; a larger `_count` is lowered to it.",
+    ),
+    key(
+        "limits",
+        "requests_in_flight_max",
+        Integer(1, 100_000),
+        Value("512"),
+        "Requests worked on at once. One more is 503 with `Retry-After`.",
+    ),
+    key(
+        "limits",
+        "request_timeout_seconds",
+        Integer(1, 3_600),
+        Value("30"),
+        "Longest time for one request, its body included.",
+    ),
+    key(
+        "limits",
+        "header_read_timeout_seconds",
+        Integer(1, 300),
+        Value("10"),
+        "Longest time for a request's head to arrive, and for an idle HTTP/1 connection to stay.",
+    ),
+    key(
+        "limits",
+        "connections_max",
+        Integer(1, 1_000_000),
+        Value("2048"),
+        "Open connections; further ones wait to be accepted.",
+    ),
+    key(
+        "limits",
+        "write_queue_max",
+        Integer(1, 1_000_000),
+        Value("4096"),
+        "Writes that wait for a commit. One more is 503 with `Retry-After`.",
+    ),
+    key(
+        "referral",
+        "waiting_days_max",
+        Integer(1, 3_650),
+        Value("60"),
+        "Days after which a referral that nobody picked up expires and its record goes back.",
+    ),
+    key("log", "format", Text, Value("json"), "`json` (one object a line) or `human`. Both go to standard error."),
+    key(
+        "log",
+        "level",
+        Text,
+        Value("info"),
+        "`error`, `warn`, `info`, `debug` or `trace`, for the gateway's own lines. Libraries never say more than `warn`: what they log is beyond our word on patient data.",
+    ),
+    key(
+        "telemetry",
+        "otlp_endpoint",
+        Text,
+        Absent,
+        "URL that traces are sent to by OTLP over HTTP, such as `http://collector:4318/v1/traces`. Needs a build with the `otel` feature.",
+    ),
+];
+
+/// The key with this path. Every path in the code is in the table, or a test fails.
+pub(super) fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| path.split_once('.') == Some((key.section, key.name)))
+}
+
+/// The sections, in the order of the document.
+pub(super) fn sections() -> Vec<&'static str> {
+    let mut sections: Vec<&'static str> = KEYS.iter().map(|key| key.section).collect();
+    sections.dedup();
+    sections
+}
+
+/// The text of `docs/configuration.md`: every key with its variable, default and meaning.
+pub fn reference() -> String {
+    let mut page = String::from(INTRODUCTION);
+    for section in sections() {
+        let _ = write!(page, "\n## `[{section}]`\n\n| Key | Variable | Default | Meaning |\n|---|---|---|---|\n");
+        for key in KEYS.iter().filter(|key| key.section == section) {
+            let (name, variable, meaning) = (key.name, key.variable(), key.meaning);
+            let fallback = shown_fallback(key);
+            let bounds = match key.form {
+                Integer(min, max) => format!(" From {min} to {max}."),
+                Text | List => String::new(),
+            };
+            let _ = writeln!(page, "| `{name}` | `{variable}` | {fallback} | {meaning}{bounds} |");
+        }
+    }
+    page
+}
+
+fn shown_fallback(key: &Key) -> String {
+    match (key.fallback, key.form) {
+        (Required, _) => "required".to_owned(),
+        (Absent, _) => "none".to_owned(),
+        (Value(""), _) => "empty".to_owned(),
+        (Value(items), List) => {
+            let items: Vec<String> = items.split(',').map(|item| format!("\"{item}\"")).collect();
+            format!("`[{}]`", items.join(", "))
+        }
+        (Value(text), Text) => format!("`\"{text}\"`"),
+        (Value(number), Integer(..)) => format!("`{number}`"),
+    }
+}
+
+const INTRODUCTION: &str = "\
+# Configuration
+
+<!-- Made by `wellgate check-config --explain`; a test keeps it so. -->
+
+`wellgate serve --config FILE` reads one TOML file. A variable overrides the file's value; a list in a variable is separated
+by commas. Unknown keys and unknown `WELLGATE_` variables are errors (but for `WELLGATE_SERVICE_*` and `WELLGATE_PORT*`, which Kubernetes
+sets for a service of that name). `wellgate check-config --config FILE` names everything that is wrong, at once.
+
+```toml
+[server]
+base_url = \"https://gateway.example.org/fhir\"
+
+[database]
+url = \"sqlite:/var/lib/wellgate/wellgate.sqlite\"
+
+[auth]
+issuer = \"https://login.example.org\"
+audience = \"https://gateway.example.org/fhir\"
+jwks_url = \"https://login.example.org/jwks.json\"
+```
+";

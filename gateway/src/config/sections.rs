@@ -1,0 +1,198 @@
+//! Reads each section into its type, and checks what belongs together.
+//!
+//! Names of keys appear here and in the table of `keys.rs`; a test holds the two equal.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::Url;
+
+use super::reader::Reader;
+use super::{
+    AuthConfig, Config, DatabaseConfig, DatabaseUrl, KeySource, Limits, LogConfig, LogFormat, ServedTypes,
+    ServerConfig, TlsFiles, TokenAlgorithm, is_loopback,
+};
+
+/// Reads every key; after an error there are stand-ins in it.
+pub(super) fn read(reader: &mut Reader) -> Config {
+    Config {
+        server: ServerConfig {
+            listen: listen(reader),
+            base_url: base_url(reader),
+            tls: tls(reader),
+            drain_timeout: seconds(reader, "server.drain_timeout_seconds"),
+        },
+        database: database(reader),
+        auth: auth(reader),
+        types: types(reader),
+        limits: limits(reader),
+        waiting_days_max: reader.integer("referral.waiting_days_max"),
+        log: log(reader),
+        otlp_endpoint: otlp_endpoint(reader),
+    }
+}
+
+fn listen(reader: &mut Reader) -> SocketAddr {
+    let unspecified = SocketAddr::from(([127, 0, 0, 1], 0));
+    reader.parsed("server.listen", "an IP address with a port, such as 127.0.0.1:8080").unwrap_or(unspecified)
+}
+
+fn base_url(reader: &mut Reader) -> String {
+    let key = "server.base_url";
+    let Some(given) = reader.optional_text(key) else {
+        return String::new();
+    };
+    let base_url = given.trim_end_matches('/');
+    if !base_url.ends_with("/fhir") {
+        reader.fail(key, "ends in /fhir");
+    }
+    check_url(reader, key, base_url);
+    base_url.to_owned()
+}
+
+/// A URL that bearer tokens or keys travel to is `https`, except on the machine itself.
+fn check_url(reader: &mut Reader, key: &str, text: &str) {
+    match Url::parse(text) {
+        Ok(url) if url.scheme() == "https" => {}
+        Ok(url) if url.scheme() == "http" && is_loopback(&url) => {}
+        Ok(url) if url.scheme() == "http" => reader.fail(key, "is https unless its host is this machine itself"),
+        _ => reader.fail(key, "is a URL that begins with https://"),
+    }
+}
+
+fn tls(reader: &mut Reader) -> Option<TlsFiles> {
+    let certificate = reader.optional_text("server.tls_certificate_file");
+    let key = reader.optional_text("server.tls_key_file");
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Some(TlsFiles { certificate: certificate.into(), key: key.into() }),
+        (None, None) => None,
+        (Some(_), None) => {
+            reader.fail("server.tls_key_file", "is required with tls_certificate_file");
+            None
+        }
+        (None, Some(_)) => {
+            reader.fail("server.tls_certificate_file", "is required with tls_key_file");
+            None
+        }
+    }
+}
+
+fn database(reader: &mut Reader) -> DatabaseConfig {
+    let url = reader.parsed("database.url", "sqlite:PATH or postgres://…");
+    let url = url.unwrap_or(DatabaseUrl::Sqlite(PathBuf::new()));
+    let writers = reader.optional_integer("database.writers");
+    let is_sqlite = matches!(url, DatabaseUrl::Sqlite(_));
+    if is_sqlite && writers.is_some_and(|writers| writers > 1) {
+        reader.fail("database.writers", "is 1 on SQLite, which has one writer");
+    }
+    let connections_max = reader.integer("database.connections_max");
+    DatabaseConfig { url, connections_max, writers: writers.unwrap_or(if is_sqlite { 1 } else { 2 }) }
+}
+
+fn auth(reader: &mut Reader) -> AuthConfig {
+    AuthConfig {
+        issuer: reader.text("auth.issuer"),
+        audience: reader.text("auth.audience"),
+        keys: key_source(reader),
+        algorithms: algorithms(reader),
+        leeway: seconds(reader, "auth.leeway_seconds"),
+        refresh: seconds(reader, "auth.jwks_refresh_seconds"),
+    }
+}
+
+fn key_source(reader: &mut Reader) -> KeySource {
+    match (reader.optional_text("auth.jwks_file"), reader.optional_text("auth.jwks_url")) {
+        (Some(file), None) => KeySource::File(file.into()),
+        (None, Some(url)) => {
+            check_url(reader, "auth.jwks_url", &url);
+            KeySource::Url(url)
+        }
+        (file, _) => {
+            let message = if file.is_some() { "is given together with jwks_url" } else { "or jwks_url is required" };
+            reader.fail("auth.jwks_file", message);
+            KeySource::File(PathBuf::new())
+        }
+    }
+}
+
+fn algorithms(reader: &mut Reader) -> Vec<TokenAlgorithm> {
+    let key = "auth.algorithms";
+    let names = reader.list(key);
+    let known: Vec<TokenAlgorithm> = names.iter().filter_map(|name| name.parse().ok()).collect();
+    if known.is_empty() || known.len() < names.len() {
+        reader.fail(key, "lists one or more of ES256, ES384, RS256 and RS384");
+    }
+    known
+}
+
+fn types(reader: &mut Reader) -> ServedTypes {
+    let types = reader.list("fhir.types");
+    match types.as_slice() {
+        [] => ServedTypes::Usual,
+        [only] if only == "all" => ServedTypes::All,
+        several if several.iter().any(|name| name == "all") => {
+            reader.fail("fhir.types", "is either all or a list of types");
+            ServedTypes::Usual
+        }
+        _ => ServedTypes::Listed(types),
+    }
+}
+
+fn limits(reader: &mut Reader) -> Limits {
+    let mut count = |key: &str| usize::try_from(reader.integer(key)).unwrap_or(usize::MAX);
+    let body_bytes_max = count("limits.body_bytes_max");
+    let bundle_entries_max = count("limits.bundle_entries_max");
+    let nesting_max = count("limits.nesting_max");
+    let requests_in_flight_max = count("limits.requests_in_flight_max");
+    let connections_max = count("limits.connections_max");
+    let write_queue_max = count("limits.write_queue_max");
+    let search_count_default = reader.integer("limits.search_count_default");
+    let search_count_max = reader.integer("limits.search_count_max");
+    // A maximum of zero is the stand-in of one that was wrong.
+    if search_count_max > 0 && search_count_default > search_count_max {
+        reader.fail("limits.search_count_default", "is at most search_count_max");
+    }
+    Limits {
+        body_bytes_max,
+        bundle_entries_max,
+        nesting_max,
+        search_count_default,
+        search_count_max,
+        requests_in_flight_max,
+        request_timeout: seconds(reader, "limits.request_timeout_seconds"),
+        header_read_timeout: seconds(reader, "limits.header_read_timeout_seconds"),
+        connections_max,
+        write_queue_max,
+    }
+}
+
+fn log(reader: &mut Reader) -> LogConfig {
+    let format = match reader.text("log.format").as_str() {
+        "json" => LogFormat::Json,
+        "human" => LogFormat::Human,
+        _ => {
+            reader.fail("log.format", "is json or human");
+            LogFormat::Json
+        }
+    };
+    let level = reader.parsed("log.level", "error, warn, info, debug or trace").unwrap_or(tracing::Level::INFO);
+    LogConfig { format, level }
+}
+
+fn otlp_endpoint(reader: &mut Reader) -> Option<String> {
+    let key = "telemetry.otlp_endpoint";
+    let endpoint = reader.optional_text(key)?;
+    if !cfg!(feature = "otel") {
+        reader.fail(key, "needs a build with the otel feature (cargo build --features otel)");
+    }
+    // Plain http is usual here: the collector sits beside the gateway, and traces hold no patient data.
+    if !Url::parse(&endpoint).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
+        reader.fail(key, "is a URL that begins with http:// or https://");
+    }
+    Some(endpoint)
+}
+
+fn seconds(reader: &mut Reader, path: &str) -> Duration {
+    Duration::from_secs(reader.integer(path).into())
+}

@@ -1,0 +1,124 @@
+//! The server's certificate: read from two PEM files, and read again when they change.
+//!
+//! A certificate is replaced while connections go on; those that exist keep the one they began with. A file that cannot be
+//! used is reported and the certificate in use stays.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::TlsFiles;
+
+const CHECK_INTERVAL: Duration = Duration::from_secs(30);
+
+/// The certificate and key in use, for every new connection.
+#[derive(Debug)]
+pub struct TlsKeys {
+    files: TlsFiles,
+    current: RwLock<Loaded>,
+}
+
+#[derive(Clone, Debug)]
+struct Loaded {
+    config: Arc<ServerConfig>,
+    stamp: Stamp,
+}
+
+/// When both files were last changed.
+type Stamp = [Option<SystemTime>; 2];
+
+/// Why a certificate cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read, or holds no PEM of the expected kind.
+    #[error("{}: {cause}", file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// The key does not belong to the certificate, or rustls does not accept them.
+    #[error("the certificate and its key cannot be used: {0}")]
+    Pair(#[from] rustls::Error),
+}
+
+impl TlsKeys {
+    /// Reads both files.
+    ///
+    /// # Errors
+    /// See [`TlsError`].
+    pub fn load(files: &TlsFiles) -> Result<Self, TlsError> {
+        Ok(Self { files: files.clone(), current: RwLock::new(load(files)?) })
+    }
+
+    /// What a new connection uses: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1.
+    pub fn current(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner).config)
+    }
+
+    /// Reads the files again if they changed, or always if `forced`. Returns whether they were taken up.
+    ///
+    /// # Errors
+    /// See [`TlsError`]; what is in use stays.
+    pub fn reload(&self, forced: bool) -> Result<bool, TlsError> {
+        let is_unchanged = self.current.read().unwrap_or_else(PoisonError::into_inner).stamp == stamp(&self.files);
+        if is_unchanged && !forced {
+            return Ok(false);
+        }
+        let loaded = load(&self.files)?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = loaded;
+        Ok(true)
+    }
+
+    /// Takes up changed files for ever: at SIGHUP at once, otherwise within [`CHECK_INTERVAL`].
+    ///
+    /// # Errors
+    /// The operating system gives no signals.
+    pub async fn watch(self: Arc<Self>) -> io::Result<()> {
+        let mut hangup = signal(SignalKind::hangup())?;
+        loop {
+            let forced = tokio::select! {
+                _ = hangup.recv() => true,
+                () = tokio::time::sleep(CHECK_INTERVAL) => false,
+            };
+            let keys = Arc::clone(&self);
+            match tokio::task::spawn_blocking(move || keys.reload(forced)).await {
+                Ok(Ok(true)) => tracing::info!("TLS certificate taken up"),
+                Ok(Ok(false)) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "TLS certificate not taken up, the one in use stays"),
+                Err(error) => tracing::error!(%error, "TLS certificate check failed"),
+            }
+        }
+    }
+}
+
+fn load(files: &TlsFiles) -> Result<Loaded, TlsError> {
+    // The stamp is taken first: a change while we read is then seen at the next check.
+    let stamp = stamp(files);
+    let unusable = |file: &Path, error: &pem::Error| TlsError::File { file: file.to_owned(), cause: error.to_string() };
+    let chain = CertificateDer::pem_file_iter(&files.certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| unusable(&files.certificate, &error))?;
+    if chain.is_empty() {
+        return Err(TlsError::File { file: files.certificate.clone(), cause: "holds no certificate".to_owned() });
+    }
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| unusable(&files.key, &error))?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Loaded { config: Arc::new(config), stamp })
+}
+
+fn stamp(files: &TlsFiles) -> Stamp {
+    [&files.certificate, &files.key].map(|file| std::fs::metadata(file).and_then(|metadata| metadata.modified()).ok())
+}
