@@ -10,6 +10,7 @@ use crate::auth::Verifier;
 use crate::clock::Clock;
 use crate::config::Limits;
 use crate::consent::{ActorReference, Grantee, ORGANIZATION_KIND_SYSTEM};
+use crate::search::cursor::CursorKey;
 use crate::storage::registry::{Client, Organization, Pool, Practitioner, RegistryRows};
 use crate::storage::{StorageError, Store};
 
@@ -43,6 +44,29 @@ pub struct AppState {
     pub waiting_days_max: u32,
     /// Who is registered.
     pub registry: RegistryCache,
+    /// Seals the places at which pages end.
+    pub cursor_key: CursorKey,
+    /// Refusals of callers who did not say who they are, until they are written.
+    pub refusals: Refusals,
+}
+
+/// Counts of refusals, a number a minute and reason, so that unauthenticated callers cannot flood the trail.
+#[derive(Debug, Default)]
+pub struct Refusals(std::sync::Mutex<BTreeMap<(i64, &'static str), i64>>);
+
+impl Refusals {
+    /// Counts the refusal of a request that was not authenticated.
+    pub fn count(&self, reason: &'static str, now_ms: i64) {
+        let minute_ms = now_ms - now_ms.rem_euclid(60_000);
+        if let Ok(mut counts) = self.0.lock() {
+            *counts.entry((minute_ms, reason)).or_default() += 1;
+        }
+    }
+
+    /// Takes what was counted, to write it.
+    pub fn take(&self) -> BTreeMap<(i64, &'static str), i64> {
+        self.0.lock().map(|mut counts| std::mem::take(&mut *counts)).unwrap_or_default()
+    }
 }
 
 /// Who is registered, looked up by id.

@@ -3,6 +3,7 @@
 //! <https://hl7.org/fhir/R4/search.html>. Pure: no I/O, no clock, and no knowledge of SQL or of who is asking. What can be
 //! searched is data, generated from the official definitions; how a type belongs to a record is our own, in [`overlay`].
 
+pub mod cursor;
 pub mod index;
 pub mod overlay;
 pub mod parameters;

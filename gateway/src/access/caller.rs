@@ -147,6 +147,12 @@ impl Caller {
         }
     }
 
+    /// What a page's cursor is bound to: who asks, as whom, what for, and which query.
+    pub fn bound_to(&self, query: &str) -> String {
+        let viewer = self.viewer();
+        [self.client_id(), &viewer.organization, &viewer.practitioner, self.purpose.code(), query].join("\u{1f}")
+    }
+
     /// Holds the request to the scopes of its token.
     ///
     /// # Errors

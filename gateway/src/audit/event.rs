@@ -64,3 +64,40 @@ impl AuditEvent {
         Uuid::now_v7().simple().to_string()
     }
 }
+
+/// A stored audit event, ready to be made into a FHIR `AuditEvent`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredEvent {
+    /// The record touched.
+    pub compartment: String,
+    /// Its id.
+    pub id: String,
+    /// UTC milliseconds.
+    pub recorded_ms: i64,
+    /// `AuditEvent.action`.
+    pub action: String,
+    /// The interaction or the act of a referral.
+    pub subtype: String,
+    /// `AuditEvent.outcome`.
+    pub outcome: String,
+    /// Why it was refused.
+    pub reason: String,
+    /// `organization/<id>`.
+    pub organization: String,
+    /// The client.
+    pub client: String,
+    /// `practitioner/<id>`, or empty.
+    pub practitioner: String,
+    /// The purpose of use.
+    pub purpose: String,
+    /// On what the access rested.
+    pub basis: String,
+    /// The type touched.
+    pub resource_type: String,
+    /// The id touched.
+    pub resource_id: String,
+    /// The version, 0 where none.
+    pub version_id: i64,
+    /// The request.
+    pub request_id: String,
+}

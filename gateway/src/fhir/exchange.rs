@@ -64,7 +64,8 @@ impl Exchange {
         let caller = match Caller::of(&self.app, &self.headers, self.request_id()).await {
             Ok(caller) => caller,
             Err(failure) => {
-                self.app.refusals.count(&failure, self.app.clock.now_ms());
+                let reason = if matches!(failure, Failure::Unauthenticated { .. }) { "not-authenticated" } else { "not-registered" };
+                self.app.refusals.count(reason, self.app.clock.now_ms());
                 return failure.into_response();
             }
         };

@@ -34,6 +34,27 @@ pub async fn read(exchange: Exchange, resource_type: String, id: String) -> Resp
         .await
 }
 
+/// The stored bytes of a resource, for an entry of a Bundle.
+///
+/// # Errors
+/// 404 where it does not exist for the caller, 410 where it was deleted.
+pub async fn body(
+    exchange: &Exchange,
+    caller: &Caller,
+    resource_type: &'static str,
+    id: &str,
+) -> Result<String, Failure> {
+    let store = &exchange.app.store;
+    let found = store.read(caller.viewer(), resource_type, id).await?;
+    let act = Act::new("R", "read");
+    let seen = store.record(found, |touched| caller.shown(act, touched), Vec::new()).await?;
+    match seen {
+        Some(seen) if !seen.deleted => Ok(seen.body),
+        Some(_) => Err(Failure::Gone),
+        None => Err(Failure::NotFound),
+    }
+}
+
 /// `GET [base]/[type]/[id]/_history/[vid]`
 pub async fn vread(exchange: Exchange, resource_type: String, id: String, version: String) -> Response<Body> {
     let act = Act::new("R", "vread");

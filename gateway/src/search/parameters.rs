@@ -64,6 +64,12 @@ pub struct SearchParameter {
     pub(super) identifier_name: String,
 }
 
+/// The name of a resource type as a static text, so that a type is one pointer wherever it goes; none for what R4 has not.
+pub fn type_name(name: &str) -> Option<&'static str> {
+    static NAMES: LazyLock<HashSet<&'static str>> = LazyLock::new(|| resource_types().collect());
+    NAMES.get(name).copied()
+}
+
 /// The parameter of this name, whether of the type itself or of every type.
 pub fn parameter(resource_type: &str, name: &str) -> Option<&'static SearchParameter> {
     let of = |owner: &str| {

@@ -4,7 +4,7 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::resource::{Seen, Unrecorded};
+use super::resource::{Seen, Shows, Touched, Unrecorded};
 use super::sight::{LEVEL, VIEWER, Viewer, bind_viewer};
 use super::write_set::VersionId;
 use super::{Store, StorageError, read};
@@ -33,6 +33,21 @@ pub struct HistoryPage {
     pub count: u32,
 }
 
+/// A page of versions, newest first.
+#[derive(Debug)]
+pub struct Versions {
+    /// The versions.
+    pub versions: Vec<Seen>,
+    /// Whether older ones follow.
+    pub more: bool,
+}
+
+impl Shows for Versions {
+    fn touched(&self) -> Vec<Touched> {
+        self.versions.touched()
+    }
+}
+
 impl Store {
     /// One version of a resource that the viewer sees.
     ///
@@ -53,7 +68,7 @@ impl Store {
         })
     }
 
-    /// The versions of one resource, newest first, one more than a page to tell whether there is a next.
+    /// The versions of one resource, newest first.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -63,7 +78,7 @@ impl Store {
         resource_type: &'static str,
         id: &str,
         page: HistoryPage,
-    ) -> Result<Unrecorded<Vec<Seen>>, StorageError> {
+    ) -> Result<Unrecorded<Versions>, StorageError> {
         let sql = format!(
             "{} WHERE version_id < $8 ORDER BY version_id DESC LIMIT $9",
             versions("r.resource_type = $6 AND r.id = $7")
@@ -75,11 +90,14 @@ impl Store {
                 .bind(page.before.map_or(i64::MAX, |version| version.0))
                 .bind(i64::from(page.count) + 1);
             let rows = query.fetch_all(pool).await?;
-            Ok(Unrecorded::new(rows.iter().filter_map(Seen::from_row).collect()))
+            let more = rows.len() > usize::try_from(page.count).unwrap_or(usize::MAX);
+            let shown = rows.len() - usize::from(more);
+            let versions = rows[..shown].iter().filter_map(Seen::from_row).collect();
+            Ok(Unrecorded::new(Versions { versions, more }))
         })
     }
 
-    /// The versions of all resources of a type that the viewer sees, newest first, one more than a page.
+    /// The versions of all resources of a type that the viewer sees, newest first.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -88,7 +106,7 @@ impl Store {
         viewer: &Viewer,
         resource_type: &'static str,
         page: HistoryPage,
-    ) -> Result<Unrecorded<Vec<Seen>>, StorageError> {
+    ) -> Result<Unrecorded<Versions>, StorageError> {
         let sql = format!(
             "{} WHERE version_id < $7 ORDER BY version_id DESC, id DESC LIMIT $8",
             versions("r.resource_type = $6")
@@ -99,7 +117,10 @@ impl Store {
                 .bind(page.before.map_or(i64::MAX, |version| version.0))
                 .bind(i64::from(page.count) + 1);
             let rows = query.fetch_all(pool).await?;
-            Ok(Unrecorded::new(rows.iter().filter_map(Seen::from_row).collect()))
+            let more = rows.len() > usize::try_from(page.count).unwrap_or(usize::MAX);
+            let shown = rows.len() - usize::from(more);
+            let versions = rows[..shown].iter().filter_map(Seen::from_row).collect();
+            Ok(Unrecorded::new(Versions { versions, more }))
         })
     }
 }

@@ -1,0 +1,116 @@
+//! An audit event as the FHIR resource, after the BALP patterns.
+//!
+//! One client and one server agent, the organisation as user, the patient as an entity. A refusal by a rule of consent is an
+//! authorization decision; it claims no profile, for BALP's requires a Consent and often there is none to name.
+//! <https://profiles.ihe.net/ITI/BALP/>
+
+use serde_json::{Value, json};
+
+use super::event::StoredEvent;
+use crate::clock::format_instant;
+
+const DICOM: &str = "http://dicom.nema.org/resources/ontology/DCM";
+const EVENT_TYPE: &str = "http://terminology.hl7.org/CodeSystem/audit-event-type";
+const RESTFUL: &str = "http://hl7.org/fhir/restful-interaction";
+const ENTITY_TYPE: &str = "http://terminology.hl7.org/CodeSystem/audit-entity-type";
+const OBJECT_ROLE: &str = "http://terminology.hl7.org/CodeSystem/object-role";
+const PARTICIPATION: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
+const PURPOSE: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
+const BALP_ENTITY: &str = "https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType";
+const REFERRAL_ACT: &str = "https://wellgate.example/fhir/CodeSystem/referral-act";
+const ACCESS_BASIS: &str = "https://wellgate.example/fhir/CodeSystem/access-basis";
+
+/// The interactions of the standard; every other subtype is an act of a referral.
+const INTERACTIONS: &[&str] = &[
+    "create",
+    "read",
+    "vread",
+    "update",
+    "delete",
+    "search-type",
+    "history-instance",
+    "history-type",
+    "transaction",
+    "batch",
+];
+
+/// The event as FHIR JSON.
+pub fn to_fhir(event: &StoredEvent) -> Value {
+    let is_interaction = INTERACTIONS.contains(&event.subtype.as_str());
+    let subtype_system = if is_interaction { RESTFUL } else { REFERRAL_ACT };
+    let event_type = if is_interaction { coding(EVENT_TYPE, "rest") } else { coding(DICOM, "110113") };
+    let mut resource = json!({
+        "resourceType": "AuditEvent",
+        "id": event.id,
+        "meta": {"versionId": "1", "lastUpdated": format_instant(event.recorded_ms)},
+        "type": event_type,
+        "subtype": [coding(subtype_system, &event.subtype)],
+        "action": event.action,
+        "recorded": format_instant(event.recorded_ms),
+        "outcome": event.outcome,
+        "purposeOfEvent": [{"coding": [coding(PURPOSE, &event.purpose)]}],
+        "agent": agents(event),
+        "source": {"observer": {"display": "Wellgate"}, "type": [coding("http://terminology.hl7.org/CodeSystem/security-source-type", "4")]},
+        "entity": entities(event),
+    });
+    if !event.reason.is_empty() {
+        resource["outcomeDesc"] = json!(event.reason);
+    }
+    resource
+}
+
+fn coding(system: &str, code: &str) -> Value {
+    json!({"system": system, "code": code})
+}
+
+fn agents(event: &StoredEvent) -> Vec<Value> {
+    // In a read the data flows to the client, in a write it comes from it: BALP's source and destination roles.
+    let (client, server) = if matches!(event.action.as_str(), "C" | "U") { ("110153", "110152") } else { ("110152", "110153") };
+    let organization = event.organization.split_once('/').map_or("", |(_, id)| id);
+    let mut user = json!({
+        "type": {"coding": [coding(PARTICIPATION, "IRCP")]},
+        "who": {"reference": format!("Organization/{organization}")},
+        "requestor": true,
+    });
+    if let Some(practitioner) = event.practitioner.strip_prefix("practitioner/") {
+        user["who"] = json!({"reference": format!("Practitioner/{practitioner}")});
+    }
+    if !event.basis.is_empty() {
+        user["policy"] = json!([format!("{ACCESS_BASIS}#{}", event.basis)]);
+    }
+    vec![
+        json!({
+            "type": {"coding": [coding(DICOM, client)]},
+            "who": {"identifier": {"value": event.client}},
+            "requestor": false,
+        }),
+        json!({"type": {"coding": [coding(DICOM, server)]}, "who": {"display": "Wellgate"}, "requestor": false}),
+        user,
+    ]
+}
+
+fn entities(event: &StoredEvent) -> Vec<Value> {
+    let mut entities = Vec::new();
+    let is_record = !event.compartment.starts_with("organization/") && event.compartment != "directory";
+    if is_record {
+        entities.push(json!({
+            "what": {"reference": format!("Patient/{}", event.compartment)},
+            "type": coding(ENTITY_TYPE, "1"),
+            "role": coding(OBJECT_ROLE, "1"),
+        }));
+    }
+    if !event.resource_type.is_empty() {
+        let reference = match (event.resource_id.as_str(), event.version_id) {
+            ("", _) => None,
+            (id, 0) => Some(format!("{}/{id}", event.resource_type)),
+            (id, version) => Some(format!("{}/{id}/_history/{version:x}", event.resource_type)),
+        };
+        let what = reference.map_or_else(|| json!({"type": event.resource_type}), |text| json!({"reference": text}));
+        entities.push(json!({"what": what, "type": coding(ENTITY_TYPE, "2"), "role": coding(OBJECT_ROLE, "4")}));
+    }
+    entities.push(json!({
+        "what": {"identifier": {"value": event.request_id}},
+        "type": coding(BALP_ENTITY, "XrequestId"),
+    }));
+    entities
+}

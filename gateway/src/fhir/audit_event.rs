@@ -1,0 +1,137 @@
+//! AuditEvent: read and searched by the custodian of the record, written by nobody.
+//!
+//! The trail has its own rows and its own sight, so it does not come through the index of resources.
+//! <https://hl7.org/fhir/R4/auditevent.html>
+
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+
+use super::answer::json;
+use super::bundle::Bundle;
+use super::exchange::Exchange;
+use super::search::{SEARCH, links, name_of, own};
+use crate::access::Caller;
+use crate::access::caller::Act;
+use crate::audit::resource::to_fhir;
+use crate::error::{Failure, Issue};
+use crate::storage::audit::EventFilter;
+use mappings::r4::time::Moment;
+
+const TYPE: &str = "AuditEvent";
+
+/// `GET [base]/AuditEvent/[id]`
+///
+/// # Errors
+/// 404 where the caller does not hold the record with sight.
+pub async fn read(exchange: &Exchange, caller: &Caller, id: &str) -> Result<Response<Body>, Failure> {
+    Ok(json(StatusCode::OK, one(exchange, caller, id).await?))
+}
+
+/// One event as JSON text.
+///
+/// # Errors
+/// As [`read`].
+pub async fn one(exchange: &Exchange, caller: &Caller, id: &str) -> Result<String, Failure> {
+    let filter = EventFilter { id: Some(id.to_owned()), count: 1, ..EventFilter::default() };
+    let store = &exchange.app.store;
+    let found = store.audit_events(&caller.viewer(), &filter).await?;
+    let events = store.record(found, |touched| caller.shown(Act::new("R", "read"), touched), Vec::new()).await?;
+    let event = events.first().ok_or(Failure::NotFound)?;
+    Ok(to_fhir(event).to_string())
+}
+
+/// `GET [base]/AuditEvent?patient=…`
+///
+/// # Errors
+/// 400 for a parameter that is not served.
+pub async fn search(exchange: &Exchange, caller: &Caller, pairs: &[(String, String)]) -> Result<Response<Body>, Failure> {
+    Ok(json(StatusCode::OK, searchset(exchange, caller, pairs).await?))
+}
+
+/// The searchset Bundle.
+///
+/// # Errors
+/// As [`search`].
+pub async fn searchset(exchange: &Exchange, caller: &Caller, pairs: &[(String, String)]) -> Result<String, Failure> {
+    let (mut filter, with_total, cursor) = filter(exchange, pairs)?;
+    let name = name_of(TYPE, pairs);
+    if let Some(cursor) = cursor {
+        let place = exchange.app.cursor_key.open(&caller.bound_to(&name), &cursor);
+        filter.before = Some(place.ok_or_else(|| refuse("_cursor", "value", "this page does not belong to this search"))?);
+    }
+    let store = &exchange.app.store;
+    let viewer = caller.viewer();
+    let total = if with_total { Some(store.count_audit_events(&viewer, &filter).await?) } else { None };
+    let found = store.audit_events(&viewer, &filter).await?;
+    let further = vec![caller.shown(SEARCH, &own(caller, TYPE))];
+    let mut events = store.record(found, |touched| caller.shown(SEARCH, touched), further).await?;
+    let count = usize::try_from(filter.count).unwrap_or(usize::MAX);
+    let more = events.len() > count;
+    events.truncate(count);
+    let next = events.last().filter(|_| more).map(|event| exchange.app.cursor_key.seal(&caller.bound_to(&name), &event.id));
+    let mut bundle = Bundle::new("searchset", total, &links(exchange, TYPE, pairs, next.as_deref()));
+    for event in &events {
+        let url = serde_json::json!(format!("{}/{TYPE}/{}", exchange.base(), event.id));
+        bundle.entry(&format!("\"fullUrl\":{url},\"resource\":{},\"search\":{{\"mode\":\"match\"}}", to_fhir(event)));
+    }
+    Ok(bundle.finish())
+}
+
+fn filter(exchange: &Exchange, pairs: &[(String, String)]) -> Result<(EventFilter, bool, Option<String>), Failure> {
+    let limits = &exchange.app.limits;
+    let mut filter = EventFilter { count: limits.search_count_default, ..EventFilter::default() };
+    let (mut with_total, mut cursor) = (false, None);
+    for (name, value) in pairs {
+        match name.as_str() {
+            "patient" | "patient:Patient" | "entity" => {
+                let id = value.strip_prefix("Patient/").unwrap_or(value);
+                filter.compartment = Some(id.to_owned());
+            }
+            "_id" => filter.id = Some(value.clone()),
+            "outcome" => filter.outcome = Some(value.clone()),
+            "date" => narrow(&mut filter, value)?,
+            "_count" => {
+                let count: u32 = value.parse().map_err(|_| refuse(name, "value", "must be a whole number"))?;
+                filter.count = count.min(limits.search_count_max);
+            }
+            "_total" => with_total = value != "none",
+            "_summary" if value == "count" => {
+                with_total = true;
+                filter.count = 0;
+            }
+            "_sort" if value == "-date" => {}
+            "_cursor" => cursor = Some(value.clone()),
+            "_format" | "_pretty" => {}
+            _ => {
+                let details = "is not served for AuditEvent: patient, date, outcome, _id, _count, _total and _sort=-date are";
+                return Err(refuse(name, "not-supported", details));
+            }
+        }
+    }
+    Ok((filter, with_total, cursor))
+}
+
+fn narrow(filter: &mut EventFilter, value: &str) -> Result<(), Failure> {
+    let (prefix, text) = match value.get(..2) {
+        Some(prefix @ ("ge" | "gt" | "le" | "lt" | "eq")) => (prefix, &value[2..]),
+        _ => ("eq", value),
+    };
+    let moment = Moment::parse(text).ok_or_else(|| refuse("date", "value", "must be a date or a moment, after eq ge gt le lt"))?;
+    let (from_ms, until_ms) = match prefix {
+        "ge" => (Some(moment.low_ms), None),
+        "gt" => (Some(moment.high_ms.saturating_add(1)), None),
+        "le" => (None, Some(moment.high_ms.saturating_add(1))),
+        "lt" => (None, Some(moment.low_ms)),
+        _ => (Some(moment.low_ms), Some(moment.high_ms.saturating_add(1))),
+    };
+    filter.from_ms = filter.from_ms.max(from_ms);
+    filter.until_ms = match (filter.until_ms, until_ms) {
+        (Some(old), Some(new)) => Some(old.min(new)),
+        (old, new) => old.or(new),
+    };
+    Ok(())
+}
+
+fn refuse(parameter: &str, code: &'static str, details: &str) -> Failure {
+    Failure::BadRequest(vec![Issue::at(parameter.chars().take(64).collect::<String>(), code, details)])
+}

@@ -1,0 +1,237 @@
+//! The create interaction, with conditional create and idempotency keys.
+//!
+//! <https://hl7.org/fhir/R4/http.html#create>
+
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+use sha2::{Digest as _, Sha256};
+
+use super::answer::Written;
+use super::content::read_of_type;
+use super::exchange::{Exchange, Target};
+use super::search::{condition, matches_of};
+use super::write::create as create_in;
+use crate::access::caller::Act;
+use crate::access::draft::Content;
+use crate::access::{Caller, Draft};
+use crate::audit::AuditEvent;
+use crate::auth::Interaction;
+use crate::error::{Failure, Issue};
+use crate::search::query::Query;
+use crate::storage::StorageError;
+use crate::storage::resource::Seen;
+use crate::storage::write_set::{IdempotencyKey, Precondition, ResourceKey, VersionId};
+
+/// How often a write is decided again when what it was decided on moved meanwhile.
+pub const ATTEMPTS_MAX: usize = 8;
+/// The longest idempotency key.
+const KEY_BYTES_MAX: usize = 255;
+
+/// `POST [base]/[type]`
+pub async fn create(exchange: Exchange, resource_type: String, body: Body) -> Response<Body> {
+    let target = Target::new(Act::new("C", "create"), &resource_type, "");
+    exchange
+        .answer(target, async |exchange, caller| {
+            let resource_type = exchange.served(&resource_type)?;
+            caller.may(resource_type, Interaction::Create)?;
+            let bytes = exchange.body(body).await?;
+            let key = key_of(exchange, &["POST", resource_type], &bytes)?;
+            if let Some(key) = &key
+                && let Some(kept) = kept(exchange, caller, key).await?
+            {
+                return Ok(kept.into_response(exchange.base(), exchange.prefer()));
+            }
+            let content = read_of_type(&bytes, resource_type, exchange.app.limits.nesting_max)?;
+            let condition = exchange.header("if-none-exist");
+            let written = commit(exchange, caller, resource_type, &content, condition, key.as_ref()).await?;
+            Ok(written.into_response(exchange.base(), exchange.prefer()))
+        })
+        .await
+}
+
+/// Creates one resource and commits it, deciding again where what it was decided on moved.
+///
+/// # Errors
+/// Every failure of a write.
+pub async fn commit(
+    exchange: &Exchange,
+    caller: &Caller,
+    resource_type: &'static str,
+    content: &Content,
+    if_none_exist: Option<&str>,
+    key: Option<&RequestKey>,
+) -> Result<Written, Failure> {
+    let condition = if_none_exist.map(|text| condition(exchange, resource_type, text)).transpose()?;
+    for _ in 0..ATTEMPTS_MAX {
+        let mut draft = Draft::new(&exchange.app, caller);
+        if let Some(condition) = &condition
+            && let Some(seen) = exists(exchange, &mut draft, resource_type, condition).await?
+        {
+            return Ok(existing(seen));
+        }
+        let content = Content { text: content.text.clone(), value: content.value.clone() };
+        let placed = create_in(&mut draft, resource_type, AuditEvent::fresh_id(), content).await?;
+        let written = written(&draft, &placed, StatusCode::CREATED)?;
+        if let Some(key) = key {
+            draft.set.idempotency = Some(key.kept(caller, &written));
+        }
+        let keeps_sight = draft.holds(&placed.compartment);
+        let set = draft.finish();
+        let body = stored_body(&set, &placed).filter(|_| keeps_sight);
+        match exchange.app.store.apply(set).await {
+            Ok(()) => return Ok(Written { body, ..written }),
+            Err(StorageError::Moved) => {}
+            Err(StorageError::KeyUsed) => {
+                let Some(kept) = (match key {
+                    Some(key) => kept(exchange, caller, key).await?,
+                    None => None,
+                }) else {
+                    return Err(Failure::Conflict);
+                };
+                return Ok(kept);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Failure::Conflict)
+}
+
+/// What a conditional create finds already there for the caller; where nothing is, the draft rests on that.
+///
+/// # Errors
+/// 412 where several are found; the database is away.
+pub async fn exists(
+    exchange: &Exchange,
+    draft: &mut Draft<'_>,
+    resource_type: &'static str,
+    (query, name): &(Query, String),
+) -> Result<Option<Seen>, Failure> {
+    let name = format!("{}/{name}", draft.caller.organization());
+    let epoch = exchange.app.store.guard_epoch(&name).await?;
+    let mut found = matches_of(exchange, draft.caller, resource_type, query).await?;
+    match (found.pop(), found.is_empty()) {
+        (None, _) => {
+            draft.set.preconditions.push(Precondition::Guard { name, epoch });
+            Ok(None)
+        }
+        (Some(seen), true) => Ok(Some(seen)),
+        (Some(_), false) => Err(Failure::PreconditionFailed),
+    }
+}
+
+/// What a draft is about to write of one resource, without its bytes.
+///
+/// # Errors
+/// The draft does not put it (a fault of ours).
+pub fn written(draft: &Draft<'_>, key: &ResourceKey, status: StatusCode) -> Result<Written, Failure> {
+    let resource = draft.pending(key.resource_type, &key.id).ok_or(Failure::Internal("a write wrote nothing"))?;
+    Ok(Written {
+        status,
+        location: format!("{}/{}/_history/{}", key.resource_type, key.id, resource.version),
+        version: resource.version,
+        last_updated_ms: draft.caller.now_ms,
+        body: None,
+    })
+}
+
+/// The bytes that a write set stores of one resource.
+pub fn stored_body(set: &crate::storage::write_set::WriteSet, key: &ResourceKey) -> Option<String> {
+    set.versions().iter().find(|version| version.key == *key).map(|version| version.body.clone())
+}
+
+/// The answer for what was there already.
+pub fn existing(seen: Seen) -> Written {
+    Written {
+        status: StatusCode::OK,
+        location: format!("{}/{}/_history/{}", seen.key.resource_type, seen.key.id, seen.version),
+        version: seen.version,
+        last_updated_ms: seen.last_updated_ms,
+        body: Some(seen.body),
+    }
+}
+
+/// The idempotency key of a request with the fingerprint of what is asked under it.
+#[derive(Clone, Debug)]
+pub struct RequestKey {
+    key: String,
+    fingerprint: String,
+}
+
+/// Reads the `Idempotency-Key` of a request.
+///
+/// # Errors
+/// 400 where it is too long or empty.
+pub fn key_of(exchange: &Exchange, asked: &[&str], body: &[u8]) -> Result<Option<RequestKey>, Failure> {
+    let Some(key) = exchange.header("idempotency-key") else { return Ok(None) };
+    if key.is_empty() || key.len() > KEY_BYTES_MAX {
+        let issue = Issue::at("Idempotency-Key", "value", format!("must have 1 to {KEY_BYTES_MAX} characters"));
+        return Err(Failure::BadRequest(vec![issue]));
+    }
+    let mut hash = Sha256::new();
+    for part in asked {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    hash.update(body);
+    Ok(Some(RequestKey { key: key.to_owned(), fingerprint: hex(&hash.finalize()) }))
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = std::fmt::Write::write_fmt(&mut text, format_args!("{byte:02x}"));
+        text
+    })
+}
+
+impl RequestKey {
+    /// The fingerprint of what was asked.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// The row that remembers an answer under this key: status, location and version, never a body.
+    pub fn kept(&self, caller: &Caller, written: &Written) -> IdempotencyKey {
+        let (status, location) = (written.status.as_u16(), &written.location);
+        self.remember(caller, format!("{status} {location} {} {}", written.version, written.last_updated_ms))
+    }
+
+    /// The row that remembers any answer.
+    pub fn remember(&self, caller: &Caller, answer: String) -> IdempotencyKey {
+        IdempotencyKey {
+            client_id: caller.client_id().to_owned(),
+            key: self.key.clone(),
+            fingerprint: self.fingerprint.clone(),
+            answer,
+            created_ms: caller.now_ms,
+        }
+    }
+}
+
+/// What is remembered under a request's key.
+///
+/// # Errors
+/// 422 where the key was used for something else.
+pub async fn remembered(exchange: &Exchange, caller: &Caller, key: &RequestKey) -> Result<Option<String>, Failure> {
+    let Some(kept) = exchange.app.store.kept_answer(caller.client_id(), &key.key).await? else { return Ok(None) };
+    if kept.fingerprint != key.fingerprint {
+        let details = "this key was used for another request: take a fresh one";
+        return Err(Failure::Unprocessable(vec![Issue::at("Idempotency-Key", "duplicate", details)]));
+    }
+    Ok(Some(kept.answer))
+}
+
+async fn kept(exchange: &Exchange, caller: &Caller, key: &RequestKey) -> Result<Option<Written>, Failure> {
+    let Some(answer) = remembered(exchange, caller, key).await? else { return Ok(None) };
+    let mut parts = answer.split(' ');
+    let written = (|| {
+        Some(Written {
+            status: StatusCode::from_bytes(parts.next()?.as_bytes()).ok()?,
+            location: parts.next()?.to_owned(),
+            version: VersionId::parse(parts.next()?)?,
+            last_updated_ms: parts.next()?.parse().ok()?,
+            // A replayed body would bypass a withdrawal: whoever wants it reads it.
+            body: None,
+        })
+    })();
+    written.map(Some).ok_or(Failure::Internal("a remembered answer is not readable"))
+}

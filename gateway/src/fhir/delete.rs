@@ -1,0 +1,59 @@
+//! The delete interaction. A deletion is a version like any other; what was there stays in the history.
+//!
+//! <https://hl7.org/fhir/R4/http.html#delete>
+
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+
+use super::answer::{Written, version_headers};
+use super::create::{ATTEMPTS_MAX, written};
+use super::exchange::{Exchange, Target};
+use super::update::if_match;
+use super::write::delete as delete_in;
+use crate::access::caller::Act;
+use crate::access::{Caller, Draft};
+use crate::auth::Interaction;
+use crate::error::Failure;
+use crate::storage::StorageError;
+use crate::storage::write_set::VersionId;
+
+/// `DELETE [base]/[type]/[id]`
+pub async fn delete(exchange: Exchange, resource_type: String, id: String) -> Response<Body> {
+    let target = Target::new(Act::new("D", "delete"), &resource_type, &id);
+    exchange
+        .answer(target, async |exchange, caller| {
+            let resource_type = exchange.served(&resource_type)?;
+            caller.may(resource_type, Interaction::Delete)?;
+            let if_match = if_match(exchange)?;
+            let written = commit(exchange, caller, resource_type, &id, if_match).await?;
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            version_headers(&mut response, written.version, written.last_updated_ms);
+            Ok(response)
+        })
+        .await
+}
+
+/// Deletes one resource and commits it, deciding again where what it was decided on moved.
+///
+/// # Errors
+/// Every failure of a write.
+pub async fn commit(
+    exchange: &Exchange,
+    caller: &Caller,
+    resource_type: &'static str,
+    id: &str,
+    if_match: Option<VersionId>,
+) -> Result<Written, Failure> {
+    for _ in 0..ATTEMPTS_MAX {
+        let mut draft = Draft::new(&exchange.app, caller);
+        let key = delete_in(&mut draft, resource_type, id, if_match).await?;
+        let written = written(&draft, &key, StatusCode::NO_CONTENT)?;
+        match exchange.app.store.apply(draft.finish()).await {
+            Ok(()) => return Ok(written),
+            Err(StorageError::Moved) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Failure::Conflict)
+}

@@ -1,0 +1,140 @@
+//! The entries of a batch or transaction, as they are asked.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::update::parse_if_match;
+use crate::access::draft::Content;
+use crate::error::Failure;
+use crate::storage::write_set::VersionId;
+
+/// What an entry asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// A read or a search.
+    Get,
+    /// A create.
+    Post,
+    /// An update.
+    Put,
+    /// A deletion.
+    Delete,
+}
+
+/// One entry.
+#[derive(Debug)]
+pub struct Entry<'b> {
+    /// The address by which other entries refer to it.
+    pub full_url: Option<String>,
+    /// The resource as it was sent, byte for byte.
+    pub resource: Option<&'b str>,
+    /// What is asked.
+    pub verb: Verb,
+    /// The type in the URL.
+    pub resource_type: String,
+    /// The id in the URL; empty for a type.
+    pub id: String,
+    /// The query in the URL.
+    pub query: String,
+    /// The criteria of a conditional create.
+    pub if_none_exist: Option<String>,
+    if_match: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct BundleText<'b> {
+    #[serde(borrow, default)]
+    entry: Vec<EntryText<'b>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EntryText<'b> {
+    full_url: Option<String>,
+    #[serde(borrow)]
+    resource: Option<&'b RawValue>,
+    request: Option<RequestText>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RequestText {
+    method: Option<String>,
+    url: Option<String>,
+    if_none_exist: Option<String>,
+    if_match: Option<String>,
+}
+
+impl Entry<'_> {
+    /// When it is decided: what others rest on comes first.
+    pub fn stage(&self) -> u8 {
+        match (self.verb, self.resource_type.as_str()) {
+            (Verb::Delete, _) => 0,
+            (Verb::Post | Verb::Put, "Patient") => 1,
+            (Verb::Post | Verb::Put, "Consent") => 2,
+            (Verb::Post | Verb::Put, "Provenance" | "Binary") => 4,
+            (Verb::Post | Verb::Put, "ServiceRequest") => 5,
+            (Verb::Post | Verb::Put, "Task") => 6,
+            (Verb::Post | Verb::Put, _) => 3,
+            (Verb::Get, _) => 7,
+        }
+    }
+
+    /// The version that the entry rests on.
+    ///
+    /// # Errors
+    /// 412 where it is not a version of ours.
+    pub fn if_match(&self) -> Result<Option<VersionId>, Failure> {
+        self.if_match.as_deref().map(|etag| parse_if_match(etag, "request.ifMatch")).transpose()
+    }
+}
+
+/// Reads the entries of a Bundle.
+///
+/// # Errors
+/// 413 over the limit; 422 naming the entry whose request is not understood.
+pub fn entries(bundle: &Content, entries_max: usize) -> Result<Vec<Entry<'_>>, Failure> {
+    let text: BundleText<'_> = serde_json::from_str(&bundle.text)
+        .map_err(|_| Failure::content("Bundle.entry", "structure", "must be a list of entries, each with its request"))?;
+    if text.entry.len() > entries_max {
+        return Err(Failure::TooLarge(format!("a Bundle has at most {entries_max} entries: send it in parts")));
+    }
+    text.entry.into_iter().enumerate().map(|(n, entry)| read(n, entry)).collect()
+}
+
+fn read(n: usize, entry: EntryText<'_>) -> Result<Entry<'_>, Failure> {
+    let at = |element: &str| format!("Bundle.entry[{n}].request{element}");
+    let request =
+        entry.request.ok_or_else(|| Failure::content(at(""), "required", "each entry says by its request what to do"))?;
+    let verb = match request.method.as_deref() {
+        Some("GET") => Verb::Get,
+        Some("POST") => Verb::Post,
+        Some("PUT") => Verb::Put,
+        Some("DELETE") => Verb::Delete,
+        _ => return Err(Failure::content(at(".method"), "not-supported", "GET, POST, PUT and DELETE are served here")),
+    };
+    let url = request.url.unwrap_or_default();
+    let (path, query) = url.split_once('?').unwrap_or((&url, ""));
+    let mut parts = path.trim_matches('/').split('/');
+    let resource_type = parts.next().unwrap_or_default().to_owned();
+    let id = parts.next().unwrap_or_default().to_owned();
+    let fits = match verb {
+        Verb::Get => true,
+        Verb::Post => id.is_empty() && query.is_empty(),
+        Verb::Put | Verb::Delete => !id.is_empty() && query.is_empty(),
+    };
+    if parts.next().is_some() || resource_type.is_empty() || !fits {
+        let details = "must be relative: Type for POST, Type/id for PUT and DELETE, Type/id or Type?… for GET";
+        return Err(Failure::content(at(".url"), "value", details));
+    }
+    Ok(Entry {
+        full_url: entry.full_url,
+        resource: entry.resource.map(RawValue::get),
+        verb,
+        resource_type,
+        id,
+        query: query.to_owned(),
+        if_none_exist: request.if_none_exist,
+        if_match: request.if_match,
+    })
+}

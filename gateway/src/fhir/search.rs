@@ -1,0 +1,217 @@
+//! The search interaction, by GET and by POST.
+//!
+//! <https://hl7.org/fhir/R4/http.html#search>
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Response, StatusCode};
+use sha2::{Digest as _, Sha256};
+
+use super::answer::json;
+use super::audit_event;
+use super::bundle::Bundle;
+use super::create::hex;
+use super::exchange::{Exchange, Target};
+use crate::access::Caller;
+use crate::access::caller::Act;
+use crate::auth::Interaction;
+use crate::error::{Failure, Issue};
+use crate::search::query::{Query, QueryLimits, SearchError, SearchFault, TotalMode, parse};
+use crate::storage::resource::Seen;
+use crate::storage::search::Key;
+
+/// The act of a search, for the trail.
+pub const SEARCH: Act = Act::new("E", "search-type");
+
+/// `GET [base]/[type]?…`
+pub async fn search_by_get(exchange: Exchange, resource_type: String) -> Response<Body> {
+    let pairs = exchange.uri.query().map(pairs_of).unwrap_or_default();
+    search(exchange, resource_type, async move |_| Ok(pairs)).await
+}
+
+/// `POST [base]/[type]/_search`: parameters of the address and of the form together.
+pub async fn search_by_post(exchange: Exchange, resource_type: String, body: Body) -> Response<Body> {
+    let pairs = exchange.uri.query().map(pairs_of).unwrap_or_default();
+    search(exchange, resource_type, async move |exchange: &Exchange| {
+        let mut pairs = pairs;
+        if !is_form(&exchange.headers) {
+            return Err(Failure::UnsupportedMediaType);
+        }
+        let bytes = exchange.bytes(body).await?;
+        let form = std::str::from_utf8(&bytes).map_err(|_| bad_request("the form is not UTF-8"))?;
+        pairs.extend(pairs_of(form));
+        Ok(pairs)
+    })
+    .await
+}
+
+async fn search(
+    exchange: Exchange,
+    resource_type: String,
+    pairs: impl AsyncFnOnce(&Exchange) -> Result<Vec<(String, String)>, Failure>,
+) -> Response<Body> {
+    let target = Target::new(SEARCH, &resource_type, "");
+    exchange
+        .answer(target, async |exchange, caller| {
+            let resource_type = exchange.served(&resource_type)?;
+            caller.may(resource_type, Interaction::Search)?;
+            let pairs = pairs(exchange).await?;
+            if resource_type == "AuditEvent" {
+                return audit_event::search(exchange, caller, &pairs).await;
+            }
+            let bundle = searchset(exchange, caller, resource_type, &pairs).await?;
+            Ok(json(StatusCode::OK, bundle))
+        })
+        .await
+}
+
+/// The searchset Bundle for the parameters of a query.
+///
+/// # Errors
+/// 400 for a parameter that is not served, 410 for a cursor that is not this caller's and query's.
+pub async fn searchset(
+    exchange: &Exchange,
+    caller: &Caller,
+    resource_type: &'static str,
+    pairs: &[(String, String)],
+) -> Result<String, Failure> {
+    let query = parse(resource_type, pairs, limits(exchange)).map_err(refuse)?;
+    let name = name_of(resource_type, pairs);
+    let after = query.cursor.as_deref().map(|cursor| open(exchange, caller, &name, cursor)).transpose()?;
+    let with_total = query.total != TotalMode::None || query.summary_count;
+    let viewer = caller.viewer();
+    let store = &exchange.app.store;
+    let found = store.search(&viewer, resource_type, &query, after.as_deref(), with_total).await?;
+    // The search itself is one event of the caller's own trail; each record found has its own.
+    let further = vec![caller.shown(SEARCH, &own(caller, resource_type))];
+    let page = store.record(found, |touched| caller.shown(SEARCH, touched), further).await?;
+    let next = page.next.as_ref().map(|keys| {
+        let place = serde_json::to_string(keys).unwrap_or_default();
+        exchange.app.cursor_key.seal(&caller.bound_to(&name), &place)
+    });
+    let mut bundle = Bundle::new("searchset", page.total, &links(exchange, resource_type, pairs, next.as_deref()));
+    for seen in &page.matches {
+        bundle.found(exchange.base(), seen);
+    }
+    Ok(bundle.finish())
+}
+
+/// The event of a search as such, in the caller's own compartment.
+pub fn own(caller: &Caller, resource_type: &str) -> crate::storage::resource::Touched {
+    crate::storage::resource::Touched {
+        compartment: caller.organization(),
+        resource_type: resource_type.to_owned(),
+        resource_id: String::new(),
+        version_id: 0,
+        level: crate::storage::sight::Level::Held,
+    }
+}
+
+/// The resources that a conditional interaction's criteria find for the caller, two at most: more than one is one too many.
+/// They are recorded like those of any search.
+///
+/// # Errors
+/// The database is away.
+pub async fn matches_of(
+    exchange: &Exchange,
+    caller: &Caller,
+    resource_type: &'static str,
+    query: &Query,
+) -> Result<Vec<Seen>, Failure> {
+    let store = &exchange.app.store;
+    let query = Query { count: 2, ..query.clone() };
+    let found = store.search(&caller.viewer(), resource_type, &query, None, false).await?;
+    let page = store.record(found, |touched| caller.shown(SEARCH, touched), Vec::new()).await?;
+    Ok(page.matches)
+}
+
+/// Reads the criteria of a conditional interaction; answers them with a name by which equal ones are equal.
+///
+/// # Errors
+/// 400 where a parameter is not served, or nothing is asked.
+pub fn condition(exchange: &Exchange, resource_type: &str, text: &str) -> Result<(Query, String), Failure> {
+    let pairs = pairs_of(text.strip_prefix('?').unwrap_or(text));
+    let query = parse(resource_type, &pairs, limits(exchange)).map_err(refuse)?;
+    if query.criteria.is_empty() && query.ids.is_none() {
+        return Err(bad_request("a conditional interaction needs at least one search parameter"));
+    }
+    Ok((query, name_of(resource_type, &pairs)))
+}
+
+/// Decoded pairs of a query string or form.
+pub fn pairs_of(text: &str) -> Vec<(String, String)> {
+    form_urlencoded::parse(text.as_bytes()).into_owned().collect()
+}
+
+/// A query by a short name: the hash of its type and parameters, the cursor apart.
+pub fn name_of(resource_type: &str, pairs: &[(String, String)]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(resource_type);
+    for (name, value) in pairs.iter().filter(|(name, _)| name != "_cursor") {
+        hash.update([0]);
+        hash.update(name);
+        hash.update([1]);
+        hash.update(value);
+    }
+    hex(&hash.finalize())
+}
+
+/// The links of a page.
+pub fn links(
+    exchange: &Exchange,
+    resource_type: &str,
+    pairs: &[(String, String)],
+    next: Option<&str>,
+) -> Vec<(&'static str, String)> {
+    let base = exchange.base();
+    let link = |cursor: Option<&str>| {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(pairs.iter().filter(|(name, _)| name != "_cursor"));
+        if let Some(cursor) = cursor {
+            query.append_pair("_cursor", cursor);
+        }
+        let query = query.finish();
+        if query.is_empty() { format!("{base}/{resource_type}") } else { format!("{base}/{resource_type}?{query}") }
+    };
+    let own = pairs.iter().find(|(name, _)| name == "_cursor").map(|(_, cursor)| cursor.as_str());
+    let mut links = vec![("self", link(own))];
+    if let Some(next) = next {
+        links.push(("next", link(Some(next))));
+    }
+    links
+}
+
+fn open(exchange: &Exchange, caller: &Caller, name: &str, cursor: &str) -> Result<Vec<Key>, Failure> {
+    let place = exchange.app.cursor_key.open(&caller.bound_to(name), cursor);
+    place
+        .and_then(|place| serde_json::from_str(&place).ok())
+        .ok_or_else(|| bad_request("this page does not belong to this search: begin again without _cursor"))
+}
+
+fn limits(exchange: &Exchange) -> QueryLimits {
+    let limits = &exchange.app.limits;
+    QueryLimits {
+        count_default: limits.search_count_default,
+        count_max: limits.search_count_max,
+        ..QueryLimits::default()
+    }
+}
+
+/// What is wrong with a search, as the client is told.
+pub fn refuse(error: SearchError) -> Failure {
+    let code = match error.fault {
+        SearchFault::Unknown | SearchFault::NotSupported(_) | SearchFault::Modifier => "not-supported",
+        SearchFault::TooMany(_) => "too-costly",
+        SearchFault::Value(_) | SearchFault::Repeated => "value",
+    };
+    let details = error.to_string();
+    Failure::BadRequest(vec![Issue::at(error.parameter, code, details)])
+}
+
+fn bad_request(details: &str) -> Failure {
+    Failure::BadRequest(vec![Issue::new("invalid", details)])
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let content_type = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    content_type.split(';').next().unwrap_or_default().trim() == "application/x-www-form-urlencoded"
+}

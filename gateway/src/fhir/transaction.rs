@@ -1,0 +1,310 @@
+//! The batch and transaction interactions.
+//!
+//! A transaction is one draft and one write set: whole or not at all, whatever the order of its entries.
+//! <https://hl7.org/fhir/R4/http.html#transaction>
+
+use std::collections::HashMap;
+
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::answer::{Written, etag, json as answer};
+use super::bundle::Bundle;
+use super::content::{must_be, structure};
+use super::create::{self, ATTEMPTS_MAX, RequestKey, exists, key_of, remembered, written};
+use super::entry::{Entry, Verb, entries};
+use super::exchange::{Exchange, Target};
+use super::{delete, read, search, update, write};
+use crate::access::caller::Act;
+use crate::access::draft::Content;
+use crate::access::{Caller, Draft};
+use crate::audit::AuditEvent;
+use crate::auth::Interaction;
+use crate::clock::format_instant;
+use crate::error::{Failure, Issue};
+use crate::storage::StorageError;
+use crate::storage::write_set::ResourceKey;
+use mappings::json::spans::replace_references;
+
+const TRANSACTION: Act = Act::new("E", "transaction");
+const BATCH: Act = Act::new("E", "batch");
+
+/// `POST [base]`
+pub async fn transaction(exchange: Exchange, body: Body) -> Response<Body> {
+    let target = Target::new(TRANSACTION, "", "");
+    exchange
+        .answer(target, async |exchange, caller| {
+            let bytes = exchange.body(body).await?;
+            let content = super::content::read(&bytes, exchange.app.limits.nesting_max)?;
+            must_be(&content.value, "Bundle")?;
+            let entries = entries(&content, exchange.app.limits.bundle_entries_max)?;
+            match content.value.get("type").and_then(Value::as_str) {
+                Some("transaction") => {
+                    structure(&content.value, "")?;
+                    let key = key_of(exchange, &["POST"], &bytes)?;
+                    all_or_nothing(exchange, caller, &entries, key.as_ref()).await
+                }
+                Some("batch") => one_by_one(exchange, caller, &entries).await,
+                _ => Err(Failure::content("Bundle.type", "value", "send a 'transaction' or a 'batch' here")),
+            }
+        })
+        .await
+}
+
+/// What an entry became.
+enum Done {
+    Written(Written),
+    Later,
+}
+
+async fn all_or_nothing(
+    exchange: &Exchange,
+    caller: &Caller,
+    entries: &[Entry<'_>],
+    key: Option<&RequestKey>,
+) -> Result<Response<Body>, Failure> {
+    if let Some(key) = key
+        && let Some(kept) = remembered(exchange, caller, key).await?
+    {
+        return Ok(answer(StatusCode::OK, kept));
+    }
+    for (n, entry) in entries.iter().enumerate() {
+        let resource_type = exchange.served(&entry.resource_type).map_err(|failure| within(failure, n))?;
+        caller.may(resource_type, interaction(entry))?;
+    }
+    for _ in 0..ATTEMPTS_MAX {
+        let mut draft = Draft::new(&exchange.app, caller);
+        let done = decide_all(exchange, &mut draft, entries).await?;
+        let mut bundle = Bundle::new("transaction-response", None, &[]);
+        let has_later = done.iter().any(|done| matches!(done, Done::Later));
+        for done in &done {
+            if let Done::Written(written) = done {
+                bundle.entry(&response_members(exchange.base(), written));
+            }
+        }
+        // What is kept under a key has statuses and locations only; a reading entry is asked anew by the client.
+        let text = bundle.finish();
+        if let Some(key) = key.filter(|_| !has_later) {
+            draft.set.idempotency = Some(key.remember(caller, text.clone()));
+        }
+        match exchange.app.store.apply(draft.finish()).await {
+            Ok(()) if has_later => return with_reads(exchange, caller, entries, &done).await,
+            Ok(()) => return Ok(answer(StatusCode::OK, text)),
+            Err(StorageError::Moved) => {}
+            Err(StorageError::KeyUsed) if key.is_some() => return Err(Failure::Conflict),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Failure::Conflict)
+}
+
+/// Decides every entry in one draft: deletions, then what begins records and consents, then the rest, then orders and Tasks,
+/// which rest on all of it.
+async fn decide_all(exchange: &Exchange, draft: &mut Draft<'_>, entries: &[Entry<'_>]) -> Result<Vec<Done>, Failure> {
+    let mut order: Vec<usize> = (0..entries.len()).collect();
+    order.sort_by_key(|n| entries[*n].stage());
+    let mut done: Vec<Option<Done>> = entries.iter().map(|_| None).collect();
+    // References between entries: what each fullUrl becomes.
+    let mut addresses: HashMap<String, String> = HashMap::new();
+    let mut ids: Vec<String> = Vec::with_capacity(entries.len());
+    for (n, entry) in entries.iter().enumerate() {
+        let id = if entry.id.is_empty() { AuditEvent::fresh_id() } else { entry.id.clone() };
+        let mut address = format!("{}/{id}", entry.resource_type);
+        if let Some(text) = &entry.if_none_exist
+            && let Some(resource_type) = crate::search::parameters::type_name(&entry.resource_type)
+        {
+            let condition = search::condition(exchange, resource_type, text).map_err(|failure| within(failure, n))?;
+            if let Some(seen) = exists(exchange, draft, resource_type, &condition).await.map_err(|failure| within(failure, n))? {
+                address = format!("{}/{}", seen.key.resource_type, seen.key.id);
+                done[n] = Some(Done::Written(create::existing(seen)));
+            }
+        }
+        if let Some(full_url) = &entry.full_url {
+            addresses.insert(full_url.clone(), address);
+        }
+        ids.push(id);
+    }
+    let mut seen: Vec<ResourceKey> = Vec::new();
+    for n in order {
+        if done[n].is_none() {
+            let one = decide(exchange, draft, &entries[n], &ids[n], &addresses).await;
+            let (one, key) = one.map_err(|failure| within(failure, n))?;
+            if let Some(key) = key {
+                if seen.contains(&key) {
+                    let details = "two entries of a transaction write the same resource";
+                    return Err(Failure::content(format!("Bundle.entry[{n}]"), "invariant", details));
+                }
+                seen.push(key);
+            }
+            done[n] = Some(one);
+        }
+    }
+    Ok(done.into_iter().map(|one| one.unwrap_or(Done::Later)).collect())
+}
+
+async fn decide(
+    exchange: &Exchange,
+    draft: &mut Draft<'_>,
+    entry: &Entry<'_>,
+    id: &str,
+    addresses: &HashMap<String, String>,
+) -> Result<(Done, Option<ResourceKey>), Failure> {
+    let resource_type = exchange.served(&entry.resource_type)?;
+    let (key, status) = match entry.verb {
+        Verb::Get => return Ok((Done::Later, None)),
+        Verb::Delete => (write::delete(draft, resource_type, id, entry.if_match()?).await?, StatusCode::NO_CONTENT),
+        Verb::Post => {
+            let content = resolved(entry, addresses)?;
+            (write::create(draft, resource_type, id.to_owned(), content).await?, StatusCode::CREATED)
+        }
+        Verb::Put => {
+            let content = resolved(entry, addresses)?;
+            (write::update(draft, resource_type, id, content, entry.if_match()?).await?, StatusCode::OK)
+        }
+    };
+    let written = written(draft, &key, status)?;
+    Ok((Done::Written(written), Some(key)))
+}
+
+/// The content of an entry with the references between entries replaced.
+fn resolved(entry: &Entry<'_>, addresses: &HashMap<String, String>) -> Result<Content, Failure> {
+    let resource = entry.resource.ok_or_else(|| Failure::content("resource", "required", "this entry needs a resource"))?;
+    let unresolved = std::cell::RefCell::new(false);
+    let text = replace_references(resource, &|reference| {
+        let found = addresses.get(reference).cloned();
+        if found.is_none() && reference.starts_with("urn:uuid:") {
+            *unresolved.borrow_mut() = true;
+        }
+        found
+    });
+    if unresolved.into_inner() {
+        let details = "a reference urn:uuid:… in this entry names no entry of the Bundle";
+        return Err(Failure::content("resource", "value", details));
+    }
+    let value = serde_json::from_str(&text).map_err(|_| Failure::Internal("an edited entry is not JSON"))?;
+    Ok(Content { text, value })
+}
+
+fn response_members(base: &str, written: &Written) -> String {
+    let status = format!("{} {}", written.status.as_u16(), written.status.canonical_reason().unwrap_or_default());
+    let mut response = json!({
+        "status": status.trim_end(),
+        "etag": etag(written.version),
+        "lastModified": format_instant(written.last_updated_ms),
+    });
+    if written.status != StatusCode::NO_CONTENT {
+        response["location"] = json!(format!("{base}/{}", written.location));
+    }
+    format!("\"response\":{response}")
+}
+
+/// The answer of a transaction that also reads: its reads see what it wrote.
+async fn with_reads(
+    exchange: &Exchange,
+    caller: &Caller,
+    entries: &[Entry<'_>],
+    done: &[Done],
+) -> Result<Response<Body>, Failure> {
+    let mut bundle = Bundle::new("transaction-response", None, &[]);
+    for (entry, done) in entries.iter().zip(done) {
+        match done {
+            Done::Written(written) => bundle.entry(&response_members(exchange.base(), written)),
+            Done::Later => bundle.entry(&read_entry(exchange, caller, entry).await),
+        }
+    }
+    Ok(answer(StatusCode::OK, bundle.finish()))
+}
+
+/// A reading entry, answered like a request of its own.
+async fn read_entry(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>) -> String {
+    match read_in_bundle(exchange, caller, entry).await {
+        Ok(body) => format!("\"resource\":{body},\"response\":{{\"status\":\"200 OK\"}}"),
+        Err(failure) => failed_entry(exchange, caller, entry, failure).await,
+    }
+}
+
+async fn read_in_bundle(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>) -> Result<String, Failure> {
+    let resource_type = exchange.served(&entry.resource_type)?;
+    caller.may(resource_type, interaction(entry))?;
+    if entry.id.is_empty() {
+        let pairs = search::pairs_of(&entry.query);
+        if resource_type == "AuditEvent" {
+            return super::audit_event::searchset(exchange, caller, &pairs).await;
+        }
+        return search::searchset(exchange, caller, resource_type, &pairs).await;
+    }
+    if resource_type == "AuditEvent" {
+        return super::audit_event::one(exchange, caller, &entry.id).await;
+    }
+    read::body(exchange, caller, resource_type, &entry.id).await
+}
+
+async fn failed_entry(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>, failure: Failure) -> String {
+    let target = Target::new(BATCH, &entry.resource_type, &entry.id);
+    let failure = match exchange.record_refusal(caller, &target, &failure).await {
+        Ok(()) => failure,
+        Err(unrecorded) => unrecorded,
+    };
+    let status = failure.status();
+    let status = format!("{} {}", status.as_u16(), status.canonical_reason().unwrap_or_default());
+    format!("\"response\":{{\"status\":{},\"outcome\":{}}}", json!(status), failure.outcome())
+}
+
+async fn one_by_one(exchange: &Exchange, caller: &Caller, entries: &[Entry<'_>]) -> Result<Response<Body>, Failure> {
+    let mut bundle = Bundle::new("batch-response", None, &[]);
+    for (n, entry) in entries.iter().enumerate() {
+        let members = match entry.verb {
+            Verb::Get => read_entry(exchange, caller, entry).await,
+            _ => match write_alone(exchange, caller, entry).await {
+                Ok(written) => response_members(exchange.base(), &written),
+                Err(failure) => failed_entry(exchange, caller, entry, within(failure, n)).await,
+            },
+        };
+        bundle.entry(&members);
+    }
+    Ok(answer(StatusCode::OK, bundle.finish()))
+}
+
+async fn write_alone(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>) -> Result<Written, Failure> {
+    let resource_type = exchange.served(&entry.resource_type)?;
+    caller.may(resource_type, interaction(entry))?;
+    if entry.verb == Verb::Delete {
+        return delete::commit(exchange, caller, resource_type, &entry.id, entry.if_match()?).await;
+    }
+    let content = resolved(entry, &HashMap::new())?;
+    structure(&content.value, "")?;
+    if entry.verb == Verb::Put {
+        return update::commit(exchange, caller, resource_type, &entry.id, &content, entry.if_match()?).await;
+    }
+    create::commit(exchange, caller, resource_type, &content, entry.if_none_exist.as_deref(), None).await
+}
+
+fn interaction(entry: &Entry<'_>) -> Interaction {
+    match entry.verb {
+        Verb::Get if entry.id.is_empty() => Interaction::Search,
+        Verb::Get => Interaction::Read,
+        Verb::Post => Interaction::Create,
+        Verb::Put => Interaction::Update,
+        Verb::Delete => Interaction::Delete,
+    }
+}
+
+/// The failure of an entry, its elements named within the Bundle.
+fn within(mut failure: Failure, n: usize) -> Failure {
+    let prefix = |issue: &mut Issue| {
+        let inner = issue.expression.take().unwrap_or_default();
+        if inner.starts_with("Bundle.") {
+            issue.expression = Some(inner);
+            return;
+        }
+        let element = inner.split_once('.').map(|(_, element)| format!(".{element}")).unwrap_or_default();
+        issue.expression = Some(format!("Bundle.entry[{n}].resource{element}"));
+    };
+    match &mut failure {
+        Failure::Refused { issue, .. } | Failure::Forbidden(issue) => prefix(issue),
+        Failure::BadRequest(issues) | Failure::Unprocessable(issues) => issues.iter_mut().for_each(prefix),
+        _ => {}
+    }
+    failure
+}
