@@ -1,4 +1,5 @@
-//! The one HTTP client. Every request has a time limit and every answer a size limit; a redirect never leaves the origin.
+//! The one HTTP client. Every request has a time limit and every answer a size limit; a redirect never leaves the
+//! origin.
 //!
 //! Nothing else builds a `reqwest` client (`clippy.toml` holds that).
 
@@ -96,8 +97,8 @@ impl HttpClient {
     }
 }
 
-/// A redirect may move within the origin (scheme, host and port); elsewhere it would carry what was meant for one partner
-/// to another server, or lead into our own network.
+/// A redirect may move within the origin (scheme, host and port); elsewhere it would carry what was meant for one
+/// partner to another server, or lead into our own network.
 fn within_origin(attempt: Attempt<'_>) -> Action {
     let previous = attempt.previous();
     let is_same_origin = previous.last().is_some_and(|last| last.origin() == attempt.url().origin());

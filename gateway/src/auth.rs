@@ -1,7 +1,7 @@
 //! Who calls: tokens, the keys that sign them, and what their scopes allow. Pure rules over values.
 //!
-//! Keys and time come in from outside; nothing here knows HTTP, the database or a file. What a verified caller may see is
-//! not decided here either: a token says who asks, `access/` decides.
+//! Keys and time come in from outside; nothing here knows HTTP, the database or a file. What a verified caller may see
+//! is not decided here either: a token says who asks, `access/` decides.
 
 pub mod issuer;
 pub mod keys;

@@ -58,7 +58,8 @@ Logs go to standard error. GET /healthz, /readyz and /metrics are for monitoring
 /// Where the configuration is.
 #[derive(Args, Clone, Debug)]
 pub struct ConfigArguments {
-    /// TOML file to read. WELLGATE_ variables override it, and are enough without it; docs/configuration.md lists every key
+    /// TOML file to read. WELLGATE_ variables override it, and are enough without it; docs/configuration.md lists every
+    /// key
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -100,7 +101,8 @@ pub enum OrganizationAction {
     Add(OrganizationAdd),
     /// Print every organisation with its kind, pools, clients and state
     List(ConfigArguments),
-    /// Shut an organisation out at once: its clients are refused and it can no longer be referred to. Nothing is deleted
+    /// Shut an organisation out at once: its clients are refused and it can no longer be referred to. Nothing is
+    /// deleted
     Disable(Disable),
 }
 
@@ -278,7 +280,8 @@ fn fhir_id(text: &str) -> Result<String, String> {
 /// A purpose-of-use code that a client can be registered for.
 fn purpose(text: &str) -> Result<String, String> {
     match text {
-        // An emergency is a session with a reason, an end and a notice to the patient; never a standing right of a client.
+        // An emergency is a session with a reason, an end and a notice to the patient; never a standing right of a
+        // client.
         "BTG" | "ETREAT" => Err("emergency access is never registered: it begins with an emergency session".to_owned()),
         _ if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()) => {
             Ok(text.to_owned())

@@ -1,7 +1,7 @@
 //! The only source of time, and the FHIR `instant` as text.
 //!
-//! Every moment in the gateway is an `i64` of UTC milliseconds since 1970. Nothing else may ask the operating system for the
-//! time (`clippy.toml` holds that), so a test sets the clock and a decision can be repeated.
+//! Every moment in the gateway is an `i64` of UTC milliseconds since 1970. Nothing else may ask the operating system
+//! for the time (`clippy.toml` holds that), so a test sets the clock and a decision can be repeated.
 //!
 //! Specification: <https://hl7.org/fhir/R4/datatypes.html#instant>
 
@@ -35,7 +35,8 @@ impl Clock {
 
     /// The present moment in UTC milliseconds since 1970.
     ///
-    /// It may go backwards when the operating system's clock is set: order comes from sequence numbers, never from time.
+    /// It may go backwards when the operating system's clock is set: order comes from sequence numbers, never from
+    /// time.
     pub fn now_ms(&self) -> i64 {
         match self {
             Self::System => system_now_ms(),
@@ -145,8 +146,8 @@ fn days_in_month(year: i64, month: i64) -> i64 {
 /// Days since 1970-01-01 of a date in the Gregorian calendar.
 ///
 /// # Source
-/// H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", `days_from_civil`: the year begins in March, so that the leap
-/// day is its last, and 400 years ("era") are always 146,097 days.
+/// H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", `days_from_civil`: the year begins in March, so that the
+/// leap day is its last, and 400 years ("era") are always 146,097 days.
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);

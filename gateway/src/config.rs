@@ -1,7 +1,8 @@
 //! The configuration: one TOML file, overridden by `WELLGATE_` variables, checked whole before anything starts.
 //!
-//! Nothing else reads the environment (`clippy.toml` holds that). What each key means and what it defaults to stands once, in
-//! `config/keys.rs`, from which `docs/configuration.md` is made. A value that is not understood is an error, never ignored.
+//! Nothing else reads the environment (`clippy.toml` holds that). What each key means and what it defaults to stands
+//! once, in `config/keys.rs`, from which `docs/configuration.md` is made. A value that is not understood is an error,
+//! never ignored.
 
 mod keys;
 mod reader;
@@ -201,7 +202,8 @@ impl Config {
     /// Reads the file, if there is one, and the variables, and checks all of it.
     ///
     /// # Errors
-    /// Everything that is wrong, at once: an unreadable file, unknown keys, values out of bounds, what does not go together.
+    /// Everything that is wrong, at once: an unreadable file, unknown keys, values out of bounds, what does not go
+    /// together.
     pub fn load(path: Option<&Path>, environment: &BTreeMap<String, String>) -> Result<Self, Vec<ConfigError>> {
         let file = path.map_or_else(|| Ok(Table::new()), read_file).map_err(|error| vec![error])?;
         Self::from_table(file, environment)

@@ -59,7 +59,7 @@ async fn run(command: Command) -> Result<(), CommandError> {
             commands::client(load(config)?, arguments.action).await
         }
         Command::CheckConfig(arguments) => {
-            print!("{}", commands::check_config(&arguments)?);
+            print!("{}", commands::check_config(&arguments).await?);
             Ok(())
         }
     }

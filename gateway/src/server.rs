@@ -1,9 +1,12 @@
-//! The server: accepts connections, speaks HTTP/1.1 and HTTP/2 on them, with or without TLS, and stops without losing a request.
+//! The server: accepts connections, speaks HTTP/1.1 and HTTP/2 on them, with or without TLS, and stops without losing a
+//! request.
 //!
-//! `axum::serve` sets no timer, so a client that sends its head byte by byte would hold a connection for ever; and hyper waits
-//! for the first bytes of a connection without any limit. Hence a loop of our own: every phase of a connection has a limit.
+//! `axum::serve` sets no timer, so a client that sends its head byte by byte would hold a connection for ever; and
+//! hyper waits for the first bytes of a connection without any limit. Hence a loop of our own: every phase of a
+//! connection has a limit.
 
 mod activity;
+pub mod tls;
 
 use std::convert::Infallible;
 use std::io;
@@ -28,8 +31,8 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use crate::tls::TlsKeys;
 use activity::Activity;
+use tls::TlsKeys;
 
 /// RFC 9113 recommends at least 100; more only helps whoever opens streams to cancel them.
 const STREAMS_MAX: u32 = 256;
@@ -64,7 +67,8 @@ pub struct ServerSettings {
     pub drain_timeout: Duration,
 }
 
-/// Serves until `shutdown` is done, then takes no more requests, finishes those in flight (within the drain timeout) and returns.
+/// Serves until `shutdown` is done, then takes no more requests, finishes those in flight (within the drain timeout)
+/// and returns.
 ///
 /// Handlers find the peer's address as [`ConnectInfo<SocketAddr>`].
 ///

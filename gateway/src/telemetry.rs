@@ -1,7 +1,8 @@
 //! What the operator sees: log lines, metrics and traces. No patient data is in any of them.
 //!
-//! A request is known here by its method, the *template* of its route and a random id; never by its path, query, headers or
-//! body. Libraries are held to `warn` whatever the level, because what they say is beyond our word on patient data.
+//! A request is known here by its method, the *template* of its route and a random id; never by its path, query,
+//! headers or body. Libraries are held to `warn` whatever the level, because what they say is beyond our word on
+//! patient data.
 
 #[cfg(feature = "otel")]
 mod otlp;
@@ -129,7 +130,8 @@ fn recorder() -> PrometheusRecorder {
     recorder
 }
 
-/// A panic says where it was, and its message only if that is a constant of the code: a formatted one may hold anything.
+/// A panic says where it was, and its message only if that is a constant of the code: a formatted one may hold
+/// anything.
 fn hush_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map_or_else(String::new, ToString::to_string);

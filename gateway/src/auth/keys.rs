@@ -1,7 +1,8 @@
 //! The issuer's public keys, from a JWK Set.
 //!
-//! A key is taken only if its purpose is beyond doubt: it has a `kid` that no other key has, it is for signatures, and its type
-//! fits an algorithm that the configuration allows. Every other key of the set is left out, so nothing can select it.
+//! A key is taken only if its purpose is beyond doubt: it has a `kid` that no other key has, it is for signatures, and
+//! its type fits an algorithm that the configuration allows. Every other key of the set is left out, so nothing can
+//! select it.
 //!
 //! Specification: RFC 7517, <https://www.rfc-editor.org/rfc/rfc7517>
 

@@ -1,7 +1,7 @@
 //! SMART scopes of system clients: which interactions a token grants on which resource types.
 //!
-//! Only `system/` scopes grant anything: `patient/` and `user/` scopes speak of a context that the gateway does not take from
-//! a token. A scope that is not understood to the letter grants nothing, so a restriction is never lost.
+//! Only `system/` scopes grant anything: `patient/` and `user/` scopes speak of a context that the gateway does not
+//! take from a token. A scope that is not understood to the letter grants nothing, so a restriction is never lost.
 //!
 //! Specification: <https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html>
 

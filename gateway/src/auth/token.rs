@@ -1,7 +1,7 @@
 //! Bearer tokens: from text to the claims of a caller, or to the one reason why not.
 //!
-//! A missing claim is a refusal, never "unrestricted". The algorithm comes from our configuration and the key from our key
-//! set; a token's header only selects among them.
+//! A missing claim is a refusal, never "unrestricted". The algorithm comes from our configuration and the key from our
+//! key set; a token's header only selects among them.
 //!
 //! Specifications: RFC 7519 (JWT), RFC 8725 (best current practice), RFC 9068 (access tokens).
 
@@ -86,8 +86,8 @@ pub enum TokenError {
 
 /// Verifies tokens of one issuer for one audience.
 ///
-/// A signature costs more than everything else here, so verified tokens are remembered, bounded, until they expire; times are
-/// checked on every call. Replacing the keys forgets every remembered token.
+/// A signature costs more than everything else here, so verified tokens are remembered, bounded, until they expire;
+/// times are checked on every call. Replacing the keys forgets every remembered token.
 #[derive(Debug)]
 pub struct Verifier {
     issuer: String,
@@ -142,7 +142,8 @@ impl Verifier {
         Ok(verified.claims)
     }
 
-    /// Puts other keys in place of the present ones, and forgets what was verified by those. The same keys change nothing.
+    /// Puts other keys in place of the present ones, and forgets what was verified by those. The same keys change
+    /// nothing.
     ///
     /// Returns whether they differed.
     pub fn replace_keys(&self, keys: KeySet) -> bool {
@@ -198,8 +199,8 @@ impl Verifier {
     }
 }
 
-/// A header must not bring its own key along (`jwk`, `x5c`), nor make us fetch one (`jku`, `x5u`), nor demand what we do not
-/// know (`crit`), nor say that the content is packed or sealed.
+/// A header must not bring its own key along (`jwk`, `x5c`), nor make us fetch one (`jku`, `x5u`), nor demand what we
+/// do not know (`crit`), nor say that the content is packed or sealed.
 fn check_header(header: &Header) -> Result<(), TokenError> {
     let refused = [
         ("jwk", header.jwk.is_some()),
@@ -229,8 +230,8 @@ fn reason(error: &jsonwebtoken::errors::Error) -> TokenError {
     }
 }
 
-/// The claims as they stand in the token. Each is taken as any JSON and checked by name; a claim that occurs twice makes
-/// the token unreadable, since readers differ on which one counts.
+/// The claims as they stand in the token. Each is taken as any JSON and checked by name; a claim that occurs twice
+/// makes the token unreadable, since readers differ on which one counts.
 #[derive(Clone, Debug, Deserialize)]
 struct RawClaims {
     iss: Option<Value>,

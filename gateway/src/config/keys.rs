@@ -62,14 +62,17 @@ pub(super) const KEYS: &[Key] = &[
         "base_url",
         Text,
         Required,
-        "The URL under which clients reach the FHIR interface. It ends in `/fhir`, and is `https` unless its host is this machine itself; behind a proxy it is the proxy's.",
+        "The URL under which clients reach the FHIR interface. It ends in `/fhir`, and is `https` unless its host is \
+         this machine itself; behind a proxy it is the proxy's.",
     ),
     key(
         "server",
         "tls_certificate_file",
         Text,
         Absent,
-        "PEM file with the server's certificate chain. Together with `tls_key_file` it switches TLS on; without both, plain HTTP is spoken, for a proxy in front. A changed file is taken up within a minute, or at once on SIGHUP.",
+        "PEM file with the server's certificate chain. Together with `tls_key_file` it switches TLS on; without \
+         both, plain HTTP is spoken, for a proxy in front. A changed file is taken up within a minute, or at once on \
+         SIGHUP.",
     ),
     key(
         "server",
@@ -90,7 +93,8 @@ pub(super) const KEYS: &[Key] = &[
         "url",
         Text,
         Required,
-        "`sqlite:PATH` for the embedded database, or `postgres://USER:PASSWORD@HOST/NAME`. As it holds a password, give it as a variable.",
+        "`sqlite:PATH` for the embedded database, or `postgres://USER:PASSWORD@HOST/NAME`. As it holds a password, \
+         give it as a variable.",
     ),
     key(
         "database",
@@ -147,7 +151,8 @@ pub(super) const KEYS: &[Key] = &[
         "jwks_refresh_seconds",
         Integer(60, 86_400),
         Value("300"),
-        "How often the keys are read again, unless their server says that they stay fresh for longer (a day at most counts). Keys that cannot be read again stay in use.",
+        "How often the keys are read again, unless their server says that they stay fresh for longer (a day at most \
+         counts). Keys that cannot be read again stay in use.",
     ),
     key(
         "fhir",
@@ -227,14 +232,16 @@ pub(super) const KEYS: &[Key] = &[
         "level",
         Text,
         Value("info"),
-        "`error`, `warn`, `info`, `debug` or `trace`, for the gateway's own lines. Libraries never say more than `warn`: what they log is beyond our word on patient data.",
+        "`error`, `warn`, `info`, `debug` or `trace`, for the gateway's own lines. Libraries never say more than \
+         `warn`: what they log is beyond our word on patient data.",
     ),
     key(
         "telemetry",
         "otlp_endpoint",
         Text,
         Absent,
-        "URL that traces are sent to by OTLP over HTTP, such as `http://collector:4318/v1/traces`. Needs a build with the `otel` feature.",
+        "URL that traces are sent to by OTLP over HTTP, such as `http://collector:4318/v1/traces`. Needs a build \
+         with the `otel` feature.",
     ),
 ];
 

@@ -89,7 +89,8 @@ impl Reader {
         self.optional_text(path).unwrap_or_default()
     }
 
-    /// A text of which `T` knows the form; `expected` says it for people. The value itself is not repeated in the error.
+    /// A text of which `T` knows the form; `expected` says it for people. The value itself is not repeated in the
+    /// error.
     pub(super) fn parsed<T: FromStr>(&mut self, path: &str, expected: &str) -> Option<T> {
         let text = self.optional_text(path)?;
         let parsed = text.parse().ok();
@@ -172,8 +173,8 @@ impl Reader {
     }
 }
 
-/// Whether a variable is meant for the gateway: Kubernetes sets `WELLGATE_SERVICE_HOST`, `WELLGATE_PORT_8080_TCP` and the
-/// like in every container beside a service called `wellgate`.
+/// Whether a variable is meant for the gateway: Kubernetes sets `WELLGATE_SERVICE_HOST`, `WELLGATE_PORT_8080_TCP` and
+/// the like in every container beside a service called `wellgate`.
 fn is_ours(variable: &str) -> bool {
     let Some(rest) = variable.strip_prefix(super::VARIABLE_PREFIX) else {
         return false;

@@ -109,7 +109,7 @@ fn key_source(reader: &mut Reader) -> KeySource {
             KeySource::Url(url)
         }
         (file, _) => {
-            let message = if file.is_some() { "is given together with jwks_url" } else { "or jwks_url is required" };
+            let message = if file.is_some() { "is given together with jwks_url" } else { "is required, or jwks_url" };
             reader.fail("auth.jwks_file", message);
             KeySource::File(PathBuf::new())
         }

@@ -50,11 +50,12 @@ impl Activity {
         loop {
             let is_idle = self.in_flight.load(Ordering::Acquire) == 0;
             let limit = if is_idle { idle } else { stalled };
-            let quiet = self.quiet();
-            if quiet >= limit {
+            let left = limit.saturating_sub(self.quiet());
+            if left.is_zero() {
                 return;
             }
-            tokio::time::sleep((limit - quiet).min(idle)).await;
+            // Not longer than `idle`: the request in flight may end, and then that is the limit.
+            tokio::time::sleep(left.min(idle)).await;
         }
     }
 

@@ -19,8 +19,8 @@ const ABANDONED: u16 = 499;
 
 /// Middleware around the whole router: `Router::layer(axum::middleware::from_fn(telemetry::observe))`.
 ///
-/// Handlers find the id as the extension [`RequestId`]; the client gets it back as `X-Request-Id`. Whoever learns which client
-/// calls says so once, by `tracing::Span::current().record("client.id", id)`; it is then part of the line.
+/// Handlers find the id as the extension [`RequestId`]; the client gets it back as `X-Request-Id`. Whoever learns which
+/// client calls says so once, by `tracing::Span::current().record("client.id", id)`; it is then part of the line.
 pub async fn observe(mut request: Request, next: Next) -> Response {
     let id = request.headers().get(REQUEST_ID).and_then(accepted).unwrap_or_else(new_id);
     request.extensions_mut().insert(RequestId::new(id.clone()));
@@ -69,7 +69,8 @@ fn known_method(method: &Method) -> &'static str {
     }
 }
 
-/// A request under way. Its line and measurements are written when it is dropped, which also happens when the client goes away.
+/// A request under way. Its line and measurements are written when it is dropped, which also happens when the client
+/// goes away.
 struct Observation {
     method: &'static str,
     route: String,

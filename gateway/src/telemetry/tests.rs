@@ -139,3 +139,35 @@ fn an_abandoned_request_is_counted_too() {
     assert!(metrics.contains(r#"status="499"} 1"#), "{metrics}");
     assert!(metrics.contains("wellgate_http_requests_in_flight 0"), "{metrics}");
 }
+
+#[cfg(feature = "otel")]
+#[test]
+fn traces_are_exported_and_hold_no_patient_data() {
+    use std::io::Read;
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let endpoint = format!("http://{}/v1/traces", listener.local_addr().expect("bound"));
+    let collector = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("the exporter connects");
+        let mut received = Vec::new();
+        let mut chunk = [0; 4_096];
+        while !String::from_utf8_lossy(&received).contains("/fhir/{type}/{id}") {
+            let length = stream.read(&mut chunk).expect("the exporter sends");
+            assert!(length > 0, "the exporter sent no span of ours");
+            received.extend_from_slice(&chunk[..length]);
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").expect("answered");
+        String::from_utf8_lossy(&received).into_owned()
+    });
+    let provider = otlp::provider(&endpoint).expect("an exporter");
+    let traced = tracing_subscriber::registry().with(otlp::layer(&provider).with_filter(ours(Level::TRACE)));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let router = Router::new().route("/fhir/{type}/{id}", get(handler)).layer(axum::middleware::from_fn(observe));
+    let request = request("/fhir/Patient/seeded-id?name=seeded-name").body(Body::empty()).expect("a request");
+    let answered = tracing::subscriber::with_default(traced, || runtime.block_on(router.oneshot(request)));
+    assert_eq!(answered.expect("infallible").status(), StatusCode::OK);
+    provider.shutdown().expect("the spans are sent");
+    let received = collector.join().expect("the collector ends well");
+    assert!(received.starts_with("POST /v1/traces"), "{received}");
+    assert!(!received.contains("seeded"), "{received}");
+}

@@ -1,7 +1,7 @@
 //! The tokens that were verified lately: bounded, and empty of what has expired.
 //!
-//! A token is found by its SHA-256, so the cache holds no token that could be stolen from memory. Only a token with a right
-//! signature gets in, so a flood of bad ones cannot push good ones out.
+//! A token is found by its SHA-256, so the cache holds no token that could be stolen from memory. Only a token with a
+//! right signature gets in, so a flood of bad ones cannot push good ones out.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,8 +35,9 @@ pub(super) struct Cache {
     tokens: Mutex<Tokens>,
 }
 
-/// Two generations: new tokens go into the young one; when that is full it becomes the old one, and the old one is dropped.
-/// A token in use moves back to the young one. So what goes is what was not used for long, without a list of uses.
+/// Two generations: new tokens go into the young one; when that is full it becomes the old one, and the old one is
+/// dropped. A token in use moves back to the young one. So what goes is what was not used for long, without a list of
+/// uses.
 #[derive(Debug, Default)]
 struct Tokens {
     young: HashMap<Fingerprint, Verified>,

@@ -1,7 +1,7 @@
 //! The server's certificate: read from two PEM files, and read again when they change.
 //!
-//! A certificate is replaced while connections go on; those that exist keep the one they began with. A file that cannot be
-//! used is reported and the certificate in use stays.
+//! A certificate is replaced while connections go on; those that exist keep the one they began with. A file that cannot
+//! be used is reported and the certificate in use stays.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -78,7 +78,7 @@ impl TlsKeys {
         Ok(true)
     }
 
-    /// Takes up changed files for ever: at SIGHUP at once, otherwise within [`CHECK_INTERVAL`].
+    /// Takes up changed files for ever: at SIGHUP at once, otherwise within half a minute.
     ///
     /// # Errors
     /// The operating system gives no signals.

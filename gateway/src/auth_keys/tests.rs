@@ -1,0 +1,171 @@
+//! Rotation, an issuer that is away, and a flood of unknown keys: against a key server on loopback.
+
+use std::sync::Mutex;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::auth::{TokenError, TokenGrant};
+
+const SOON: Duration = Duration::from_secs(20);
+const NOW_MS: i64 = 1_772_366_400_000;
+const ISSUER: &str = "https://login.example.org";
+const AUDIENCE: &str = "https://gateway.example.org/fhir";
+const NEVER: Duration = Duration::from_hours(1);
+
+fn issuer() -> Issuer {
+    Issuer::new(ISSUER, AUDIENCE, &Issuer::generate_key().expect("a key")).expect("a good key")
+}
+
+fn token(issuer: &Issuer) -> String {
+    let grant = TokenGrant {
+        client_id: "c",
+        organization_id: "o",
+        practitioner_id: None,
+        purpose: "TREAT",
+        scope: "system/*.rs",
+        lifetime_seconds: 300,
+    };
+    issuer.issue(&grant, "1", NOW_MS).expect("signed")
+}
+
+/// A key server that tells of every request when it has answered it.
+struct KeyServer {
+    keys: Arc<Mutex<Option<String>>>,
+    requests: mpsc::UnboundedReceiver<Instant>,
+    auth: AuthConfig,
+}
+
+impl KeyServer {
+    async fn start(first: Option<&Issuer>) -> Self {
+        let keys = Arc::new(Mutex::new(first.map(|issuer| issuer.jwks().to_owned())));
+        let (told, requests) = mpsc::unbounded_channel();
+        let served = Arc::clone(&keys);
+        let handler = move || async move {
+            told.send(Instant::now()).expect("the test listens");
+            served.lock().expect("not poisoned").clone().ok_or(StatusCode::SERVICE_UNAVAILABLE)
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}/jwks.json", listener.local_addr().expect("bound"));
+        let router = Router::new().route("/jwks.json", get(handler));
+        tokio::spawn(async { axum::serve(listener, router).await });
+        let auth = AuthConfig {
+            issuer: ISSUER.to_owned(),
+            audience: AUDIENCE.to_owned(),
+            keys: KeySource::Url(url),
+            algorithms: vec![TokenAlgorithm::Es256],
+            leeway: Duration::ZERO,
+            refresh: NEVER,
+        };
+        Self { keys, requests, auth }
+    }
+
+    fn serve(&self, issuer: Option<&Issuer>) {
+        *self.keys.lock().expect("not poisoned") = issuer.map(|issuer| issuer.jwks().to_owned());
+    }
+
+    async fn request(&mut self) -> Instant {
+        tokio::time::timeout(SOON, self.requests.recv()).await.expect("a request comes soon").expect("it runs")
+    }
+
+    async fn verifier(&mut self, times: RefreshTimes) -> Arc<Verifier> {
+        let loader = KeyLoader::new(&self.auth).expect("a loader");
+        let verifier = verifier(&self.auth, &loader).await.expect("a URL may be away");
+        self.request().await;
+        tokio::spawn(keep_fresh(loader, Arc::clone(&verifier), times));
+        verifier
+    }
+}
+
+/// Verifies again and again until it succeeds.
+async fn accepted_in_the_end(verifier: &Verifier, token: &str) -> bool {
+    let until = Instant::now() + SOON;
+    while Instant::now() < until {
+        if verifier.verify(token, NOW_MS).is_ok() {
+            return true;
+        }
+        tokio::task::yield_now().await;
+    }
+    false
+}
+
+#[tokio::test]
+async fn a_flood_of_unknown_keys_reads_the_keys_once_in_a_pause() {
+    let (known, stranger) = (issuer(), issuer());
+    let mut server = KeyServer::start(Some(&known)).await;
+    let pause = Duration::from_millis(300);
+    let begun = Instant::now();
+    let verifier = server.verifier(RefreshTimes { interval: NEVER, pause }).await;
+    let flood = tokio::spawn({
+        let (verifier, token) = (Arc::clone(&verifier), token(&stranger));
+        async move {
+            loop {
+                assert_eq!(verifier.verify(&token, NOW_MS), Err(TokenError::KeyUnknown));
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    let (second, third) = (server.request().await, server.request().await);
+    assert!(second - begun >= pause && third - second >= pause);
+    flood.abort();
+    assert!(verifier.verify(&token(&known), NOW_MS).is_ok());
+}
+
+#[tokio::test]
+async fn a_rotated_key_is_accepted_and_the_old_one_refused() {
+    let (old, new) = (issuer(), issuer());
+    let mut server = KeyServer::start(Some(&old)).await;
+    let verifier = server.verifier(RefreshTimes { interval: NEVER, pause: Duration::ZERO }).await;
+    assert!(verifier.verify(&token(&old), NOW_MS).is_ok());
+    server.serve(Some(&new));
+    assert!(accepted_in_the_end(&verifier, &token(&new)).await);
+    assert_eq!(verifier.verify(&token(&old), NOW_MS), Err(TokenError::KeyUnknown));
+}
+
+#[tokio::test]
+async fn keys_stay_in_use_while_the_issuer_is_away() {
+    let known = issuer();
+    let mut server = KeyServer::start(Some(&known)).await;
+    let times = RefreshTimes { interval: Duration::from_millis(10), pause: Duration::from_millis(10) };
+    let verifier = server.verifier(times).await;
+    server.serve(None);
+    for _ in 0..3 {
+        server.request().await;
+    }
+    assert!(verifier.verify(&token(&known), NOW_MS).is_ok());
+}
+
+#[tokio::test]
+async fn the_gateway_starts_without_its_issuer_and_accepts_nothing_until_it_is_back() {
+    let known = issuer();
+    let mut server = KeyServer::start(None).await;
+    let verifier = server.verifier(RefreshTimes { interval: NEVER, pause: Duration::from_millis(10) }).await;
+    assert!(!verifier.has_keys());
+    assert_eq!(verifier.verify(&token(&known), NOW_MS), Err(TokenError::KeyUnknown));
+    server.serve(Some(&known));
+    assert!(accepted_in_the_end(&verifier, &token(&known)).await);
+}
+
+#[tokio::test]
+async fn a_sandbox_keeps_its_key_to_itself_and_between_runs() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = std::env::temp_dir().join(format!("wellgate-keys-{}", uuid::Uuid::now_v7()));
+    std::fs::create_dir(&directory).expect("a temporary directory");
+    let first = sandbox_issuer(&directory, ISSUER, AUDIENCE).expect("a key is made");
+    let second = sandbox_issuer(&directory, ISSUER, AUDIENCE).expect("the key is there");
+    assert_eq!(first.jwks(), second.jwks());
+    let mode = std::fs::metadata(directory.join(KEY_FILE)).expect("the file is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let server = KeyServer::start(None).await;
+    let auth = AuthConfig { keys: KeySource::File(directory.join(JWKS_FILE)), ..server.auth };
+    let loader = KeyLoader::new(&auth).expect("a loader");
+    let verifier = verifier(&auth, &loader).await.expect("the file holds a key");
+    assert!(verifier.verify(&token(&second), NOW_MS).is_ok());
+    let missing = AuthConfig { keys: KeySource::File(directory.join("other.json")), ..auth };
+    let loader = KeyLoader::new(&missing).expect("a loader");
+    assert!(super::verifier(&missing, &loader).await.is_err(), "a file must be there");
+    std::fs::remove_dir_all(directory).expect("the directory is there");
+}
