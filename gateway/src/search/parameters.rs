@@ -3,10 +3,10 @@
 //! <https://hl7.org/fhir/R4/searchparameter-registry.html>. `mappings/tables/generate.py` writes the table; the form of the text is
 //! explained in its first lines. `_id` and `_lastUpdated` are not in it: the store answers them from columns.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
-use mappings::r4::structure::is_resource_type;
+use mappings::r4::structure::{is_resource_type, resource_types};
 
 use super::path::Path;
 
