@@ -39,7 +39,7 @@ pub struct AppState {
     /// The resource types that are served.
     pub types: BTreeSet<&'static str>,
     /// Whose tokens are believed.
-    pub verifier: Verifier,
+    pub verifier: Arc<Verifier>,
     /// Days that a referral waits.
     pub waiting_days_max: u32,
     /// Who is registered.

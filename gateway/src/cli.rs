@@ -161,6 +161,21 @@ pub enum OrganizationKind {
     Other,
 }
 
+impl OrganizationKind {
+    /// The code under which the kind is registered and named in Consents.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Edpbw => "edpbw",
+            Self::Elp => "elp",
+            Self::Cgg => "cgg",
+            Self::Gp => "gp",
+            Self::Coprev => "coprev",
+            Self::Mutuality => "mutuality",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// `wellgate pool`
 #[derive(Args, Debug)]
 pub struct PoolArguments {
@@ -187,7 +202,7 @@ pub struct PoolAdd {
     /// Configuration that says which database.
     #[command(flatten)]
     pub config: ConfigArguments,
-    /// The pool's id: a referral to the pool names Organization/ID
+    /// The pool's id: a referral to the pool names HealthcareService/ID
     #[arg(long, value_name = "ID", value_parser = fhir_id)]
     pub id: String,
     /// The name that people know it by

@@ -1,11 +1,25 @@
 //! What each command does. `main.rs` calls one function here per command; `cli.rs` says what was typed.
 
-#![expect(clippy::unused_async, reason = "the commands without a body yet have nothing to wait for")]
+mod operator;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use tokio::net::TcpListener;
 
 use crate::auth_keys::KeyLoader;
-use crate::cli::{CheckConfigArguments, ClientAction, OrganizationAction, PoolAction, SandboxArguments};
+use crate::cli::{CheckConfigArguments, SandboxArguments};
+use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError, KeySource};
+use crate::demo;
+use crate::gateway::{self, StartError};
+use crate::sandbox::Sandbox;
+use crate::server::shutdown_signal;
 use crate::server::tls::TlsKeys;
+use crate::telemetry::{Telemetry, TelemetryError};
+
+pub use operator::{client, organization, pool};
 
 /// Why a command failed, in words for whoever typed it.
 #[derive(Debug, thiserror::Error)]
@@ -16,9 +30,15 @@ pub enum CommandError {
     /// Something outside the program is not as it must be.
     #[error("{0}")]
     Failed(String),
-    /// The command is known but this build cannot do it.
-    #[error("not in this build yet")]
-    NotInThisBuild,
+    /// What was typed does not fit what is registered.
+    #[error("{0}")]
+    Wrong(String),
+    /// The gateway does not start, or stopped with an error.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Log or metrics cannot be set up.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
 }
 
 impl From<Vec<ConfigError>> for CommandError {
@@ -37,8 +57,32 @@ fn lines(errors: &[ConfigError]) -> String {
 /// # Errors
 /// The data directory holds a database that no sandbox made; the address is taken.
 pub async fn sandbox(arguments: SandboxArguments) -> Result<(), CommandError> {
-    let _ = arguments;
-    Err(CommandError::NotInThisBuild)
+    let address = arguments.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
+    let listener = TcpListener::bind(address).await.map_err(StartError::Listen)?;
+    let sandbox = Sandbox::prepare(&listener, arguments.data.as_deref())?;
+    let config = sandbox.config();
+    let telemetry = Arc::new(Telemetry::install(config.log, config.otlp_endpoint.as_deref())?);
+    let base_url = config.server.base_url.clone();
+    let root = base_url.trim_end_matches("/fhir").to_owned();
+    println!("Wellgate sandbox: FHIR at {base_url}, everything about it at {root}/sandbox");
+    let shutdown = shutdown_signal().map_err(StartError::Listen)?;
+    let serving = sandbox.serve(listener, Arc::clone(&telemetry), shutdown);
+    if arguments.demo {
+        let story = async {
+            if let Err(error) = demo::play(&root).await {
+                eprintln!("the demo stopped: {error}");
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            served = serving => served?,
+            () = story => {}
+        }
+    } else {
+        serving.await?;
+    }
+    telemetry.shutdown();
+    Ok(())
 }
 
 /// Runs the gateway until it is stopped.
@@ -46,8 +90,15 @@ pub async fn sandbox(arguments: SandboxArguments) -> Result<(), CommandError> {
 /// # Errors
 /// The database or the keys cannot be reached at the start; the address is taken.
 pub async fn serve(config: Config) -> Result<(), CommandError> {
-    let _ = config;
-    Err(CommandError::NotInThisBuild)
+    let telemetry = Arc::new(Telemetry::install(config.log, config.otlp_endpoint.as_deref())?);
+    let shutdown = shutdown_signal().map_err(StartError::Listen)?;
+    let store = gateway::open(&config).await.map_err(StartError::Open)?;
+    let assembled = gateway::assemble(&config, store, Clock::System).await?;
+    let listener = TcpListener::bind(config.server.listen).await.map_err(StartError::Listen)?;
+    tracing::info!(address = %config.server.listen, "listening");
+    gateway::run(&config, assembled, Arc::clone(&telemetry), (listener, Router::new()), shutdown).await?;
+    telemetry.shutdown();
+    Ok(())
 }
 
 /// Brings the database to the form that this version needs.
@@ -55,35 +106,10 @@ pub async fn serve(config: Config) -> Result<(), CommandError> {
 /// # Errors
 /// The database cannot be reached, or was made by a newer version.
 pub async fn migrate(config: Config) -> Result<(), CommandError> {
-    let _ = config;
-    Err(CommandError::NotInThisBuild)
-}
-
-/// Adds, lists or disables organisations.
-///
-/// # Errors
-/// The database cannot be reached; the id is taken, or unknown.
-pub async fn organization(config: Config, action: OrganizationAction) -> Result<(), CommandError> {
-    let _ = (config, action);
-    Err(CommandError::NotInThisBuild)
-}
-
-/// Adds or lists pools.
-///
-/// # Errors
-/// The database cannot be reached; the id is taken.
-pub async fn pool(config: Config, action: PoolAction) -> Result<(), CommandError> {
-    let _ = (config, action);
-    Err(CommandError::NotInThisBuild)
-}
-
-/// Adds, lists or disables clients.
-///
-/// # Errors
-/// The database cannot be reached; the id is taken, or the organisation unknown.
-pub async fn client(config: Config, action: ClientAction) -> Result<(), CommandError> {
-    let _ = (config, action);
-    Err(CommandError::NotInThisBuild)
+    let store = gateway::open(&config).await.map_err(StartError::Open)?;
+    store.close().await;
+    println!("The database is up to date.");
+    Ok(())
 }
 
 /// What `check-config` prints: that all is well, or the reference of all keys.

@@ -31,6 +31,9 @@ use sqlx::{AssertSqlSafe, PgPool, SqlSafeStr, SqlitePool};
 use self::reader::Reader;
 use self::writer::Writer;
 
+/// The setting that marks the database of a sandbox.
+const SANDBOX: &str = "sandbox";
+
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
 /// Runs one body on either pool for a read: `$executor` is the pool.
@@ -105,6 +108,9 @@ pub enum OpenError {
     /// The database refused or is away.
     #[error("the database could not be opened: {0}")]
     Database(#[from] sqlx::Error),
+    /// A sandbox was to be opened on a database that no sandbox made.
+    #[error("this database was not made by a sandbox: a sandbox does not touch it")]
+    NotASandbox,
     /// A migration failed, or the schema is newer than this program.
     #[error("the schema could not be brought up to date: {0}")]
     Migration(#[from] MigrateError),
@@ -149,6 +155,21 @@ impl Store {
         let writer = Writer::start(&database, settings.writers, settings.write_queue_max);
         let reader = Reader::start(&database);
         Ok(Self { database, writer, reader })
+    }
+
+    /// Opens a database only if it is empty or was made by a sandbox, and marks it as one.
+    ///
+    /// # Errors
+    /// [`OpenError::NotASandbox`]: nothing was changed then, not even the schema.
+    pub async fn open_sandbox(settings: &StoreSettings) -> Result<Self, OpenError> {
+        let database = Database::connect(settings).await?;
+        if !database.is_sandbox_or_empty().await {
+            return Err(OpenError::NotASandbox);
+        }
+        drop(database);
+        let store = Self::open(settings).await?;
+        store.put_setting(SANDBOX, "yes").await.map_err(|_| OpenError::NotASandbox)?;
+        Ok(store)
     }
 
     /// Asks the database a question: readiness, not liveness.
@@ -213,15 +234,29 @@ impl Database {
         Ok(Self::Postgres { pool })
     }
 
+    async fn is_sandbox_or_empty(&self) -> bool {
+        let mark = "SELECT value FROM setting WHERE name = $1";
+        let marked = read!(self, |pool| sqlx::query(mark).bind(SANDBOX).fetch_optional(pool).await.map(|row| row.is_some()));
+        match marked {
+            Ok(is_marked) => is_marked,
+            // No such table: empty, unless the history of migrations says otherwise.
+            Err(sqlx::Error::Database(_)) => {
+                let history = "SELECT COUNT(*) FROM _sqlx_migrations";
+                read!(self, |pool| sqlx::query(history).fetch_one(pool).await.is_err())
+            }
+            Err(_) => false,
+        }
+    }
+
     async fn migrate(&self) -> Result<(), OpenError> {
         match self {
             Self::Sqlite { writer, .. } => {
-                let mut migrations = MIGRATIONS.clone();
-                for migration in migrations.migrations.to_mut() {
+                let adapted = MIGRATIONS.iter().cloned().map(|mut migration| {
                     let text = migration.sql.as_str().replace("/*SQLITE WITHOUT ROWID */", "WITHOUT ROWID");
                     migration.sql = AssertSqlSafe(text).into_sql_str();
-                }
-                migrations.run(writer).await?;
+                    migration
+                });
+                Migrator::with_migrations(adapted.collect()).run(writer).await?;
             }
             Self::Postgres { pool } => {
                 sqlx::query(CODE_POINT_TEXT).execute(pool).await?;

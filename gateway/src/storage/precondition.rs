@@ -59,7 +59,7 @@ const GUARDS: &str = "SELECT name, epoch FROM guard WHERE name IN ";
 const KEYS: &str = "SELECT client_id, idempotency_key FROM idempotency_key WHERE (client_id, idempotency_key) IN ";
 
 impl Ground {
-    pub(super) async fn on_sqlite(connection: &mut SqliteConnection, asked: &Questions) -> Result<Self, StorageError> {
+    pub(super) async fn on_sqlite(connection: &mut SqliteConnection, asked: &Questions) -> Result<Self, sqlx::Error> {
         let mut ground = Self::default();
         let one = "(SELECT json_extract(value, '$[0]') FROM json_each($1))";
         let two = "(SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each($1))";
@@ -84,7 +84,7 @@ impl Ground {
 
     /// The same on PostgreSQL, with the rows locked: records first, then resources, then guards, each in key order, so
     /// that two writers never wait for each other in a circle.
-    pub(super) async fn on_postgres(connection: &mut PgConnection, asked: &Questions) -> Result<Self, StorageError> {
+    pub(super) async fn on_postgres(connection: &mut PgConnection, asked: &Questions) -> Result<Self, sqlx::Error> {
         let mut ground = Self::default();
         if !asked.epochs.is_empty() {
             let sql = format!("{EPOCHS}(SELECT UNNEST($1::text[])) ORDER BY compartment FOR NO KEY UPDATE");

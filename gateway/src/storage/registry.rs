@@ -130,15 +130,18 @@ impl Store {
         })
     }
 
-    /// Registers an organisation, or changes what is registered of it.
+    /// Registers an organisation, or changes what is registered of it, and begins its own compartment.
     ///
     /// # Errors
     /// [`StorageError`].
-    pub async fn put_organization(&self, organization: &Organization) -> Result<(), StorageError> {
+    pub async fn put_organization(&self, organization: &Organization, now_ms: i64) -> Result<(), StorageError> {
         let sql = "INSERT INTO organization (id, name, kind, cbe, nihdi, active) VALUES ($1, $2, $3, $4, $5, $6) \
                    ON CONFLICT (id) DO UPDATE SET name = excluded.name, kind = excluded.kind, cbe = excluded.cbe, \
                    nihdi = excluded.nihdi, active = excluded.active";
+        let own = "INSERT INTO record (compartment, custodian, epoch, chain, created_ms) VALUES ($1, $1, 1, NULL, $2) \
+                   ON CONFLICT (compartment) DO NOTHING";
         write!(&self.database, |pool| {
+            sqlx::query(own).bind(format!("organization/{}", organization.id)).bind(now_ms).execute(pool).await?;
             sqlx::query(sql)
                 .bind(&organization.id)
                 .bind(&organization.name)
@@ -241,6 +244,16 @@ impl Store {
             let row = sqlx::query("SELECT value FROM setting WHERE name = $1").bind(name).fetch_optional(pool).await?;
             Ok(row.map(|row| row.get(0)))
         })
+    }
+
+    /// A setting, kept as `fresh` where there is none yet; of two replicas that start at once one wins.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn setting_or(&self, name: &str, fresh: &str) -> Result<String, StorageError> {
+        let sql = "INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+        write!(&self.database, |pool| sqlx::query(sql).bind(name).bind(fresh).execute(pool).await.map(|_| ()))?;
+        Ok(self.setting(name).await?.unwrap_or_else(|| fresh.to_owned()))
     }
 
     /// Keeps a setting of the installation.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use sqlx::{Acquire, PgConnection, PgPool, SqliteConnection, SqlitePool};
+use sqlx::{Connection as _, PgConnection, PgPool, SqliteConnection, SqlitePool};
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 
 use super::precondition::{Ground, Questions};

@@ -1,0 +1,164 @@
+//! The operator's commands: who takes part. What grantees and callers are known by comes only from here.
+
+use super::CommandError;
+use crate::cli::{ClientAction, OrganizationAction, OrganizationAdd, PoolAction};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::consent::Purpose;
+use crate::gateway::{self, StartError};
+use crate::registry;
+use crate::storage::Store;
+use crate::storage::registry::{Client, Organization, Pool};
+use mappings::identifiers::{Cbe, Nihdi};
+
+/// Adds, lists or disables organisations.
+///
+/// # Errors
+/// The database cannot be reached; the id is unknown, or a number has no legal form.
+pub async fn organization(config: Config, action: OrganizationAction) -> Result<(), CommandError> {
+    let store = gateway::open(&config).await.map_err(StartError::Open)?;
+    let now_ms = Clock::System.now_ms();
+    let done = match action {
+        OrganizationAction::Add(add) => add_organization(&store, &add, now_ms).await,
+        OrganizationAction::List(_) => list_organizations(&store).await,
+        OrganizationAction::Disable(disable) => disable_organization(&store, &disable.id, now_ms).await,
+    };
+    store.close().await;
+    done
+}
+
+async fn add_organization(store: &Store, add: &OrganizationAdd, now_ms: i64) -> Result<(), CommandError> {
+    let digits = |number: &String| number.replace(['.', ' '], "");
+    let wrong = |option: &str| CommandError::Wrong(format!("{option} is not a number of that kind"));
+    let cbe = add.cbe.as_ref().map(digits);
+    if cbe.as_deref().is_some_and(|cbe| Cbe::parse(cbe).is_err()) {
+        return Err(wrong("--cbe"));
+    }
+    let nihdi = add.nihdi.as_ref().map(digits);
+    if nihdi.as_deref().is_some_and(|nihdi| Nihdi::parse(nihdi).is_err()) {
+        return Err(wrong("--nihdi"));
+    }
+    let known = store.registry().await.map_err(StartError::Storage)?;
+    if let Some(pool) = add.pools.iter().find(|pool| known.pools.iter().all(|row| row.id != **pool)) {
+        return Err(CommandError::Wrong(format!("--pool: no pool '{pool}' is registered: wellgate pool add")));
+    }
+    let organization = Organization {
+        id: add.id.clone(),
+        name: add.name.clone(),
+        kind: add.kind.code().to_owned(),
+        cbe,
+        nihdi,
+        active: true,
+    };
+    registry::put_organization(store, &organization, &add.pools, now_ms).await.map_err(StartError::Storage)?;
+    if let Some(client) = &add.client {
+        put_client(store, client, &add.id, &add.purposes).await?;
+    }
+    println!("Organization/{} is registered.", add.id);
+    Ok(())
+}
+
+async fn put_client(store: &Store, id: &str, organization: &str, purposes: &[String]) -> Result<(), CommandError> {
+    if let Some(purpose) = purposes.iter().find(|purpose| Purpose::from_code(purpose).is_none()) {
+        return Err(CommandError::Wrong(format!("--purpose: '{purpose}' is not a code of v3-PurposeOfUse")));
+    }
+    let client = Client {
+        id: id.to_owned(),
+        organization_id: organization.to_owned(),
+        purposes: purposes.to_vec(),
+        active: true,
+    };
+    Ok(store.put_client(&client).await.map_err(StartError::Storage)?)
+}
+
+async fn list_organizations(store: &Store) -> Result<(), CommandError> {
+    let rows = store.registry().await.map_err(StartError::Storage)?;
+    for organization in &rows.organizations {
+        let pools: Vec<&str> =
+            rows.members.iter().filter(|(id, _)| *id == organization.id).map(|(_, pool)| pool.as_str()).collect();
+        let clients: Vec<&str> =
+            rows.clients.iter().filter(|row| row.organization_id == organization.id).map(|row| row.id.as_str()).collect();
+        println!(
+            "{}\t{}\t{}\t{}\tpools: {}\tclients: {}",
+            organization.id,
+            organization.kind,
+            if organization.active { "active" } else { "disabled" },
+            organization.name,
+            pools.join(" "),
+            clients.join(" ")
+        );
+    }
+    Ok(())
+}
+
+async fn disable_organization(store: &Store, id: &str, now_ms: i64) -> Result<(), CommandError> {
+    let rows = store.registry().await.map_err(StartError::Storage)?;
+    let Some(organization) = rows.organizations.into_iter().find(|row| row.id == id) else {
+        return Err(CommandError::Wrong(format!("no organisation '{id}' is registered")));
+    };
+    let pools: Vec<String> =
+        rows.members.into_iter().filter(|(member, _)| member == id).map(|(_, pool)| pool).collect();
+    let organization = Organization { active: false, ..organization };
+    registry::put_organization(store, &organization, &pools, now_ms).await.map_err(StartError::Storage)?;
+    println!("Organization/{id} is disabled.");
+    Ok(())
+}
+
+/// Adds or lists pools.
+///
+/// # Errors
+/// The database cannot be reached.
+pub async fn pool(config: Config, action: PoolAction) -> Result<(), CommandError> {
+    let store = gateway::open(&config).await.map_err(StartError::Open)?;
+    match action {
+        PoolAction::Add(add) => {
+            let (id, name, region) = (add.id.clone(), add.name, add.region);
+            let pool = Pool { id, name, kind: add.kind.code().to_owned(), region };
+            registry::put_pool(&store, &pool, Clock::System.now_ms()).await.map_err(StartError::Storage)?;
+            println!("HealthcareService/{} is registered.", add.id);
+        }
+        PoolAction::List(_) => {
+            let rows = store.registry().await.map_err(StartError::Storage)?;
+            for pool in &rows.pools {
+                let members: Vec<&str> =
+                    rows.members.iter().filter(|(_, id)| *id == pool.id).map(|(member, _)| member.as_str()).collect();
+                println!("{}\t{}\t{}\t{}\tmembers: {}", pool.id, pool.kind, pool.region, pool.name, members.join(" "));
+            }
+        }
+    }
+    store.close().await;
+    Ok(())
+}
+
+/// Adds, lists or disables clients.
+///
+/// # Errors
+/// The database cannot be reached; the organisation or the client is unknown.
+pub async fn client(config: Config, action: ClientAction) -> Result<(), CommandError> {
+    let store = gateway::open(&config).await.map_err(StartError::Open)?;
+    let rows = store.registry().await.map_err(StartError::Storage)?;
+    match action {
+        ClientAction::Add(add) => {
+            if rows.organizations.iter().all(|row| row.id != add.organization) {
+                return Err(CommandError::Wrong(format!("no organisation '{}' is registered", add.organization)));
+            }
+            put_client(&store, &add.id, &add.organization, &add.purposes).await?;
+            println!("Client {} is registered.", add.id);
+        }
+        ClientAction::List(_) => {
+            for client in &rows.clients {
+                let state = if client.active { "active" } else { "disabled" };
+                println!("{}\t{}\t{state}\tpurposes: {}", client.id, client.organization_id, client.purposes.join(" "));
+            }
+        }
+        ClientAction::Disable(disable) => {
+            let Some(client) = rows.clients.into_iter().find(|row| row.id == disable.id) else {
+                return Err(CommandError::Wrong(format!("no client '{}' is registered", disable.id)));
+            };
+            store.put_client(&Client { active: false, ..client }).await.map_err(StartError::Storage)?;
+            println!("Client {} is disabled.", disable.id);
+        }
+    }
+    store.close().await;
+    Ok(())
+}

@@ -1,0 +1,187 @@
+//! The gateway as it runs: store, keys, background work and server, assembled in order and stopped in reverse.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::app::{App, AppState, RegistryCache};
+use crate::auth_keys::{KeyLoadError, KeyLoader, RefreshTimes, keep_fresh, verifier};
+use crate::clock::Clock;
+use crate::config::{Config, DatabaseUrl, ServedTypes};
+use crate::referral::expiry::expire;
+use crate::router::router;
+use crate::search::cursor::CursorKey;
+use crate::search::overlay::{SERVED_TYPES, belongs};
+use crate::search::parameters::type_name;
+use crate::server::tls::{TlsError, TlsKeys};
+use crate::server::{ServerSettings, serve};
+use crate::storage::{OpenError, StorageError, Store, StoreSettings};
+use crate::telemetry::Telemetry;
+use mappings::r4::structure::resource_types;
+
+/// How often waiting that took too long is looked for.
+const EXPIRY_INTERVAL: Duration = Duration::from_mins(1);
+/// How often counted refusals are written.
+const REFUSAL_INTERVAL: Duration = Duration::from_secs(10);
+/// How often keys that nobody waits for any more are forgotten.
+const FORGET_INTERVAL: Duration = Duration::from_hours(1);
+/// How long an idempotency key is remembered: longer than any client repeats.
+const KEY_AGE_MS_MAX: i64 = 7 * 24 * 60 * 60 * 1_000;
+
+/// Why the gateway does not start or run.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The database was opened and fails.
+    #[error("the database fails: {0}")]
+    Storage(#[from] StorageError),
+    /// The issuer's keys cannot be read.
+    #[error("auth: the issuer's keys: {0}")]
+    Keys(#[from] KeyLoadError),
+    /// The certificate cannot be used.
+    #[error("server: {0}")]
+    Tls(#[from] TlsError),
+    /// A configured type is not one that can be served.
+    #[error("fhir.types: '{0}' is not a type that can be served")]
+    Type(String),
+    /// The address is taken, or the system gives no signals.
+    #[error("server.listen: {0}")]
+    Listen(#[from] std::io::Error),
+}
+
+/// Opens the store of a configuration.
+///
+/// # Errors
+/// [`OpenError`].
+pub async fn open(config: &Config) -> Result<Store, OpenError> {
+    Store::open(&store_settings(config)).await
+}
+
+/// How a configuration opens its store.
+pub fn store_settings(config: &Config) -> StoreSettings {
+    let url = match &config.database.url {
+        DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
+        DatabaseUrl::Postgres(url) => url.clone(),
+    };
+    StoreSettings {
+        url,
+        connections_max: config.database.connections_max,
+        writers: usize::try_from(config.database.writers).unwrap_or(1),
+        write_queue_max: config.limits.write_queue_max,
+    }
+}
+
+/// Assembles the gateway over an open store.
+///
+/// # Errors
+/// [`StartError`] for types or keys that cannot be served.
+pub async fn assemble(config: &Config, store: Store, clock: Clock) -> Result<(App, KeyLoader), StartError> {
+    let loader = KeyLoader::new(&config.auth)?;
+    let app = AppState {
+        cursor_key: cursor_key(&store).await?,
+        verifier: verifier(&config.auth, &loader).await?,
+        types: served(&config.types)?,
+        base_url: config.server.base_url.clone(),
+        limits: config.limits.clone(),
+        waiting_days_max: config.waiting_days_max,
+        registry: RegistryCache::default(),
+        refusals: crate::app::Refusals::default(),
+        store,
+        clock,
+    };
+    Ok((Arc::new(app), loader))
+}
+
+/// Runs an assembled gateway until `shutdown` is done; then nothing new is taken, what is in flight is finished, and what
+/// was accepted is committed.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn run(
+    config: &Config,
+    (app, loader): (App, KeyLoader),
+    telemetry: Arc<Telemetry>,
+    (listener, extra): (TcpListener, Router),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), StartError> {
+    let tls = config.server.tls.as_ref().map(TlsKeys::load).transpose()?.map(Arc::new);
+    let settings = ServerSettings {
+        tls: tls.clone(),
+        header_read_timeout: config.limits.header_read_timeout,
+        request_timeout: config.limits.request_timeout,
+        connections_max: config.limits.connections_max,
+        drain_timeout: config.server.drain_timeout,
+    };
+    let mut background = JoinSet::new();
+    background.spawn(keep_fresh(loader, Arc::clone(&app.verifier), RefreshTimes::every(config.auth.refresh)));
+    background.spawn(telemetry.upkeep());
+    background.spawn(housekeeping(Arc::clone(&app)));
+    if let Some(tls) = tls {
+        background.spawn(async move {
+            if let Err(error) = tls.watch().await {
+                tracing::warn!(%error, "a renewed certificate is taken up at the next start only");
+            }
+        });
+    }
+    serve(listener, router(&app, &telemetry, extra), settings, shutdown).await?;
+    background.shutdown().await;
+    write_refusals(&app).await;
+    app.store.close().await;
+    Ok(())
+}
+
+/// What time does by itself: expiry of what waits, counts of refusals, keys to forget.
+async fn housekeeping(app: App) {
+    let mut expiry = tokio::time::interval(EXPIRY_INTERVAL);
+    let mut refusals = tokio::time::interval(REFUSAL_INTERVAL);
+    let mut forget = tokio::time::interval(FORGET_INTERVAL);
+    loop {
+        tokio::select! {
+            _ = expiry.tick() => match expire(&app).await {
+                Ok(0) => {}
+                Ok(tasks) => tracing::info!(tasks, "referrals expired"),
+                Err(_) => tracing::warn!("expired referrals could not be ended, they are tried again"),
+            },
+            _ = refusals.tick() => write_refusals(&app).await,
+            _ = forget.tick() => {
+                if app.store.forget_keys(app.clock.now_ms() - KEY_AGE_MS_MAX).await.is_err() {
+                    tracing::warn!("old idempotency keys could not be forgotten, it is tried again");
+                }
+            }
+        }
+    }
+}
+
+async fn write_refusals(app: &App) {
+    for ((minute_ms, reason), refusals) in app.refusals.take() {
+        if app.store.count_refusals(minute_ms, reason, refusals).await.is_err() {
+            tracing::warn!(reason, refusals, "refusals could not be counted");
+        }
+    }
+}
+
+/// The secret that seals cursors: made once, kept with the data, shared by replicas.
+async fn cursor_key(store: &Store) -> Result<CursorKey, StorageError> {
+    let fresh = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+    let secret = store.setting_or("cursor_key", &fresh).await?;
+    Ok(CursorKey::new(secret.as_bytes()))
+}
+
+fn served(types: &ServedTypes) -> Result<BTreeSet<&'static str>, StartError> {
+    let can_be_served = |name: &&'static str| *name == "AuditEvent" || belongs(name).is_some();
+    match types {
+        ServedTypes::Usual => Ok(SERVED_TYPES.iter().filter_map(|name| type_name(name)).collect()),
+        ServedTypes::All => Ok(resource_types().filter(can_be_served).collect()),
+        ServedTypes::Listed(names) => names
+            .iter()
+            .map(|name| type_name(name).filter(can_be_served).ok_or_else(|| StartError::Type(name.clone())))
+            .collect(),
+    }
+}

@@ -1,0 +1,194 @@
+//! Every route of the gateway, in one list, and the layers around them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderValue, Response, StatusCode, Uri, header};
+use axum::middleware::{self, Next};
+use axum::routing::{get, post};
+use tokio::sync::Semaphore;
+use tower::ServiceExt as _;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::RequestId;
+
+use crate::app::App;
+use crate::error::{FHIR_JSON, Failure};
+use crate::fhir::exchange::Exchange;
+use crate::fhir::{capabilities, create, delete, history, read, search, transaction, update};
+use crate::telemetry::{Telemetry, observe};
+
+/// The whole HTTP face. `extra` are further routes (the sandbox's).
+pub fn router(app: &App, telemetry: &Arc<Telemetry>, extra: Router) -> Router {
+    let routes = fhir(app).merge(plain(app, telemetry)).merge(extra);
+    let inner = routes.clone().fallback(not_found);
+    // A base URL with a slash at its end gives paths with two, and a type may be asked with one after it.
+    let tidied = move |request: Request| async move {
+        match tidy(request) {
+            Ok(request) => inner.oneshot(request).await.unwrap_or_else(|never| match never {}),
+            Err(failure) => failure.into_response(),
+        }
+    };
+    routes
+        .fallback(tidied)
+        .layer(middleware::from_fn(headers))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(observe))
+}
+
+/// The FHIR interactions: each authenticates by itself, and all share the limits.
+fn fhir(app: &App) -> Router {
+    let limits = Limits {
+        room: Arc::new(Semaphore::new(app.limits.requests_in_flight_max)),
+        timeout: app.limits.request_timeout,
+    };
+    Router::new()
+        .route("/fhir", post(transaction))
+        .route("/fhir/{type}", get(search_by_get).post(create))
+        .route("/fhir/{type}/_search", post(search_by_post))
+        .route("/fhir/{type}/_history", get(type_history))
+        .route("/fhir/{type}/{id}", get(read).put(update).delete(delete))
+        .route("/fhir/{type}/{id}/_history", get(instance_history))
+        .route("/fhir/{type}/{id}/_history/{version}", get(vread))
+        .method_not_allowed_fallback(|| async { Failure::MethodNotAllowed.into_response() })
+        .layer(middleware::from_fn_with_state(limits, limited))
+        .with_state(Arc::clone(app))
+}
+
+/// What anyone may ask: what the gateway can do, and whether it is well. No patient data is in any of it.
+fn plain(app: &App, telemetry: &Arc<Telemetry>) -> Router {
+    let statement = Bytes::from(capabilities::statement(app, app.clock.now_ms()));
+    let (readiness, telemetry) = (Arc::clone(app), Arc::clone(telemetry));
+    Router::new()
+        .route("/fhir/metadata", get(move || async move { metadata(statement) }))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(move || ready(readiness)))
+        .route("/metrics", get(move || async move { telemetry.render() }))
+}
+
+fn exchange(app: App, request: Request) -> (Exchange, Body) {
+    let (parts, body) = request.into_parts();
+    let mut headers = parts.headers;
+    if let Some(id) = parts.extensions.get::<RequestId>() {
+        headers.insert("x-request-id", id.header_value().clone());
+    }
+    (Exchange { app, headers, uri: parts.uri }, body)
+}
+
+async fn transaction(State(app): State<App>, request: Request) -> Response<Body> {
+    let (exchange, body) = exchange(app, request);
+    transaction::transaction(exchange, body).await
+}
+
+async fn search_by_get(State(app): State<App>, Path(resource_type): Path<String>, request: Request) -> Response<Body> {
+    search::search_by_get(exchange(app, request).0, resource_type).await
+}
+
+async fn search_by_post(State(app): State<App>, Path(resource_type): Path<String>, request: Request) -> Response<Body> {
+    let (exchange, body) = exchange(app, request);
+    search::search_by_post(exchange, resource_type, body).await
+}
+
+async fn create(State(app): State<App>, Path(resource_type): Path<String>, request: Request) -> Response<Body> {
+    let (exchange, body) = exchange(app, request);
+    create::create(exchange, resource_type, body).await
+}
+
+async fn type_history(State(app): State<App>, Path(resource_type): Path<String>, request: Request) -> Response<Body> {
+    history::type_history(exchange(app, request).0, resource_type).await
+}
+
+type TypeAndId = Path<(String, String)>;
+
+async fn read(State(app): State<App>, Path((resource_type, id)): TypeAndId, request: Request) -> Response<Body> {
+    read::read(exchange(app, request).0, resource_type, id).await
+}
+
+async fn update(State(app): State<App>, Path((resource_type, id)): TypeAndId, request: Request) -> Response<Body> {
+    let (exchange, body) = exchange(app, request);
+    update::update(exchange, resource_type, id, body).await
+}
+
+async fn delete(State(app): State<App>, Path((resource_type, id)): TypeAndId, request: Request) -> Response<Body> {
+    delete::delete(exchange(app, request).0, resource_type, id).await
+}
+
+async fn instance_history(
+    State(app): State<App>,
+    Path((resource_type, id)): TypeAndId,
+    request: Request,
+) -> Response<Body> {
+    history::instance_history(exchange(app, request).0, resource_type, id).await
+}
+
+async fn vread(
+    State(app): State<App>,
+    Path((resource_type, id, version)): Path<(String, String, String)>,
+    request: Request,
+) -> Response<Body> {
+    read::vread(exchange(app, request).0, resource_type, id, version).await
+}
+
+fn metadata(statement: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::from(statement));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON));
+    response
+}
+
+/// Ready means that a request would be answered: the database is really asked, and tokens can be verified.
+async fn ready(app: App) -> (StatusCode, &'static str) {
+    if !app.verifier.has_keys() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "no keys of the token issuer yet\n");
+    }
+    match app.store.ping().await {
+        Ok(()) => (StatusCode::OK, "ready\n"),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n"),
+    }
+}
+
+async fn not_found() -> Response<Body> {
+    Failure::NotFound.into_response()
+}
+
+/// The request with a path of single slashes and none at its end.
+fn tidy(mut request: Request) -> Result<Request, Failure> {
+    let path = request.uri().path();
+    let tidied = format!("/{}", path.split('/').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/"));
+    if tidied == path {
+        return Err(Failure::NotFound);
+    }
+    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    *request.uri_mut() = format!("{tidied}{query}").parse::<Uri>().map_err(|_| Failure::NotFound)?;
+    Ok(request)
+}
+
+#[derive(Clone)]
+struct Limits {
+    room: Arc<Semaphore>,
+    timeout: Duration,
+}
+
+/// No more requests at once than there is room for, and none longer than its time.
+async fn limited(State(limits): State<Limits>, request: Request, next: Next) -> Response<Body> {
+    let Ok(_room) = limits.room.try_acquire() else { return Failure::Throttled.into_response() };
+    match tokio::time::timeout(limits.timeout, next.run(request)).await {
+        Ok(response) => response,
+        // What was handed to the writer is still written or not, whole: the client repeats with its idempotency key.
+        Err(_) => Failure::Unavailable.into_response(),
+    }
+}
+
+/// Health data is neither guessed at by a browser nor kept by a cache.
+async fn headers(request: Request, next: Next) -> Response<Body> {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response<Body> {
+    Failure::Internal("a request panicked").into_response()
+}

@@ -1,0 +1,87 @@
+//! A gateway to try things out on: made-up organisations, its own issuer, nothing to configure.
+//!
+//! It is the very gateway that production runs, with two routes more: what is there, and tokens for the asking.
+
+mod organizations;
+mod routes;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use crate::auth_keys::sandbox_issuer;
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::gateway::{StartError, assemble, run, store_settings};
+use crate::storage::Store;
+use crate::telemetry::Telemetry;
+
+/// A sandbox that is set up and not yet serving.
+#[derive(Debug)]
+pub struct Sandbox {
+    config: Config,
+    directory: Directory,
+}
+
+/// Where a sandbox keeps its files; a temporary one is removed with it.
+#[derive(Debug)]
+struct Directory {
+    path: PathBuf,
+    is_temporary: bool,
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        if self.is_temporary {
+            // What cannot be removed is made-up data in a temporary directory.
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+impl Sandbox {
+    /// Prepares the directory and the configuration for a listener.
+    ///
+    /// # Errors
+    /// The directory cannot be made, or a variable says something that is wrong.
+    pub fn prepare(listener: &TcpListener, data: Option<&Path>) -> Result<Self, crate::commands::CommandError> {
+        let directory = match data {
+            Some(path) => Directory { path: path.to_owned(), is_temporary: false },
+            None => Directory { path: temporary_directory(), is_temporary: true },
+        };
+        std::fs::create_dir_all(&directory.path).map_err(StartError::Listen)?;
+        let address = listener.local_addr().map_err(StartError::Listen)?;
+        let config = Config::sandbox(Some(address), &directory.path, &config::environment())?;
+        Ok(Self { config, directory })
+    }
+
+    /// The configuration that it runs with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Serves until `shutdown` is done.
+    ///
+    /// # Errors
+    /// [`StartError`]; among them a database that no sandbox made.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        telemetry: Arc<Telemetry>,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), StartError> {
+        let config = &self.config;
+        let store = Store::open_sandbox(&store_settings(config)).await?;
+        let clock = Clock::System;
+        organizations::register(&store, clock.now_ms()).await?;
+        let issuer = sandbox_issuer(&self.directory.path, &config.auth.issuer, &config.auth.audience)?;
+        let (app, loader) = assemble(config, store, clock).await?;
+        let extra = routes::routes(&app, issuer);
+        run(config, (app, loader), telemetry, (listener, extra), shutdown).await
+    }
+}
+
+fn temporary_directory() -> PathBuf {
+    std::env::temp_dir().join(format!("wellgate-sandbox-{}", uuid::Uuid::new_v4().simple()))
+}

@@ -1,0 +1,102 @@
+//! The two routes that only a sandbox has: what is there, and tokens for the asking.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::routing::{get, post};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::organizations::PURPOSES;
+use crate::app::App;
+use crate::auth::{Issuer, TokenGrant};
+
+const TOKEN_LIFETIME_SECONDS: u32 = 3_600;
+const DEFAULT_SCOPE: &str = "system/*.cruds";
+const DEFAULT_PURPOSE: &str = "TREAT";
+
+/// `GET /sandbox` and `POST /sandbox/token`.
+pub(super) fn routes(app: &App, issuer: Issuer) -> Router {
+    let (app, issuer) = (Arc::clone(app), Arc::new(issuer));
+    let described = Arc::clone(&app);
+    Router::new()
+        .route("/sandbox", get(move || describe(described)))
+        .route("/sandbox/token", post(move |form: String| token(app, issuer, form)))
+}
+
+async fn describe(app: App) -> Response<Body> {
+    let Ok(registry) = app.registry().await else { return answer(StatusCode::SERVICE_UNAVAILABLE, &json!({})) };
+    let organizations: Vec<Value> = registry
+        .organizations()
+        .map(|organization| {
+            let client = registry.clients_of(&organization.id).next().map(|client| client.id.clone());
+            let pools: Vec<&str> = registry.pools_of(&organization.id).collect();
+            json!({
+                "id": organization.id,
+                "name": organization.name,
+                "kind": organization.kind,
+                "clientId": client,
+                "pools": pools,
+            })
+        })
+        .collect();
+    let pools: Vec<Value> = registry
+        .pools()
+        .map(|pool| json!({"id": pool.id, "name": pool.name, "kind": pool.kind, "region": pool.region}))
+        .collect();
+    let root = app.base_url.trim_end_matches("/fhir");
+    let description = json!({
+        "fhirBase": app.base_url,
+        "tokenUrl": format!("{root}/sandbox/token"),
+        "defaultScope": DEFAULT_SCOPE,
+        "purposes": PURPOSES,
+        "organizations": organizations,
+        "pools": pools,
+    });
+    answer(StatusCode::OK, &description)
+}
+
+/// Gives anyone a token for any registered client: that is what a sandbox is for, and why it is never for real patients.
+async fn token(app: App, issuer: Arc<Issuer>, form: String) -> Response<Body> {
+    let field = |name: &str| {
+        form_urlencoded::parse(form.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    };
+    let refuse = |error: &str, description: &str| {
+        answer(StatusCode::BAD_REQUEST, &json!({"error": error, "error_description": description}))
+    };
+    let Ok(registry) = app.registry().await else { return answer(StatusCode::SERVICE_UNAVAILABLE, &json!({})) };
+    let Some(client) = field("client_id").and_then(|id| registry.client(&id)) else {
+        return refuse("invalid_client", "client_id must be one of those in GET /sandbox");
+    };
+    let (practitioner, purpose) = (field("practitioner"), field("purpose"));
+    let (purpose, scope) = (purpose.as_deref().unwrap_or(DEFAULT_PURPOSE), field("scope"));
+    let grant = TokenGrant {
+        client_id: &client.id,
+        organization_id: &client.organization_id,
+        practitioner_id: practitioner.as_deref(),
+        purpose,
+        scope: scope.as_deref().unwrap_or(DEFAULT_SCOPE),
+        lifetime_seconds: TOKEN_LIFETIME_SECONDS,
+    };
+    match issuer.issue(&grant, &Uuid::new_v4().to_string(), app.clock.now_ms()) {
+        Ok(token) => answer(
+            StatusCode::OK,
+            &json!({
+                "access_token": token,
+                "token_type": "Bearer",
+                "expires_in": TOKEN_LIFETIME_SECONDS,
+                "scope": grant.scope,
+            }),
+        ),
+        Err(_) => answer(StatusCode::INTERNAL_SERVER_ERROR, &json!({"error": "server_error"})),
+    }
+}
+
+fn answer(status: StatusCode, body: &Value) -> Response<Body> {
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
