@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::close::send_feedback;
-use super::rooms::{decide_for, is_of_room};
+use super::rooms::{decide_for, is_of_room, organizations};
 use super::step::{WORKFLOW_RULE, close, gateway_step, kind_of, state_of, step, waiting_cause};
 use crate::access::Draft;
 use crate::access::draft::gateway_permit;
@@ -116,10 +116,21 @@ async fn pick_up(draft: &mut Draft<'_>, task: &ReferralTask, row: &Transition) -
     draft.set.lifted_causes.push((compartment.to_owned(), waiting_cause(&task.id)));
     draft.set.lifted_releases.push((compartment.to_owned(), organization.clone()));
     close(draft, compartment, &task.requester, "release".to_owned());
+    // Those who were asked as well and did not get it: the Consent let them be asked, and that is over.
+    for other in passed_over(draft, task, &organization) {
+        close(draft, compartment, &other, "release".to_owned());
+    }
     let facts = draft.move_record(compartment).await?;
     facts.custodian = organization;
     facts.closures.clear();
     follow(draft, &picked, Event::ForwardTaken, row.event).await
+}
+
+/// The other organisations behind a room, when one of them has picked up.
+fn passed_over(draft: &Draft<'_>, task: &ReferralTask, winner: &str) -> Vec<String> {
+    let behind = organizations(&draft.caller.registry, &task.room).unwrap_or_default();
+    let others = behind.iter().map(|other| format!("organization/{}", other.id));
+    others.filter(|other| other != winner && *other != task.requester).collect()
 }
 
 /// The Consents must permit the caller's organisation at this moment. A caller who may not read them is told no more than

@@ -96,14 +96,6 @@ impl Fat {
         }
         Ok(query.execute(connection).await?.rows_affected())
     }
-
-    pub(super) fn sqlite_text(&self) -> &str {
-        &self.sqlite
-    }
-
-    pub(super) fn postgres_text(&self) -> &str {
-        &self.postgres
-    }
 }
 
 /// The rows as the JSON text that `json_each` unpacks.
