@@ -161,7 +161,10 @@ impl Caller {
         if self.claims.scopes.permits(resource_type, interaction) {
             return Ok(());
         }
-        Err(Failure::Forbidden(Issue::new("forbidden", "the token's scope does not allow this interaction on this type")))
+        Err(Failure::Forbidden(Issue::new(
+            "forbidden",
+            "the token's scope does not allow this interaction on this type",
+        )))
     }
 
     /// An event of the trail about something that was done.
@@ -203,7 +206,14 @@ impl Caller {
     }
 
     /// An event of the trail about a refusal. Without a record it is kept in the caller's own compartment.
-    pub fn refusal(&self, act: Act, reason: &str, compartment: Option<&str>, resource_type: &str, id: &str) -> AuditEvent {
+    pub fn refusal(
+        &self,
+        act: Act,
+        reason: &str,
+        compartment: Option<&str>,
+        resource_type: &str,
+        id: &str,
+    ) -> AuditEvent {
         let touched = Touched {
             compartment: compartment.map_or_else(|| self.organization(), str::to_owned),
             resource_type: resource_type.to_owned(),

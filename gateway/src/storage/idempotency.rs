@@ -2,7 +2,7 @@
 
 use sqlx::Row;
 
-use super::{Store, StorageError, read, write};
+use super::{StorageError, Store, read, write};
 
 /// An answer kept under an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
