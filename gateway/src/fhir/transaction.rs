@@ -115,7 +115,9 @@ async fn decide_all(exchange: &Exchange, draft: &mut Draft<'_>, entries: &[Entry
             && let Some(resource_type) = crate::search::parameters::type_name(&entry.resource_type)
         {
             let condition = search::condition(exchange, resource_type, text).map_err(|failure| within(failure, n))?;
-            if let Some(seen) = exists(exchange, draft, resource_type, &condition).await.map_err(|failure| within(failure, n))? {
+            if let Some(seen) =
+                exists(exchange, draft, resource_type, &condition).await.map_err(|failure| within(failure, n))?
+            {
                 address = format!("{}/{}", seen.key.resource_type, seen.key.id);
                 done[n] = Some(Done::Written(create::existing(seen)));
             }
@@ -169,7 +171,8 @@ async fn decide(
 
 /// The content of an entry with the references between entries replaced.
 fn resolved(entry: &Entry<'_>, addresses: &HashMap<String, String>) -> Result<Content, Failure> {
-    let resource = entry.resource.ok_or_else(|| Failure::content("resource", "required", "this entry needs a resource"))?;
+    let resource =
+        entry.resource.ok_or_else(|| Failure::content("resource", "required", "this entry needs a resource"))?;
     let unresolved = std::cell::RefCell::new(false);
     let text = replace_references(resource, &|reference| {
         let found = addresses.get(reference).cloned();

@@ -92,7 +92,8 @@ fn members<'v>(
     for (name, value) in sent.as_object().into_iter().flatten() {
         let is_claimed = name == "owner"
             && actor == Actor::Room
-            && value.get("reference").and_then(Value::as_str).and_then(crate::routing::task::room).as_deref() == Some(organization);
+            && value.get("reference").and_then(Value::as_str).and_then(crate::routing::task::room).as_deref()
+                == Some(organization);
         if own.contains(&name.as_str()) {
             members.push((name.as_str(), value.clone()));
         } else if !IGNORED_MEMBERS.contains(&name.as_str()) && !is_claimed && seen.get(name) != Some(value) {
@@ -147,7 +148,11 @@ async fn permit_for_caller(draft: &mut Draft<'_>, compartment: &str) -> Result<P
 }
 
 /// The record goes back to its sender, with sight: after a refusal, a cancellation, an expiry or a withdrawal.
-pub(super) async fn give_back(draft: &mut Draft<'_>, task: &ReferralTask, row: &Transition) -> Result<ReferralTask, Failure> {
+pub(super) async fn give_back(
+    draft: &mut Draft<'_>,
+    task: &ReferralTask,
+    row: &Transition,
+) -> Result<ReferralTask, Failure> {
     debug_assert_eq!(row.custody, Custody::Returns, "only such a row gives back");
     let compartment = task.compartment.as_str();
     let returned = step(draft, task, row, gateway_permit(WORKFLOW_RULE), &[]).await?;
