@@ -253,7 +253,10 @@ impl Database {
         match self {
             Self::Sqlite { writer, .. } => {
                 let adapted = MIGRATIONS.iter().cloned().map(|mut migration| {
-                    let text = migration.sql.as_str().replace("/*SQLITE WITHOUT ROWID */", "WITHOUT ROWID");
+                    // SQLite reads a type off the letters of its name: the INT in code_point_text would make numbers of
+                    // texts, and 007 and 7 the same.
+                    let text = migration.sql.as_str().replace("code_point_text", "TEXT");
+                    let text = text.replace("/*SQLITE WITHOUT ROWID */", "WITHOUT ROWID");
                     migration.sql = AssertSqlSafe(text).into_sql_str();
                     migration
                 });
