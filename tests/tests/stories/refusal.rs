@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use wellgate_tests::caller::{Answer, Caller};
 use wellgate_tests::gateway::{DAY_MS, Gateway};
-use wellgate_tests::referral::{refusals, bring, place};
+use wellgate_tests::referral::{bring, place, refusals};
 use wellgate_tests::resources::{actor, bundle, consent, deny, patient, permit, service_request};
 use wellgate_tests::stories;
 
@@ -98,7 +98,10 @@ async fn a_pick_up_after_the_consent_ended_finds_nothing(gateway: Gateway) {
     wanted["status"] = json!("accepted");
     let etag = format!("W/\"{}\"", seen["meta"]["versionId"].as_str().expect("a version"));
     let answer = elp.put_with(format!("Task/{id}"), &wanted, &[("if-match", &etag)]).await;
-    assert_eq!(answer.told(), elp.put_with("Task/never-was", &with_id(&wanted, "never-was"), &[("if-match", &etag)]).await.told());
+    assert_eq!(
+        answer.told(),
+        elp.put_with("Task/never-was", &with_id(&wanted, "never-was"), &[("if-match", &etag)]).await.told()
+    );
     assert_eq!(answer.status, 404);
     elp.get(format!("Patient/{patient}")).await.expect(404);
 }
