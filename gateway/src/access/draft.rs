@@ -129,7 +129,8 @@ impl<'a> Draft<'a> {
         let is_held = |record: &DraftRecord| {
             record.facts.custodian == self.caller.organization() && !self.is_closed(&record.facts)
         };
-        compartment == DIRECTORY || self.records.get(compartment).is_some_and(is_held)
+        let is_own = compartment == DIRECTORY || compartment == self.caller.organization();
+        is_own || self.records.get(compartment).is_some_and(is_held)
     }
 
     /// Whether a closure shuts the caller's organisation out of a record.

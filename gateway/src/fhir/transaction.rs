@@ -70,7 +70,7 @@ async fn all_or_nothing(
         return Ok(answer(StatusCode::OK, kept));
     }
     for (n, entry) in entries.iter().enumerate() {
-        let resource_type = exchange.served(&entry.resource_type).map_err(|failure| within(failure, n))?;
+        let resource_type = exchange.served_at(&entry.resource_type, &entry.id).map_err(|failure| within(failure, n))?;
         caller.may(resource_type, interaction(entry))?;
     }
     for _ in 0..ATTEMPTS_MAX {
@@ -152,7 +152,7 @@ async fn decide(
     id: &str,
     addresses: &HashMap<String, String>,
 ) -> Result<(Done, Option<ResourceKey>), Failure> {
-    let resource_type = exchange.served(&entry.resource_type)?;
+    let resource_type = exchange.served_at(&entry.resource_type, &entry.id)?;
     let (key, status) = match entry.verb {
         Verb::Get => return Ok((Done::Later, None)),
         Verb::Delete => (write::delete(draft, resource_type, id, entry.if_match()?).await?, StatusCode::NO_CONTENT),
@@ -228,7 +228,7 @@ async fn read_entry(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>) -> 
 }
 
 async fn read_in_bundle(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>) -> Result<String, Failure> {
-    let resource_type = exchange.served(&entry.resource_type)?;
+    let resource_type = exchange.served_at(&entry.resource_type, &entry.id)?;
     caller.may(resource_type, interaction(entry))?;
     if entry.id.is_empty() {
         let pairs = search::pairs_of(&entry.query);
@@ -270,7 +270,7 @@ async fn one_by_one(exchange: &Exchange, caller: &Caller, entries: &[Entry<'_>])
 }
 
 async fn write_alone(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>) -> Result<Written, Failure> {
-    let resource_type = exchange.served(&entry.resource_type)?;
+    let resource_type = exchange.served_at(&entry.resource_type, &entry.id)?;
     caller.may(resource_type, interaction(entry))?;
     if entry.verb == Verb::Delete {
         return delete::commit(exchange, caller, resource_type, &entry.id, entry.if_match()?).await;
