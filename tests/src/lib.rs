@@ -8,6 +8,7 @@ pub mod corpus;
 pub mod gateway;
 pub mod postgres;
 pub mod program;
+pub mod raw;
 pub mod referral;
 pub mod resources;
 pub mod sqlite;
