@@ -75,7 +75,10 @@ async fn all_or_nothing(
     }
     for _ in 0..ATTEMPTS_MAX {
         let mut draft = Draft::new(&exchange.app, caller);
-        let done = decide_all(exchange, &mut draft, entries).await?;
+        let done = match decide_all(exchange, &mut draft, entries).await {
+            Err(Failure::Conflict) => continue,
+            done => done?,
+        };
         let mut bundle = Bundle::new("transaction-response", None, &[]);
         let has_later = done.iter().any(|done| matches!(done, Done::Later));
         for done in &done {

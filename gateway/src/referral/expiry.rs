@@ -29,7 +29,10 @@ pub async fn expire(app: &App) -> Result<usize, Failure> {
         };
         let row = transition(Kind::Organization, Some(State::Requested), Actor::Gateway, Event::Expire)
             .ok_or(Failure::Internal("the table has no row for an expiry"))?;
-        give_back(&mut draft, &task, row).await?;
+        match give_back(&mut draft, &task, row).await {
+            Err(Failure::Conflict) => continue,
+            returned => returned?,
+        };
         match app.store.apply(draft.finish()).await {
             Ok(()) => expired += 1,
             Err(StorageError::Moved) => {}
