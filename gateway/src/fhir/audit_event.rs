@@ -89,7 +89,7 @@ fn filter(exchange: &Exchange, pairs: &[(String, String)]) -> Result<(EventFilte
     let (mut with_total, mut cursor) = (false, None);
     for (name, value) in pairs {
         match name.as_str() {
-            "patient" | "patient:Patient" | "entity" => {
+            "patient" | "patient:Patient" => {
                 let id = value.strip_prefix("Patient/").unwrap_or(value);
                 filter.compartment = Some(id.to_owned());
             }
