@@ -45,6 +45,8 @@ pub enum Command {
     Pool(PoolArguments),
     /// Add, list or disable clients: the programs that call the gateway for an organisation
     Client(ClientArguments),
+    /// Add, list or disable practitioners: the people whom Consents and tokens may name
+    Practitioner(PractitionerArguments),
     /// Check a configuration and name everything that is wrong, without starting anything
     CheckConfig(CheckConfigArguments),
 }
@@ -255,7 +257,46 @@ pub struct ClientAdd {
     pub purposes: Vec<String>,
 }
 
-/// `disable`, of an organisation or a client.
+/// `wellgate practitioner`
+#[derive(Args, Debug)]
+pub struct PractitionerArguments {
+    /// What to do with practitioners.
+    #[command(subcommand)]
+    pub action: PractitionerAction,
+}
+
+/// What can be done with practitioners.
+#[derive(Debug, Subcommand)]
+pub enum PractitionerAction {
+    /// Register a practitioner of an organisation
+    Add(PractitionerAdd),
+    /// Print every practitioner with organisation and state
+    List(ConfigArguments),
+    /// Refuse tokens that name this practitioner from now on; Consents go on to mean them
+    Disable(Disable),
+}
+
+/// `wellgate practitioner add`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Example:
+  wellgate practitioner add --config wellgate.toml --id psy-1 --organization elp-linde --name \"An Voorbeeld\"")]
+pub struct PractitionerAdd {
+    /// Configuration that says which database.
+    #[command(flatten)]
+    pub config: ConfigArguments,
+    /// The practitioner's id: the address in the gateway is Practitioner/ID, and tokens may carry it
+    #[arg(long, value_name = "ID", value_parser = fhir_id)]
+    pub id: String,
+    /// The organisation where they work
+    #[arg(long, value_name = "ORGANIZATION_ID", value_parser = fhir_id)]
+    pub organization: String,
+    /// The name that people know them by
+    #[arg(long)]
+    pub name: String,
+}
+
+/// `disable`, of an organisation, a practitioner or a client.
 #[derive(Args, Clone, Debug)]
 pub struct Disable {
     /// Configuration that says which database.

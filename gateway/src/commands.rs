@@ -19,7 +19,7 @@ use crate::server::shutdown_signal;
 use crate::server::tls::TlsKeys;
 use crate::telemetry::{Telemetry, TelemetryError};
 
-pub use operator::{client, organization, pool};
+pub use operator::{client, organization, pool, practitioner};
 
 /// Why a command failed, in words for whoever typed it.
 #[derive(Debug, thiserror::Error)]
