@@ -284,12 +284,14 @@ mod tests {
     #[tokio::test]
     async fn a_text_of_digits_stays_a_text() {
         let path = std::env::temp_dir().join(format!("wellgate-text-{}.sqlite", uuid::Uuid::new_v4().simple()));
-        let store = Store::open(&StoreSettings::new(format!("sqlite:{}", path.display()))).await.expect("a fresh database");
+        let store =
+            Store::open(&StoreSettings::new(format!("sqlite:{}", path.display()))).await.expect("a fresh database");
         for name in ["7", "007"] {
             store.put_setting(name, name).await.expect("two names, not one");
         }
         let Database::Sqlite { reader, .. } = &store.database else { unreachable!("it was opened as SQLite") };
-        let names = sqlx::query("SELECT name FROM setting WHERE name IN ('7', '007') ORDER BY name").fetch_all(reader).await;
+        let names =
+            sqlx::query("SELECT name FROM setting WHERE name IN ('7', '007') ORDER BY name").fetch_all(reader).await;
         let names: Vec<String> = names.expect("readable").iter().map(|row| row.get(0)).collect();
         store.close().await;
         std::fs::remove_file(path).expect("it was made above");
