@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError, KeySource};
 use crate::demo;
 use crate::gateway::{self, StartError};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, SandboxError};
 use crate::server::shutdown_signal;
 use crate::server::tls::TlsKeys;
 use crate::telemetry::{Telemetry, TelemetryError};
@@ -44,6 +44,15 @@ pub enum CommandError {
 impl From<Vec<ConfigError>> for CommandError {
     fn from(errors: Vec<ConfigError>) -> Self {
         Self::Config(errors)
+    }
+}
+
+impl From<SandboxError> for CommandError {
+    fn from(error: SandboxError) -> Self {
+        match error {
+            SandboxError::Config(errors) => Self::Config(errors),
+            SandboxError::Start(error) => Self::Start(error),
+        }
     }
 }
 

@@ -180,8 +180,12 @@ impl Failure {
     pub fn issues(&self) -> Vec<Issue> {
         let one = |code, text: &str| vec![Issue::new(code, text)];
         match self {
-            Self::Unauthenticated { expired: true } => one("expired", "the access token has expired: ask for a new one"),
-            Self::Unauthenticated { expired: false } => one("login", "send a valid access token: Authorization: Bearer …"),
+            Self::Unauthenticated { expired: true } => {
+                one("expired", "the access token has expired: ask for a new one")
+            }
+            Self::Unauthenticated { expired: false } => {
+                one("login", "send a valid access token: Authorization: Bearer …")
+            }
             Self::Forbidden(issue) | Self::Refused { issue, .. } => vec![issue.clone()],
             Self::NotFound => one("not-found", "no such resource"),
             Self::Gone => one("deleted", "the resource was deleted"),
@@ -194,7 +198,9 @@ impl Failure {
             Self::MethodNotAllowed => one("not-supported", "this interaction is not offered here: see /fhir/metadata"),
             Self::TooLarge(details) => one("too-costly", details),
             Self::Throttled => one("throttled", "too many requests wait: repeat after the time in Retry-After"),
-            Self::Unavailable => one("transient", "the gateway cannot answer now: repeat after the time in Retry-After"),
+            Self::Unavailable => {
+                one("transient", "the gateway cannot answer now: repeat after the time in Retry-After")
+            }
             Self::Internal(_) => one("exception", "the gateway failed; the request id leads to the cause in its log"),
         }
     }

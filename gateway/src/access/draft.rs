@@ -118,7 +118,8 @@ impl<'a> Draft<'a> {
     /// # Errors
     /// The database is away, or there is no such record (a fault of ours).
     pub async fn move_record(&mut self, compartment: &str) -> Result<&mut RecordFacts, Failure> {
-        let record = self.record(compartment).await?.ok_or(Failure::Internal("a record of a known resource is missing"))?;
+        let record =
+            self.record(compartment).await?.ok_or(Failure::Internal("a record of a known resource is missing"))?;
         record.moved = true;
         Ok(&mut record.facts)
     }
@@ -151,7 +152,8 @@ impl<'a> Draft<'a> {
         };
         let mut values: BTreeMap<String, Value> = BTreeMap::new();
         for consent in stored {
-            let value = serde_json::from_str(&consent.body).map_err(|_| Failure::Internal("a stored Consent is not JSON"))?;
+            let value =
+                serde_json::from_str(&consent.body).map_err(|_| Failure::Internal("a stored Consent is not JSON"))?;
             values.insert(consent.key.id, value);
         }
         for resource in &self.resources {
@@ -181,7 +183,8 @@ impl<'a> Draft<'a> {
             Some(record) if record.is_new => Vec::new(),
             _ => self.app.store.referral_tasks(compartment).await?,
         };
-        let mut tasks: BTreeMap<String, ReferralTask> = stored.into_iter().map(|task| (task.id.clone(), task)).collect();
+        let mut tasks: BTreeMap<String, ReferralTask> =
+            stored.into_iter().map(|task| (task.id.clone(), task)).collect();
         for task in self.set.tasks.iter().filter(|task| task.compartment == compartment) {
             tasks.insert(task.id.clone(), task.clone());
         }
@@ -214,7 +217,8 @@ impl<'a> Draft<'a> {
         if located.deleted || located.key != *key {
             return Ok(None);
         }
-        let parse = |text: &str| serde_json::from_str(text).map_err(|_| Failure::Internal("a stored resource is not JSON"));
+        let parse =
+            |text: &str| serde_json::from_str(text).map_err(|_| Failure::Internal("a stored resource is not JSON"));
         let minimum = located.minimum.as_deref().map(parse).transpose()?;
         let value = parse(&located.body)?;
         let content = Content { text: located.body, value };

@@ -76,8 +76,12 @@ async fn list_organizations(store: &Store) -> Result<(), CommandError> {
     for organization in &rows.organizations {
         let pools: Vec<&str> =
             rows.members.iter().filter(|(id, _)| *id == organization.id).map(|(_, pool)| pool.as_str()).collect();
-        let clients: Vec<&str> =
-            rows.clients.iter().filter(|row| row.organization_id == organization.id).map(|row| row.id.as_str()).collect();
+        let clients: Vec<&str> = rows
+            .clients
+            .iter()
+            .filter(|row| row.organization_id == organization.id)
+            .map(|row| row.id.as_str())
+            .collect();
         println!(
             "{}\t{}\t{}\t{}\tpools: {}\tclients: {}",
             organization.id,

@@ -94,8 +94,9 @@ impl Entry<'_> {
 /// # Errors
 /// 413 over the limit; 422 naming the entry whose request is not understood.
 pub fn entries(bundle: &Content, entries_max: usize) -> Result<Vec<Entry<'_>>, Failure> {
-    let text: BundleText<'_> = serde_json::from_str(&bundle.text)
-        .map_err(|_| Failure::content("Bundle.entry", "structure", "must be a list of entries, each with its request"))?;
+    let text: BundleText<'_> = serde_json::from_str(&bundle.text).map_err(|_| {
+        Failure::content("Bundle.entry", "structure", "must be a list of entries, each with its request")
+    })?;
     if text.entry.len() > entries_max {
         return Err(Failure::TooLarge(format!("a Bundle has at most {entries_max} entries: send it in parts")));
     }
@@ -104,8 +105,9 @@ pub fn entries(bundle: &Content, entries_max: usize) -> Result<Vec<Entry<'_>>, F
 
 fn read(n: usize, entry: EntryText<'_>) -> Result<Entry<'_>, Failure> {
     let at = |element: &str| format!("Bundle.entry[{n}].request{element}");
-    let request =
-        entry.request.ok_or_else(|| Failure::content(at(""), "required", "each entry says by its request what to do"))?;
+    let request = entry
+        .request
+        .ok_or_else(|| Failure::content(at(""), "required", "each entry says by its request what to do"))?;
     let verb = match request.method.as_deref() {
         Some("GET") => Verb::Get,
         Some("POST") => Verb::Post,

@@ -64,7 +64,11 @@ impl Exchange {
         let caller = match Caller::of(&self.app, &self.headers, self.request_id()).await {
             Ok(caller) => caller,
             Err(failure) => {
-                let reason = if matches!(failure, Failure::Unauthenticated { .. }) { "not-authenticated" } else { "not-registered" };
+                let reason = if matches!(failure, Failure::Unauthenticated { .. }) {
+                    "not-authenticated"
+                } else {
+                    "not-registered"
+                };
                 self.app.refusals.count(reason, self.app.clock.now_ms());
                 return failure.into_response();
             }
@@ -161,7 +165,9 @@ impl Exchange {
     /// `_format` overrides `Accept`, as the standard has it; without either, JSON is what there is.
     fn takes_json(&self) -> bool {
         let format = self.uri.query().and_then(|query| {
-            form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "_format").map(|(_, value)| value.into_owned())
+            form_urlencoded::parse(query.as_bytes())
+                .find(|(name, _)| name == "_format")
+                .map(|(_, value)| value.into_owned())
         });
         match format {
             Some(format) => format == "json" || is_json(&format),
@@ -184,5 +190,6 @@ fn bare(media_range: &str) -> &str {
 }
 
 fn is_json(media_range: &str) -> bool {
-    ["application/fhir+json", "application/json", "text/json"].contains(&bare(media_range).to_ascii_lowercase().as_str())
+    ["application/fhir+json", "application/json", "text/json"]
+        .contains(&bare(media_range).to_ascii_lowercase().as_str())
 }

@@ -15,7 +15,12 @@ use crate::storage::write_set::ResourceKey;
 ///
 /// # Errors
 /// 422 where the owning reference is missing, does not resolve, or names two records.
-pub async fn compartment(draft: &mut Draft<'_>, resource_type: &str, id: &str, value: &Value) -> Result<String, Failure> {
+pub async fn compartment(
+    draft: &mut Draft<'_>,
+    resource_type: &str,
+    id: &str,
+    value: &Value,
+) -> Result<String, Failure> {
     match belongs(resource_type) {
         None => Err(Failure::MethodNotAllowed),
         Some(Belongs::Directory) => Ok(DIRECTORY.to_owned()),
@@ -68,7 +73,9 @@ async fn resolve(draft: &mut Draft<'_>, resource_type: &str, id: &str, expressio
     if let Some(pending) = draft.pending(resource_type, id) {
         return Ok(pending.key.compartment.clone());
     }
-    let Some(resource_type) = crate::search::parameters::type_name(resource_type) else { return Err(unresolved(expression)) };
+    let Some(resource_type) = crate::search::parameters::type_name(resource_type) else {
+        return Err(unresolved(expression));
+    };
     if !mappings::r4::primitive::is_id(id) {
         return Err(unresolved(expression));
     }

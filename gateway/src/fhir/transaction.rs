@@ -64,16 +64,16 @@ async fn all_or_nothing(
     entries: &[Entry<'_>],
     key: Option<&RequestKey>,
 ) -> Result<Response<Body>, Failure> {
-    if let Some(key) = key
-        && let Some(kept) = remembered(exchange, caller, key).await?
-    {
-        return Ok(answer(StatusCode::OK, kept));
-    }
     for (n, entry) in entries.iter().enumerate() {
         let resource_type = exchange.served(&entry.resource_type).map_err(|failure| within(failure, n))?;
         caller.may(resource_type, interaction(entry))?;
     }
     for _ in 0..ATTEMPTS_MAX {
+        if let Some(key) = key
+            && let Some(kept) = remembered(exchange, caller, key).await?
+        {
+            return Ok(answer(StatusCode::OK, kept));
+        }
         let mut draft = Draft::new(&exchange.app, caller);
         let done = decide_all(exchange, &mut draft, entries).await?;
         let mut bundle = Bundle::new("transaction-response", None, &[]);
@@ -91,8 +91,7 @@ async fn all_or_nothing(
         match exchange.app.store.apply(draft.finish()).await {
             Ok(()) if has_later => return with_reads(exchange, caller, entries, &done).await,
             Ok(()) => return Ok(answer(StatusCode::OK, text)),
-            Err(StorageError::Moved) => {}
-            Err(StorageError::KeyUsed) if key.is_some() => return Err(Failure::Conflict),
+            Err(StorageError::Moved | StorageError::KeyUsed) => {}
             Err(error) => return Err(error.into()),
         }
     }
@@ -115,7 +114,9 @@ async fn decide_all(exchange: &Exchange, draft: &mut Draft<'_>, entries: &[Entry
             && let Some(resource_type) = crate::search::parameters::type_name(&entry.resource_type)
         {
             let condition = search::condition(exchange, resource_type, text).map_err(|failure| within(failure, n))?;
-            if let Some(seen) = exists(exchange, draft, resource_type, &condition).await.map_err(|failure| within(failure, n))? {
+            if let Some(seen) =
+                exists(exchange, draft, resource_type, &condition).await.map_err(|failure| within(failure, n))?
+            {
                 address = format!("{}/{}", seen.key.resource_type, seen.key.id);
                 done[n] = Some(Done::Written(create::existing(seen)));
             }
@@ -169,7 +170,8 @@ async fn decide(
 
 /// The content of an entry with the references between entries replaced.
 fn resolved(entry: &Entry<'_>, addresses: &HashMap<String, String>) -> Result<Content, Failure> {
-    let resource = entry.resource.ok_or_else(|| Failure::content("resource", "required", "this entry needs a resource"))?;
+    let resource =
+        entry.resource.ok_or_else(|| Failure::content("resource", "required", "this entry needs a resource"))?;
     let unresolved = std::cell::RefCell::new(false);
     let text = replace_references(resource, &|reference| {
         let found = addresses.get(reference).cloned();

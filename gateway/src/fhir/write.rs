@@ -12,6 +12,7 @@ use crate::access::draft::{Content, Put};
 use crate::consent::{self, ConsentId, Grantee, Interaction, Permit, Status, grants, may_write};
 use crate::error::{Failure, Issue};
 use crate::referral;
+use crate::routing::Actor;
 use crate::storage::facts::Located;
 use crate::storage::write_set::{GrantRow, Method, Precondition, ResourceKey, VersionId};
 use mappings::json::spans::set_members;
@@ -167,10 +168,16 @@ async fn update_task(
 ) -> Result<ResourceKey, Failure> {
     let whole = sees(draft, &located).await?;
     let minimum = located.minimum.as_deref().filter(|_| !whole);
-    let is_past_room = referral::act::was_of_room(draft, task);
-    if referral::act::parts(draft, task).is_empty() && !whole {
+    let parts = referral::act::parts(draft, task);
+    if !whole && parts.iter().all(|part| *part == Actor::Room) {
+        // A room has only those in it whom the Consents permit: to the others the Task does not exist.
+        if !referral::act::may_wait_in_room(draft, task).await? {
+            return Err(Failure::NotFound);
+        }
         // Whoever raced for a Task and lost has seen it: the answer is that it changed, and not a byte more.
-        return Err(if is_past_room { Failure::PreconditionFailed } else { Failure::NotFound });
+        if parts.is_empty() {
+            return Err(Failure::PreconditionFailed);
+        }
     }
     let if_match = if_match.ok_or(Failure::PreconditionRequired)?;
     if if_match != located.version {
@@ -202,7 +209,8 @@ async fn withdraw_blind(draft: &mut Draft<'_>, located: Located, sent: &Value) -
     }
     let part = Part::of(draft, &located.key, true).await?;
     let organization = draft.caller.organization();
-    let permit = may_write(&part.facts(&organization), "Consent", Interaction::Withdraw).map_err(|_| Failure::NotFound)?;
+    let permit =
+        may_write(&part.facts(&organization), "Consent", Interaction::Withdraw).map_err(|_| Failure::NotFound)?;
     let basis = permit.basis().code();
     let mut value: Value =
         serde_json::from_str(&located.body).map_err(|_| Failure::Internal("a stored Consent is not JSON"))?;

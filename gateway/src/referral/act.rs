@@ -37,9 +37,15 @@ pub fn parts(draft: &Draft<'_>, task: &ReferralTask) -> Vec<Actor> {
     actors
 }
 
-/// Whether the Task waited, or waits, in a room of the caller's.
-pub fn was_of_room(draft: &Draft<'_>, task: &ReferralTask) -> bool {
-    task.part_of.is_some() && is_of_room(draft.caller, &task.room)
+/// Whether the Task waits, or waited, in a room of the caller's, and the Consents permit the caller now.
+///
+/// # Errors
+/// The database is away.
+pub async fn may_wait_in_room(draft: &mut Draft<'_>, task: &ReferralTask) -> Result<bool, Failure> {
+    if task.part_of.is_none() || !is_of_room(draft.caller, &task.room) {
+        return Ok(false);
+    }
+    Ok(decide_for_caller(draft, &task.compartment).await?.is_some())
 }
 
 /// A party writes a Task. `seen` is what the caller sees of it now, `sent` what it wrote.
@@ -92,7 +98,8 @@ fn members<'v>(
     for (name, value) in sent.as_object().into_iter().flatten() {
         let is_claimed = name == "owner"
             && actor == Actor::Room
-            && value.get("reference").and_then(Value::as_str).and_then(crate::routing::task::room).as_deref() == Some(organization);
+            && value.get("reference").and_then(Value::as_str).and_then(crate::routing::task::room).as_deref()
+                == Some(organization);
         if own.contains(&name.as_str()) {
             members.push((name.as_str(), value.clone()));
         } else if !IGNORED_MEMBERS.contains(&name.as_str()) && !is_claimed && seen.get(name) != Some(value) {
@@ -106,7 +113,10 @@ fn members<'v>(
 /// One of the room takes the Task: custody moves, the sender is released, the dossier opens.
 async fn pick_up(draft: &mut Draft<'_>, task: &ReferralTask, row: &Transition) -> Result<(), Failure> {
     let compartment = task.compartment.as_str();
-    let permit = permit_for_caller(draft, compartment).await?;
+    // Of a room that may not read the Consents: whatever they say, it is told no more than that there is none.
+    let permit = decide_for_caller(draft, compartment).await?.ok_or_else(|| {
+        Failure::refused(Reason::NoConsent.code(), Reason::NoConsent.sentence(), None).about(compartment)
+    })?;
     let organization = draft.caller.organization();
     let picked = ReferralTask { owner: Some(organization.clone()), ..task.clone() };
     let picked = step(draft, &picked, row, permit, &[]).await?;
@@ -133,21 +143,24 @@ fn passed_over(draft: &Draft<'_>, task: &ReferralTask, winner: &str) -> Vec<Stri
     others.filter(|other| other != winner && *other != task.requester).collect()
 }
 
-/// The Consents must permit the caller's organisation at this moment. A caller who may not read them is told no more than
-/// that there is no consent.
-async fn permit_for_caller(draft: &mut Draft<'_>, compartment: &str) -> Result<Permit, Failure> {
+/// The permit of the caller's organisation to have the record, at this moment.
+async fn decide_for_caller(draft: &mut Draft<'_>, compartment: &str) -> Result<Option<Permit>, Failure> {
     let consents = draft.consents(compartment).await?;
     let registry = &draft.caller.registry;
     let organization = registry.organization(draft.caller.organization_id());
     let decision = organization.map(|organization| decide_for(registry, organization, &consents, draft.caller.now_ms));
-    match decision {
-        Some(Decision::Permit(permit)) => Ok(permit),
-        _ => Err(Failure::refused(Reason::NoConsent.code(), Reason::NoConsent.sentence(), None).about(compartment)),
-    }
+    Ok(match decision {
+        Some(Decision::Permit(permit)) => Some(permit),
+        _ => None,
+    })
 }
 
 /// The record goes back to its sender, with sight: after a refusal, a cancellation, an expiry or a withdrawal.
-pub(super) async fn give_back(draft: &mut Draft<'_>, task: &ReferralTask, row: &Transition) -> Result<ReferralTask, Failure> {
+pub(super) async fn give_back(
+    draft: &mut Draft<'_>,
+    task: &ReferralTask,
+    row: &Transition,
+) -> Result<ReferralTask, Failure> {
     debug_assert_eq!(row.custody, Custody::Returns, "only such a row gives back");
     let compartment = task.compartment.as_str();
     let returned = step(draft, task, row, gateway_permit(WORKFLOW_RULE), &[]).await?;

@@ -24,7 +24,9 @@ pub async fn expire(app: &App) -> Result<usize, Failure> {
         draft.record(&task.compartment).await?;
         // Read again under the epoch: what was listed may have moved since.
         let tasks = draft.tasks(&task.compartment).await?;
-        let Some(task) = tasks.into_iter().find(|other| other.id == task.id && other.state == task.state) else { continue };
+        let Some(task) = tasks.into_iter().find(|other| other.id == task.id && other.state == task.state) else {
+            continue;
+        };
         let row = transition(Kind::Organization, Some(State::Requested), Actor::Gateway, Event::Expire)
             .ok_or(Failure::Internal("the table has no row for an expiry"))?;
         give_back(&mut draft, &task, row).await?;

@@ -74,7 +74,11 @@ pub async fn on_offer(draft: &mut Draft<'_>, compartment: &str, task: &Value) ->
     let id = focus.strip_prefix("ServiceRequest/").unwrap_or_default();
     let key = ResourceKey { compartment: compartment.to_owned(), resource_type: "ServiceRequest", id: id.to_owned() };
     let Some(order) = draft.content(&key).await? else {
-        return Err(Failure::content("Task.focus", "value", "this ServiceRequest does not resolve in the Task's record"));
+        return Err(Failure::content(
+            "Task.focus",
+            "value",
+            "this ServiceRequest does not resolve in the Task's record",
+        ));
     };
     let order = order.content.value;
     offer(draft, &key, &order, &Offer { room: owner, expression: "Task.owner" }).await?;
@@ -115,7 +119,11 @@ async fn offer(draft: &mut Draft<'_>, order: &ResourceKey, value: &Value, offer:
 }
 
 /// The organisation Task that is forwarded by this offer; none where the offer begins a chain.
-async fn forwarded_by(draft: &mut Draft<'_>, order: &ResourceKey, offer: &Offer) -> Result<Option<ReferralTask>, Failure> {
+async fn forwarded_by(
+    draft: &mut Draft<'_>,
+    order: &ResourceKey,
+    offer: &Offer,
+) -> Result<Option<ReferralTask>, Failure> {
     let Some(record) = draft.record(&order.compartment).await? else {
         return Err(Failure::Internal("a record of a known resource is missing"));
     };
@@ -123,7 +131,8 @@ async fn forwarded_by(draft: &mut Draft<'_>, order: &ResourceKey, offer: &Offer)
     let organization = draft.caller.organization();
     let tasks = draft.tasks(&order.compartment).await?;
     let own = tasks.into_iter().find(|task| {
-        let may = state_of(task).and_then(|state| transition(kind_of(task)?, Some(state), Actor::Owner, Event::Forward));
+        let may =
+            state_of(task).and_then(|state| transition(kind_of(task)?, Some(state), Actor::Owner, Event::Forward));
         task.owner.as_deref() == Some(&*organization) && may.is_some()
     });
     match own {
@@ -191,7 +200,8 @@ async fn make_tasks(
 }
 
 fn make(draft: &mut Draft<'_>, task: &ReferralTask, minimum: &Minimum, permit: Permit) {
-    let (patient, order) = (format!("Patient/{}", task.compartment), format!("ServiceRequest/{}", task.service_request));
+    let (patient, order) =
+        (format!("Patient/{}", task.compartment), format!("ServiceRequest/{}", task.service_request));
     let (requester, part_of) = (reference(&task.requester), task.part_of.as_ref().map(|id| format!("Task/{id}")));
     let owner = task.part_of.is_some().then(|| reference(&task.room));
     let expires = format_instant(task.expires_ms);

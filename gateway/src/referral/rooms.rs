@@ -34,11 +34,18 @@ pub(super) fn kind(registry: &Registry, room: &str) -> String {
 /// Whether the caller is one of the room.
 pub(super) fn is_of_room(caller: &Caller, room: &str) -> bool {
     room == caller.organization()
-        || room.strip_prefix("pool/").is_some_and(|pool| caller.registry.pools_of(caller.organization_id()).any(|id| id == pool))
+        || room
+            .strip_prefix("pool/")
+            .is_some_and(|pool| caller.registry.pools_of(caller.organization_id()).any(|id| id == pool))
 }
 
 /// Decides whether an organisation may have the record for a referral.
-pub(super) fn decide_for(registry: &Registry, organization: &Organization, consents: &[Consent], now_ms: i64) -> Decision {
+pub(super) fn decide_for(
+    registry: &Registry,
+    organization: &Organization,
+    consents: &[Consent],
+    now_ms: i64,
+) -> Decision {
     let grantees = registry.grantees(organization);
     match Purpose::from_code(REFERRAL_PURPOSE) {
         Some(purpose) => decide(Request { grantees: &grantees, purpose }, consents, now_ms),

@@ -39,7 +39,11 @@ pub(super) fn close(draft: &mut Draft<'_>, compartment: &str, grantee: &str, cau
 }
 
 /// Moves a Task on an event of the gateway; the row must exist, or the table and the code disagree.
-pub(super) async fn gateway_step(draft: &mut Draft<'_>, task: &ReferralTask, event: Event) -> Result<ReferralTask, Failure> {
+pub(super) async fn gateway_step(
+    draft: &mut Draft<'_>,
+    task: &ReferralTask,
+    event: Event,
+) -> Result<ReferralTask, Failure> {
     let row = state_of(task)
         .and_then(|state| transition(kind_of(task)?, Some(state), Actor::Gateway, event))
         .ok_or(Failure::Internal("a referral's Task is in a state that the table does not know"))?;
@@ -96,7 +100,8 @@ pub(super) async fn step(
 fn changed(content: Content, changes: &[(&str, Value)]) -> Content {
     let Content { text, mut value } = content;
     let texts: Vec<String> = changes.iter().map(|(_, value)| value.to_string()).collect();
-    let members: Vec<(&str, &str)> = changes.iter().zip(&texts).map(|((name, _), text)| (*name, text.as_str())).collect();
+    let members: Vec<(&str, &str)> =
+        changes.iter().zip(&texts).map(|((name, _), text)| (*name, text.as_str())).collect();
     for (name, change) in changes {
         value[*name] = change.clone();
     }

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::auth_keys::sandbox_issuer;
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::{self, Config, ConfigError};
 use crate::gateway::{StartError, assemble, run, store_settings};
 use crate::storage::Store;
 use crate::telemetry::Telemetry;
@@ -22,6 +22,17 @@ use crate::telemetry::Telemetry;
 pub struct Sandbox {
     config: Config,
     directory: Directory,
+}
+
+/// Why a sandbox cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// Variables say what is wrong: everything about it.
+    #[error("{} settings are wrong", .0.len())]
+    Config(Vec<ConfigError>),
+    /// The directory cannot be made, or the listener has no address.
+    #[error(transparent)]
+    Start(#[from] StartError),
 }
 
 /// Where a sandbox keeps its files; a temporary one is removed with it.
@@ -45,14 +56,15 @@ impl Sandbox {
     ///
     /// # Errors
     /// The directory cannot be made, or a variable says something that is wrong.
-    pub fn prepare(listener: &TcpListener, data: Option<&Path>) -> Result<Self, crate::commands::CommandError> {
+    pub fn prepare(listener: &TcpListener, data: Option<&Path>) -> Result<Self, SandboxError> {
         let directory = match data {
             Some(path) => Directory { path: path.to_owned(), is_temporary: false },
             None => Directory { path: temporary_directory(), is_temporary: true },
         };
         std::fs::create_dir_all(&directory.path).map_err(StartError::Listen)?;
         let address = listener.local_addr().map_err(StartError::Listen)?;
-        let config = Config::sandbox(Some(address), &directory.path, &config::environment())?;
+        let config =
+            Config::sandbox(Some(address), &directory.path, &config::environment()).map_err(SandboxError::Config)?;
         Ok(Self { config, directory })
     }
 

@@ -4,7 +4,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::resource::{Shows, Touched, Unrecorded};
 use super::sight::{Level, VIEWER, Viewer, bind_viewer};
-use super::{Store, StorageError, read, write};
+use super::{StorageError, Store, read, write};
 use crate::audit::event::StoredEvent;
 
 impl Shows for Vec<StoredEvent> {
@@ -53,7 +53,9 @@ fn matching(filter: &EventFilter) -> String {
     if filter.compartment.is_some() {
         sql.push_str(" AND a.compartment = $6");
     } else {
-        sql.push_str(" AND $6 = '' AND a.compartment IN (SELECT c.compartment FROM record c WHERE c.custodian = v.organization)");
+        sql.push_str(
+            " AND $6 = '' AND a.compartment IN (SELECT c.compartment FROM record c WHERE c.custodian = v.organization)",
+        );
     }
     sql.push_str(if filter.id.is_some() { " AND a.id = $7" } else { " AND $7 = ''" });
     sql.push_str(" AND a.recorded_ms >= $8 AND a.recorded_ms < $9");

@@ -3,7 +3,7 @@
 use sqlx::Row;
 
 use super::write_set::{ReferralTask, ResourceKey, VersionId};
-use super::{Store, StorageError, read};
+use super::{StorageError, Store, read};
 use crate::search::parameters::type_name;
 
 /// A record: who holds it and what closes it.
@@ -38,7 +38,8 @@ pub struct Located {
     pub minimum: Option<String>,
 }
 
-const LOCATED: &str = "SELECT compartment, resource_type, id, version_id, author, deleted, body, minimum FROM resource ";
+const LOCATED: &str =
+    "SELECT compartment, resource_type, id, version_id, author, deleted, body, minimum FROM resource ";
 const TASK: &str = "SELECT compartment, id, kind, state, requester, room, owner, part_of, predecessor, service_request, \
                     expires_ms FROM referral_task ";
 

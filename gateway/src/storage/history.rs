@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 use super::resource::{Seen, Shows, Touched, Unrecorded};
 use super::sight::{LEVEL, VIEWER, Viewer, bind_viewer};
 use super::write_set::VersionId;
-use super::{Store, StorageError, read};
+use super::{StorageError, Store, read};
 
 const COLUMNS: &str = "s.level, x.compartment, x.resource_type, x.id, x.version_id, x.last_updated_ms, x.author, x.method, \
                        x.deleted, CASE WHEN (s.level & 1) = 1 THEN x.body ELSE COALESCE(x.minimum, '') END AS body";
@@ -62,7 +62,8 @@ impl Store {
     ) -> Result<Unrecorded<Option<Seen>>, StorageError> {
         let sql = format!("{} WHERE version_id = $8", versions("r.resource_type = $6 AND r.id = $7"));
         read!(&self.database, |pool| {
-            let query = bind_viewer!(sqlx::query(AssertSqlSafe(sql)), viewer).bind(resource_type).bind(id).bind(version.0);
+            let query =
+                bind_viewer!(sqlx::query(AssertSqlSafe(sql)), viewer).bind(resource_type).bind(id).bind(version.0);
             let row = query.fetch_optional(pool).await?;
             Ok(Unrecorded::new(row.as_ref().and_then(Seen::from_row)))
         })

@@ -236,7 +236,8 @@ impl Database {
 
     async fn is_sandbox_or_empty(&self) -> bool {
         let mark = "SELECT value FROM setting WHERE name = $1";
-        let marked = read!(self, |pool| sqlx::query(mark).bind(SANDBOX).fetch_optional(pool).await.map(|row| row.is_some()));
+        let marked =
+            read!(self, |pool| sqlx::query(mark).bind(SANDBOX).fetch_optional(pool).await.map(|row| row.is_some()));
         match marked {
             Ok(is_marked) => is_marked,
             // No such table: empty, unless the history of migrations says otherwise.

@@ -137,7 +137,10 @@ fn text(questions: &str) -> String {
 async fn ask_sqlite(pool: &SqlitePool, sql: &str, asked: &Rows) -> Result<Vec<(usize, Seen)>, sqlx::Error> {
     let query = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).bind(json(asked)?);
     let rows = query.fetch_all(pool).await?;
-    Ok(rows.iter().filter_map(|row| Some((usize::try_from(row.get::<i64, _>(0)).ok()?, Seen::from_row(row)?))).collect())
+    Ok(rows
+        .iter()
+        .filter_map(|row| Some((usize::try_from(row.get::<i64, _>(0)).ok()?, Seen::from_row(row)?)))
+        .collect())
 }
 
 async fn ask_postgres(pool: &PgPool, sql: &str, asked: &Rows) -> Result<Vec<(usize, Seen)>, sqlx::Error> {
@@ -150,5 +153,8 @@ async fn ask_postgres(pool: &PgPool, sql: &str, asked: &Rows) -> Result<Vec<(usi
         .bind(texts(asked, 5))
         .bind(texts(asked, 6));
     let rows = query.fetch_all(pool).await?;
-    Ok(rows.iter().filter_map(|row| Some((usize::try_from(row.get::<i64, _>(0)).ok()?, Seen::from_row(row)?))).collect())
+    Ok(rows
+        .iter()
+        .filter_map(|row| Some((usize::try_from(row.get::<i64, _>(0)).ok()?, Seen::from_row(row)?)))
+        .collect())
 }

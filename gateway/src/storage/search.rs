@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::resource::{Seen, Shows, Touched, Unrecorded};
 use super::sight::{LEVEL, VIEWER, Viewer, bind_viewer};
-use super::{Store, StorageError, read};
+use super::{StorageError, Store, read};
 use crate::search::parameters::SearchType;
 use crate::search::query::{Comparison, Criterion, DateCondition, Query, Sort, SortKey, Token, TokenSystem, Values};
 
@@ -97,9 +97,10 @@ impl Store {
             let count = usize::try_from(query.count).unwrap_or(usize::MAX);
             let more = rows.len() > count;
             rows.truncate(count);
-            let next = rows.last().filter(|_| more).map(|row| {
-                keys.iter().enumerate().map(|(n, key)| key_of(row, n, key)).collect()
-            });
+            let next = rows
+                .last()
+                .filter(|_| more)
+                .map(|row| keys.iter().enumerate().map(|(n, key)| key_of(row, n, key)).collect());
             Ok(Unrecorded::new(Page { matches: rows.iter().filter_map(Seen::from_row).collect(), next, total }))
         })
     }
@@ -186,8 +187,10 @@ fn visible(statement: &mut Statement, resource_type: &'static str, query: &Query
         let _ = write!(inner, " AND r.id IN ({list})");
     }
     for alternatives in &query.last_updated {
-        let any: Vec<String> =
-            alternatives.iter().map(|date| date_sql(statement, date, "r.last_updated_ms", "r.last_updated_ms")).collect();
+        let any: Vec<String> = alternatives
+            .iter()
+            .map(|date| date_sql(statement, date, "r.last_updated_ms", "r.last_updated_ms"))
+            .collect();
         let _ = write!(inner, " AND ({})", any.join(" OR "));
     }
     let mut outer = "s.level > 0".to_owned();

@@ -30,8 +30,14 @@ pub(super) const VIEWER: &str = "WITH v AS (SELECT CAST($1 AS TEXT) AS organizat
 macro_rules! matches {
     ($row:literal) => {
         concat!(
-            $row, ".grantee IN (v.organization, v.practitioner, v.kind, '*') AND (", $row, ".purposes & v.purpose) <> 0 AND ",
-            $row, ".from_ms <= v.now_ms AND v.now_ms < ", $row, ".until_ms"
+            $row,
+            ".grantee IN (v.organization, v.practitioner, v.kind, '*') AND (",
+            $row,
+            ".purposes & v.purpose) <> 0 AND ",
+            $row,
+            ".from_ms <= v.now_ms AND v.now_ms < ",
+            $row,
+            ".until_ms"
         )
     };
 }
@@ -58,7 +64,10 @@ macro_rules! permitted {
 macro_rules! of_viewer {
     ($column:literal) => {
         concat!(
-            "(", $column, " = v.organization OR ", $column,
+            "(",
+            $column,
+            " = v.organization OR ",
+            $column,
             " IN (SELECT m.pool FROM pool_member m WHERE m.organization = v.organization))"
         )
     };

@@ -45,11 +45,7 @@ impl Writer {
         for _ in 0..writers {
             tokio::spawn(run(database.clone(), Arc::clone(&jobs)));
         }
-        Self {
-            queue,
-            room: Arc::new(Semaphore::new(queue_max)),
-            size: u32::try_from(queue_max).unwrap_or(u32::MAX),
-        }
+        Self { queue, room: Arc::new(Semaphore::new(queue_max)), size: u32::try_from(queue_max).unwrap_or(u32::MAX) }
     }
 
     /// Waits until the set is durable, or is told why it is not.

@@ -1,0 +1,65 @@
+//! Holds the house: what `ARCHITECTURE.md` says about its structure is checked here on every file.
+//!
+//! Each rule is a function from a file to the violations in it, with a test that it can fail, in the file named after it.
+
+mod crates;
+mod files;
+mod floors;
+mod source;
+mod sql;
+
+use source::File;
+
+fn assert_none(violations: &[String]) {
+    assert!(violations.is_empty(), "\n{}\n", violations.join("\n"));
+}
+
+fn assert_each(check: impl Fn(&File) -> Vec<String>) {
+    let violations: Vec<String> = source::tracked().iter().flat_map(check).collect();
+    assert_none(&violations);
+}
+
+#[test]
+fn a_module_uses_only_lower_floors() {
+    let files = source::tracked();
+    let gateway: Vec<&File> = files.iter().filter(|file| file.path.starts_with("gateway/src/")).collect();
+    assert!(gateway.len() > 20, "the gateway's files are found");
+    let tests = source::test_only(&files);
+    let violations = gateway.iter().filter(|file| !tests.covers(&file.path)).flat_map(|file| floors::violations(file));
+    assert_none(&violations.collect::<Vec<_>>());
+}
+
+#[test]
+fn sql_stands_in_storage_only() {
+    assert_each(sql::violations);
+}
+
+#[test]
+fn the_pure_crates_pull_in_no_input_or_output() {
+    assert_none(&crates::violations());
+}
+
+#[test]
+fn every_file_says_what_lives_in_it() {
+    assert_each(files::without_purpose);
+}
+
+#[test]
+fn a_file_is_one_concern_and_short() {
+    assert_each(files::too_long);
+}
+
+#[test]
+fn no_file_is_named_after_nothing() {
+    assert_each(files::named_after_nothing);
+}
+
+#[test]
+fn no_file_knows_the_machine_that_it_was_written_on() {
+    assert_each(files::machine_paths);
+}
+
+#[test]
+fn documents_and_samples_hold_no_secret() {
+    assert_each(files::secrets);
+}
