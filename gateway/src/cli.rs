@@ -73,6 +73,7 @@ Examples:
   wellgate sandbox                      everything in a temporary directory, gone when it stops
   wellgate sandbox --data ./sandbox     keep data, keys and tokens between runs
   wellgate sandbox --demo               play the story of a referral, then stay up to be tried out
+  wellgate sandbox --demo=once          play it and stop: exit code 0 if all went as it should, else 1
 
 GET /sandbox describes the made-up organisations; POST /sandbox/token gives a token for one of their clients.
 Never for real patients: anyone who reaches a sandbox may ask it for a token.")]
@@ -83,9 +84,19 @@ pub struct SandboxArguments {
     /// Directory to keep database and keys in; without it a temporary one, removed at the end
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// First play a whole referral over HTTP and print it for a person
-    #[arg(long)]
-    pub demo: bool,
+    /// First play a whole referral over HTTP and print it for a person; then stay up, or with `--demo=once` stop. If the
+    /// story does not go as it should, the exit code is 1. Only warnings are logged, unless a log level is set
+    #[arg(long, value_name = "WHAT_THEN", num_args = 0..=1, require_equals = true, default_missing_value = "stay")]
+    pub demo: Option<Demo>,
+}
+
+/// What a sandbox does after its demo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Demo {
+    /// It stays up, to be tried out
+    Stay,
+    /// It stops
+    Once,
 }
 
 /// `wellgate organization`
