@@ -4,8 +4,8 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Response, Uri, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
-use crate::access::Caller;
 use crate::access::caller::Act;
+use crate::access::{Caller, Draft};
 use crate::app::App;
 use crate::audit::AuditEvent;
 use crate::error::{Failure, Issue};
@@ -82,7 +82,7 @@ impl Exchange {
         }
     }
 
-    /// Writes a refusal into the trail of the record concerned, or of the caller's own compartment where there is none.
+    /// Writes a refusal into the trail of the record concerned; and into the caller's own, unless the caller holds the record.
     ///
     /// # Errors
     /// The trail cannot be written: then the refusal is not told either.
@@ -94,9 +94,28 @@ impl Exchange {
             compartment = located.map(|located| located.key.compartment);
         }
         let compartment = compartment.filter(|compartment| compartment != crate::storage::sight::DIRECTORY);
-        let event = refusal(caller, target, reason, compartment.as_deref());
-        self.app.store.record_only(vec![event]).await?;
+        let record = match compartment {
+            Some(compartment) => self.record_of(caller, compartment).await?,
+            None => None,
+        };
+        let mut events = Vec::new();
+        if record.as_ref().is_none_or(|(_, is_held)| !is_held) {
+            // The caller's own trail looks the same whether or not there is a record that it may not see.
+            events.push(refusal(caller, target, reason, None));
+        }
+        events.extend(record.map(|(compartment, _)| refusal(caller, target, reason, Some(&compartment))));
+        self.app.store.record_only(events).await?;
         Ok(())
+    }
+
+    /// The record, and whether the caller holds it with sight; none where a refused write would have begun it.
+    async fn record_of(&self, caller: &Caller, compartment: String) -> Result<Option<(String, bool)>, Failure> {
+        let mut draft = Draft::new(&self.app, caller);
+        if draft.record(&compartment).await?.is_none() {
+            return Ok(None);
+        }
+        let is_held = draft.holds(&compartment);
+        Ok(Some((compartment, is_held)))
     }
 
     /// The type in a path, if it is served.

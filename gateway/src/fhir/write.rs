@@ -170,8 +170,8 @@ async fn update_task(
     let minimum = located.minimum.as_deref().filter(|_| !whole);
     let parts = referral::act::parts(draft, task);
     if !whole && parts.iter().all(|part| *part == Actor::Room) {
-        // A room has only those in it whom the Consents permit: to the others the Task does not exist.
-        if !referral::act::may_wait_in_room(draft, task).await? {
+        // Of a room, and not permitted by the patient: for this caller nothing waits or waited there.
+        if !referral::act::was_shown_in_room(draft, task).await? {
             return Err(Failure::NotFound);
         }
         // Whoever raced for a Task and lost has seen it: the answer is that it changed, and not a byte more.

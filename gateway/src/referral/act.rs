@@ -9,7 +9,7 @@ use super::rooms::{decide_for, is_of_room, organizations};
 use super::step::{WORKFLOW_RULE, close, gateway_step, kind_of, state_of, step, waiting_cause};
 use crate::access::Draft;
 use crate::access::draft::gateway_permit;
-use crate::consent::{Decision, Permit, Reason};
+use crate::consent::{Decision, Permit, Reason, Request, decide};
 use crate::error::Failure;
 use crate::routing::transitions::{by_status, legal};
 use crate::routing::{Actor, Custody, Event, State, Transition};
@@ -37,15 +37,18 @@ pub fn parts(draft: &Draft<'_>, task: &ReferralTask) -> Vec<Actor> {
     actors
 }
 
-/// Whether the Task waits, or waited, in a room of the caller's, and the Consents permit the caller now.
+/// Whether the Task waits, or waited, in a room of the caller's, and the Consents let the caller see what waits there.
 ///
 /// # Errors
 /// The database is away.
-pub async fn may_wait_in_room(draft: &mut Draft<'_>, task: &ReferralTask) -> Result<bool, Failure> {
+pub async fn was_shown_in_room(draft: &mut Draft<'_>, task: &ReferralTask) -> Result<bool, Failure> {
     if task.part_of.is_none() || !is_of_room(draft.caller, &task.room) {
         return Ok(false);
     }
-    Ok(decide_for_caller(draft, &task.compartment).await?.is_some())
+    let consents = draft.consents(&task.compartment).await?;
+    let grantees = draft.caller.grantees();
+    let request = Request { grantees: &grantees, purpose: draft.caller.purpose() };
+    Ok(matches!(decide(request, &consents, draft.caller.now_ms), Decision::Permit(_)))
 }
 
 /// A party writes a Task. `seen` is what the caller sees of it now, `sent` what it wrote.

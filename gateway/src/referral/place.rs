@@ -134,9 +134,20 @@ async fn forwarded_by(
     let Some(record) = draft.record(&order.compartment).await? else {
         return Err(Failure::Internal("a record of a known resource is missing"));
     };
-    let Some(chain) = record.facts.chain.clone() else { return Ok(None) };
+    let chain = record.facts.chain.clone();
     let organization = draft.caller.organization();
     let tasks = draft.tasks(&order.compartment).await?;
+    let Some(chain) = chain else {
+        return if tasks.iter().any(|task| task.id == order.id) {
+            Err(Failure::content(
+                offer.expression,
+                "business-rule",
+                "this order was referred before, and that has ended: make a new ServiceRequest to refer again",
+            ))
+        } else {
+            Ok(None)
+        };
+    };
     let own = tasks.into_iter().find(|task| {
         let may =
             state_of(task).and_then(|state| transition(kind_of(task)?, Some(state), Actor::Owner, Event::Forward));

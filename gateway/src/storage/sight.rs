@@ -76,7 +76,7 @@ macro_rules! of_viewer {
 macro_rules! level {
     () => {
         concat!(
-            "(CASE WHEN r.compartment = 'directory' THEN 1 \
+            "CAST(CASE WHEN r.compartment = 'directory' THEN 1 \
               WHEN NOT EXISTS (SELECT 1 FROM closure x WHERE x.compartment = r.compartment AND ",
             of_viewer!("x.grantee"),
             ") AND EXISTS (SELECT 1 FROM record c WHERE c.compartment = r.compartment AND c.custodian = v.organization) THEN 1 \
@@ -90,7 +90,7 @@ macro_rules! level {
             of_viewer!("s.grantee"),
             " AND (s.requires_consent = 0 OR ",
             permitted!(),
-            ")) THEN 2 ELSE 0 END)"
+            ")) THEN 2 ELSE 0 END AS BIGINT)"
         )
     };
 }
