@@ -189,7 +189,7 @@ pub(super) const KEYS: &[Key] = &[
         "requests_in_flight_max",
         Integer(1, 100_000),
         Value("512"),
-        "Requests worked on at once. One more is 503 with `Retry-After`.",
+        "Requests worked on at once. One more is 429 with `Retry-After`.",
     ),
     key(
         "limits",
@@ -217,7 +217,7 @@ pub(super) const KEYS: &[Key] = &[
         "write_queue_max",
         Integer(1, 1_000_000),
         Value("4096"),
-        "Writes that wait for a commit. One more is 503 with `Retry-After`.",
+        "Writes that wait for a commit. One more is 429 with `Retry-After`.",
     ),
     key(
         "referral",

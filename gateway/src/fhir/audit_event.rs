@@ -92,7 +92,7 @@ fn filter(exchange: &Exchange, pairs: &[(String, String)]) -> Result<(EventFilte
             return Err(refuse(name, "value", "must be without the character U+0000"));
         }
         match name.as_str() {
-            "patient" | "patient:Patient" | "entity" => {
+            "patient" | "patient:Patient" => {
                 let id = value.strip_prefix("Patient/").unwrap_or(value);
                 filter.compartment = Some(id.to_owned());
             }

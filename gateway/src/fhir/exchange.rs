@@ -4,8 +4,8 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Response, Uri, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
-use crate::access::{Caller, Draft};
 use crate::access::caller::Act;
+use crate::access::{Caller, Draft};
 use crate::app::App;
 use crate::audit::AuditEvent;
 use crate::error::{Failure, Issue};

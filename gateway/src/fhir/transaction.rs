@@ -64,16 +64,16 @@ async fn all_or_nothing(
     entries: &[Entry<'_>],
     key: Option<&RequestKey>,
 ) -> Result<Response<Body>, Failure> {
-    if let Some(key) = key
-        && let Some(kept) = remembered(exchange, caller, key).await?
-    {
-        return Ok(answer(StatusCode::OK, kept));
-    }
     for (n, entry) in entries.iter().enumerate() {
         let resource_type = exchange.served_at(&entry.resource_type, &entry.id).map_err(|failure| within(failure, n))?;
         caller.may(resource_type, interaction(entry))?;
     }
     for _ in 0..ATTEMPTS_MAX {
+        if let Some(key) = key
+            && let Some(kept) = remembered(exchange, caller, key).await?
+        {
+            return Ok(answer(StatusCode::OK, kept));
+        }
         let mut draft = Draft::new(&exchange.app, caller);
         let done = match decide_all(exchange, &mut draft, entries).await {
             Err(Failure::Conflict) => continue,
@@ -94,8 +94,7 @@ async fn all_or_nothing(
         match exchange.app.store.apply(draft.finish()).await {
             Ok(()) if has_later => return with_reads(exchange, caller, entries, &done).await,
             Ok(()) => return Ok(answer(StatusCode::OK, text)),
-            Err(StorageError::Moved) => {}
-            Err(StorageError::KeyUsed) if key.is_some() => return Err(Failure::Conflict),
+            Err(StorageError::Moved | StorageError::KeyUsed) => {}
             Err(error) => return Err(error.into()),
         }
     }

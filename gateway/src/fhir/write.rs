@@ -37,7 +37,7 @@ pub async fn create(
         draft.begin_record(&key.compartment);
     }
     if resource_type == "Task" && referral::place::is_offer(draft, &content.value) {
-        return referral::place::on_offer(draft, &key.compartment, &content.value).await;
+        return referral::place::on_offer(draft, &key.compartment, content).await;
     }
     let put = Put { key: key.clone(), content, previous: None, method: Method::Post, minimum: None };
     draft.put(permit, put);

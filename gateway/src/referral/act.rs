@@ -116,7 +116,10 @@ fn members<'v>(
 /// One of the room takes the Task: custody moves, the sender is released, the dossier opens.
 async fn pick_up(draft: &mut Draft<'_>, task: &ReferralTask, row: &Transition) -> Result<(), Failure> {
     let compartment = task.compartment.as_str();
-    let permit = permit_for_caller(draft, compartment).await?;
+    // Of a room that may not read the Consents: whatever they say, it is told no more than that there is none.
+    let permit = decide_for_caller(draft, compartment).await?.ok_or_else(|| {
+        Failure::refused(Reason::NoConsent.code(), Reason::NoConsent.sentence(), None).about(compartment)
+    })?;
     let organization = draft.caller.organization();
     let picked = ReferralTask { owner: Some(organization.clone()), ..task.clone() };
     let picked = step(draft, &picked, row, permit, &[]).await?;
@@ -143,17 +146,16 @@ fn passed_over(draft: &Draft<'_>, task: &ReferralTask, winner: &str) -> Vec<Stri
     others.filter(|other| other != winner && *other != task.requester).collect()
 }
 
-/// The Consents must permit the caller's organisation at this moment. A caller who may not read them is told no more than
-/// that there is no consent.
-async fn permit_for_caller(draft: &mut Draft<'_>, compartment: &str) -> Result<Permit, Failure> {
+/// The permit of the caller's organisation to have the record, at this moment.
+async fn decide_for_caller(draft: &mut Draft<'_>, compartment: &str) -> Result<Option<Permit>, Failure> {
     let consents = draft.consents(compartment).await?;
     let registry = &draft.caller.registry;
     let organization = registry.organization(draft.caller.organization_id());
     let decision = organization.map(|organization| decide_for(registry, organization, &consents, draft.caller.now_ms));
-    match decision {
-        Some(Decision::Permit(permit)) => Ok(permit),
-        _ => Err(Failure::refused(Reason::NoConsent.code(), Reason::NoConsent.sentence(), None).about(compartment)),
-    }
+    Ok(match decision {
+        Some(Decision::Permit(permit)) => Some(permit),
+        _ => None,
+    })
 }
 
 /// The record goes back to its sender, with sight: after a refusal, a cancellation, an expiry or a withdrawal.

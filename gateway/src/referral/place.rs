@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::rooms::{decide_for_room, kind, organizations};
-use super::step::{close, kind_of, notify, state_of, task_key, waiting_cause};
+use super::step::{changed, close, kind_of, notify, state_of, task_key, waiting_cause};
 use crate::access::Draft;
 use crate::access::caller::Act;
-use crate::access::draft::{Put, gateway_permit};
+use crate::access::draft::{Content, Put, gateway_permit};
 use crate::audit::AuditEvent;
 use crate::clock::format_instant;
 use crate::consent::Permit;
@@ -16,6 +16,7 @@ use crate::routing::task::{TaskFacts, offers_an_order, reference, room, shown, w
 use crate::routing::transitions::transition;
 use crate::routing::{Actor, Event, Kind, State};
 use crate::storage::write_set::{ReferralTask, ResourceKey, Sight};
+use mappings::r4::time::Moment;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
@@ -24,6 +25,8 @@ struct Offer {
     room: String,
     /// The element that names the target, for refusals.
     expression: &'static str,
+    /// The Task that the client wrote for it, if it wrote one: what it says is kept in the whole.
+    task: Option<Content>,
 }
 
 /// After a ServiceRequest was put: places it, if it is an active order with a registered target.
@@ -47,7 +50,9 @@ pub async fn on_order(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Fa
     }
     match (rooms.pop(), rooms.is_empty()) {
         (None, _) => Ok(()),
-        (Some(room), true) => offer(draft, key, &order, &Offer { room, expression: "ServiceRequest.performer" }).await,
+        (Some(room), true) => {
+            offer(draft, key, &order, Offer { room, expression: "ServiceRequest.performer", task: None }).await
+        }
         (Some(_), false) => Err(Failure::content(
             "ServiceRequest.performer",
             "business-rule",
@@ -62,12 +67,13 @@ pub fn is_offer(draft: &Draft<'_>, task: &Value) -> bool {
     offers_an_order(task) && owner.is_some_and(|owner| owner != draft.caller.organization())
 }
 
-/// A client creates an organisation Task: the order in its focus is placed with, or forwarded to, its owner. The gateway
-/// makes the Task; what it answers is its id.
+/// A client creates an organisation Task: the order in its focus is placed with, or forwarded to, its owner. Answers the
+/// Task's key.
 ///
 /// # Errors
 /// As [`on_order`].
-pub async fn on_offer(draft: &mut Draft<'_>, compartment: &str, task: &Value) -> Result<ResourceKey, Failure> {
+pub async fn on_offer(draft: &mut Draft<'_>, compartment: &str, sent: Content) -> Result<ResourceKey, Failure> {
+    let task = &sent.value;
     let owner = task.pointer("/owner/reference").and_then(Value::as_str).and_then(room).unwrap_or_default();
     known(draft, &owner, "Task.owner")?;
     let focus = task.pointer("/focus/reference").and_then(Value::as_str).unwrap_or_default();
@@ -81,7 +87,7 @@ pub async fn on_offer(draft: &mut Draft<'_>, compartment: &str, task: &Value) ->
         ));
     };
     let order = order.content.value;
-    offer(draft, &key, &order, &Offer { room: owner, expression: "Task.owner" }).await?;
+    offer(draft, &key, &order, Offer { room: owner, expression: "Task.owner", task: Some(sent) }).await?;
     let made = draft.set.tasks.iter().rev().find(|task| task.kind == Kind::Organization.code());
     made.map(|task| task_key(compartment, &task.id)).ok_or(Failure::Internal("an offer made no Task"))
 }
@@ -98,9 +104,10 @@ fn known(draft: &Draft<'_>, room: &str, expression: &str) -> Result<(), Failure>
     }
 }
 
-async fn offer(draft: &mut Draft<'_>, order: &ResourceKey, value: &Value, offer: &Offer) -> Result<(), Failure> {
+async fn offer(draft: &mut Draft<'_>, order: &ResourceKey, value: &Value, offer: Offer) -> Result<(), Failure> {
     let compartment = order.compartment.as_str();
-    let predecessor = forwarded_by(draft, order, offer).await?;
+    let room = offer.room.clone();
+    let predecessor = forwarded_by(draft, order, &offer).await?;
     let permit = match decide_for_room(draft, compartment, &offer.room).await? {
         Ok(permit) => permit,
         Err(reason) => {
@@ -111,7 +118,7 @@ async fn offer(draft: &mut Draft<'_>, order: &ResourceKey, value: &Value, offer:
     let made = make_tasks(draft, order, value, offer, predecessor.as_ref(), permit).await?;
     let sender = draft.caller.organization();
     close(draft, compartment, &sender, waiting_cause(&made.id));
-    close(draft, compartment, &offer.room, waiting_cause(&made.id));
+    close(draft, compartment, &room, waiting_cause(&made.id));
     let facts = draft.move_record(compartment).await?;
     facts.chain = Some(order.id.clone());
     facts.closures.push((sender, waiting_cause(&made.id)));
@@ -161,7 +168,7 @@ async fn make_tasks(
     draft: &mut Draft<'_>,
     order: &ResourceKey,
     value: &Value,
-    offer: &Offer,
+    offer: Offer,
     predecessor: Option<&ReferralTask>,
     permit: Permit,
 ) -> Result<ReferralTask, Failure> {
@@ -170,7 +177,7 @@ async fn make_tasks(
     let patient = draft.content(&patient).await?.map(|stored| stored.content.value).unwrap_or_default();
     let registry = &draft.caller.registry;
     let minimum = Minimum::of(&patient, value, &kind(registry, &offer.room), today(&draft.instant));
-    let expires_ms = draft.caller.now_ms + i64::from(draft.app.waiting_days_max) * DAY_MS;
+    let expires_ms = expires_ms(draft, offer.task.as_ref());
     let basis = permit.basis().code();
     let template = ReferralTask {
         compartment,
@@ -178,7 +185,7 @@ async fn make_tasks(
         kind: Kind::Referral.code().to_owned(),
         state: State::Requested.code().to_owned(),
         requester: draft.caller.organization(),
-        room: offer.room.clone(),
+        room: offer.room,
         owner: None,
         part_of: None,
         predecessor: None,
@@ -192,7 +199,7 @@ async fn make_tasks(
         super::step::step(draft, predecessor, row, gateway_permit(super::step::WORKFLOW_RULE), &[]).await?;
     } else {
         // The referral Task has the id of its order, as in the Belgian practice: whoever placed it knows where to look.
-        make(draft, &template, &minimum, gateway_permit(super::step::WORKFLOW_RULE));
+        make(draft, &template, &minimum, None, gateway_permit(super::step::WORKFLOW_RULE));
     }
     let organization_task = ReferralTask {
         id: AuditEvent::fresh_id(),
@@ -201,7 +208,7 @@ async fn make_tasks(
         predecessor: predecessor.map(|task| task.id.clone()),
         ..template
     };
-    make(draft, &organization_task, &minimum, permit);
+    make(draft, &organization_task, &minimum, offer.task, permit);
     let row = transition(Kind::Organization, None, Actor::Sender, Event::Place)
         .ok_or(Failure::Internal("the table has no row for placing"))?;
     notify(draft, &organization_task, row.notices);
@@ -210,7 +217,15 @@ async fn make_tasks(
     Ok(organization_task)
 }
 
-fn make(draft: &mut Draft<'_>, task: &ReferralTask, minimum: &Minimum, permit: Permit) {
+/// When the waiting ends: as the client's Task says, and no later than the configuration allows.
+fn expires_ms(draft: &Draft<'_>, task: Option<&Content>) -> i64 {
+    let latest_ms = draft.caller.now_ms + i64::from(draft.app.waiting_days_max) * DAY_MS;
+    let end = task.and_then(|task| task.value.pointer("/restriction/period/end")).and_then(Value::as_str);
+    let wanted_ms = end.and_then(Moment::parse).map_or(latest_ms, |moment| moment.high_ms);
+    wanted_ms.min(latest_ms)
+}
+
+fn make(draft: &mut Draft<'_>, task: &ReferralTask, minimum: &Minimum, sent: Option<Content>, permit: Permit) {
     let (patient, order) =
         (format!("Patient/{}", task.compartment), format!("ServiceRequest/{}", task.service_request));
     let (requester, part_of) = (reference(&task.requester), task.part_of.as_ref().map(|id| format!("Task/{id}")));
@@ -229,12 +244,29 @@ fn make(draft: &mut Draft<'_>, task: &ReferralTask, minimum: &Minimum, permit: P
     };
     let (whole, shown) = (whole(&facts, minimum), shown(&facts, minimum));
     let key = task_key(&task.compartment, &task.id);
-    draft.put(permit, Put::made(key.clone(), whole, Some(shown)));
+    let put = match sent {
+        Some(sent) => Put { content: completed(sent, &whole), ..Put::made(key.clone(), Value::Null, Some(shown)) },
+        None => Put::made(key.clone(), whole, Some(shown)),
+    };
+    draft.put(permit, put);
     draft.set.sights.push(Sight { key: key.clone(), grantee: task.requester.clone(), requires_consent: false });
     if task.part_of.is_some() {
         draft.set.sights.push(Sight { key, grantee: task.room.clone(), requires_consent: true });
     }
     draft.set.tasks.push(task.clone());
+}
+
+/// A client's Task, byte for byte, with the elements that are the gateway's.
+fn completed(sent: Content, whole: &Value) -> Content {
+    let mut members = vec![("partOf", &whole["partOf"]), ("requester", &whole["requester"])];
+    members.extend(
+        ["code", "authoredOn", "restriction", "input"]
+            .iter()
+            .filter(|name| sent.value.get(**name).is_none())
+            .map(|name| (*name, &whole[*name])),
+    );
+    let members: Vec<(&str, Value)> = members.into_iter().map(|(name, value)| (name, value.clone())).collect();
+    changed(sent, &members)
 }
 
 /// Year, month and day of an instant.

@@ -101,7 +101,7 @@ pub(super) async fn step(
 }
 
 /// The content with members replaced, in bytes and parsed form alike.
-fn changed(content: Content, changes: &[(&str, Value)]) -> Content {
+pub(super) fn changed(content: Content, changes: &[(&str, Value)]) -> Content {
     let Content { text, mut value } = content;
     let texts: Vec<String> = changes.iter().map(|(_, value)| value.to_string()).collect();
     let members: Vec<(&str, &str)> =
