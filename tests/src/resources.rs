@@ -100,6 +100,9 @@ pub fn observation(patient: &str) -> Value {
 
 /// A Bundle of this type (`transaction` or `batch`), each entry a method, a URL and perhaps a resource. A resource's
 /// `fullUrl` is the `urn:uuid:` in its `id`, if it has such a one.
+///
+/// # Panics
+/// A resource is no JSON object.
 pub fn bundle(kind: &str, entries: &[(&str, &str, Option<Value>)]) -> Value {
     let entries: Vec<Value> = entries
         .iter()

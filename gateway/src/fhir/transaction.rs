@@ -65,7 +65,8 @@ async fn all_or_nothing(
     key: Option<&RequestKey>,
 ) -> Result<Response<Body>, Failure> {
     for (n, entry) in entries.iter().enumerate() {
-        let resource_type = exchange.served_at(&entry.resource_type, &entry.id).map_err(|failure| within(failure, n))?;
+        let resource_type =
+            exchange.served_at(&entry.resource_type, &entry.id).map_err(|failure| within(failure, n))?;
         caller.may(resource_type, interaction(entry))?;
     }
     for _ in 0..ATTEMPTS_MAX {

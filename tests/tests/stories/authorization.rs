@@ -114,11 +114,10 @@ const fn expected(role: Role, route: Route, kind: Kind) -> Expected {
     let is_list = matches!(route, Route::TypeHistory | Route::Search | Route::SearchByForm);
     let is_bundle = matches!(route, Route::ReadInBatch | Route::ReadInTransaction);
     let is_write = matches!(route, Route::Create | Route::Update | Route::UpdateInTransaction | Route::Delete);
-    let sees = match (role, kind) {
-        (_, Kind::Directory) | (Role::Custodian, _) => true,
-        (Role::Permitted, Kind::Patient | Kind::OfRecord) => true,
-        _ => false,
-    };
+    let sees = matches!(
+        (role, kind),
+        (_, Kind::Directory) | (Role::Custodian, _) | (Role::Permitted, Kind::Patient | Kind::OfRecord)
+    );
     match (role, route, kind) {
         (Role::NoToken | Role::BadToken | Role::ExpiredToken, _, _) => NotAuthenticated,
         // An entry of a batch is refused on its own, and a transaction as a whole.
