@@ -22,7 +22,7 @@ pub async fn delete(exchange: Exchange, resource_type: String, id: String) -> Re
     let target = Target::new(Act::new("D", "delete"), &resource_type, &id);
     exchange
         .answer(target, async |exchange, caller| {
-            let resource_type = exchange.served(&resource_type)?;
+            let resource_type = exchange.instance(&resource_type, &id)?;
             caller.may(resource_type, Interaction::Delete)?;
             let if_match = if_match(exchange)?;
             let written = commit(exchange, caller, resource_type, &id, if_match).await?;

@@ -126,6 +126,17 @@ impl Exchange {
         type_name(resource_type).filter(|name| self.app.types.contains(name)).ok_or(Failure::NotFound)
     }
 
+    /// The type and id in a path, if the type is served and the id is one.
+    ///
+    /// # Errors
+    /// [`Failure::NotFound`].
+    pub fn instance(&self, resource_type: &str, id: &str) -> Result<&'static str, Failure> {
+        if !mappings::r4::primitive::is_id(id) {
+            return Err(Failure::NotFound);
+        }
+        self.served(resource_type)
+    }
+
     /// What the caller wants back from a write.
     pub fn prefer(&self) -> Prefer {
         let values = self.headers.get_all("prefer").into_iter().filter_map(|value| value.to_str().ok());
@@ -189,7 +200,8 @@ impl Exchange {
                 .map(|(_, value)| value.into_owned())
         });
         match format {
-            Some(format) => format == "json" || is_json(&format),
+            // A plus in an address reads as a space, and clients rarely escape it here.
+            Some(format) => format == "json" || is_json(&format.replace(' ', "+")),
             None => self.header("accept").is_none_or(|accept| {
                 accept.split(',').any(|range| is_json(range) || ["*/*", "application/*"].contains(&bare(range)))
             }),

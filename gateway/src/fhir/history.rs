@@ -22,14 +22,14 @@ pub async fn instance_history(exchange: Exchange, resource_type: String, id: Str
     let target = Target::new(act, &resource_type, &id);
     exchange
         .answer(target, async |exchange, caller| {
-            let resource_type = exchange.served(&resource_type)?;
+            let resource_type = exchange.instance(&resource_type, &id)?;
             caller.may(resource_type, Interaction::Read)?;
             let path = format!("{resource_type}/{id}/_history");
             let (pairs, page) = page(exchange, caller, &path)?;
             let store = &exchange.app.store;
             let found = store.instance_history(&caller.viewer(), resource_type, &id, page).await?;
             let versions = store.record(found, |touched| caller.shown(act, touched), Vec::new()).await?;
-            if versions.versions.is_empty() && page.before.is_none() {
+            if versions.versions.is_empty() {
                 return Err(Failure::NotFound);
             }
             Ok(json(StatusCode::OK, bundle(exchange, caller, &path, &pairs, &versions)))

@@ -23,7 +23,7 @@ pub async fn update(exchange: Exchange, resource_type: String, id: String, body:
     let target = Target::new(Act::new("U", "update"), &resource_type, &id);
     exchange
         .answer(target, async |exchange, caller| {
-            let resource_type = exchange.served(&resource_type)?;
+            let resource_type = exchange.instance(&resource_type, &id)?;
             caller.may(resource_type, Interaction::Update)?;
             let bytes = exchange.body(body).await?;
             let content = read_of_type(&bytes, resource_type, exchange.app.limits.nesting_max)?;
