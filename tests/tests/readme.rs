@@ -3,6 +3,7 @@
 //! A block marked ```` ```sh tested ```` is taken as it stands. A line `# → words` holds the output since the one before: a number
 //! comes first where the status is told, and is the last line; every other word is found in the output.
 
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
@@ -47,7 +48,7 @@ fn script(page: &str) -> String {
             is_tested = !is_tested && info == "sh tested";
         } else if is_tested && let Some(words) = line.strip_prefix(EXPECTED) {
             assert!(!words.contains('\''), "an expectation is quoted with '");
-            script.push_str(&format!("printf '\\n%s\\n' '{MARK}{words}'\n"));
+            let _ = writeln!(script, "printf '\\n%s\\n' '{MARK}{words}'");
         } else if is_tested {
             script.push_str(line);
             script.push('\n');
