@@ -79,7 +79,7 @@ pub enum Failure {
     PreconditionRequired,
     /// `If-Match` does not match, or another picked up first.
     PreconditionFailed,
-    /// Concurrent writes kept moving what this was decided on.
+    /// Others moved what this was decided on: it is decided again, and told only where that keeps happening.
     Conflict,
     /// The media type asked for is not served.
     NotAcceptable,

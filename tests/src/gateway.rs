@@ -236,10 +236,10 @@ fn http_client() -> reqwest::Client {
 
 /// Runs stories on each database: `sqlite::name` and `postgres::name`. A story is `async fn name(gateway: Gateway)`.
 ///
-/// `stories!(with Options::all_types(); a, b)` starts the gateway otherwise.
+/// `stories!(with small; a, b)` starts the gateway with the options of a function beside the stories.
 #[macro_export]
 macro_rules! stories {
-    (with $options:expr; $($name:ident),+ $(,)?) => {
+    (@on $options:expr; $($name:ident),+) => {
         mod sqlite {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -259,5 +259,6 @@ macro_rules! stories {
             )+
         }
     };
-    ($($name:ident),+ $(,)?) => { $crate::stories!(with $crate::gateway::Options::default(); $($name),+); };
+    (with $options:ident; $($name:ident),+ $(,)?) => { $crate::stories!(@on super::$options(); $($name),+); };
+    ($($name:ident),+ $(,)?) => { $crate::stories!(@on $crate::gateway::Options::default(); $($name),+); };
 }

@@ -89,6 +89,9 @@ fn filter(exchange: &Exchange, pairs: &[(String, String)]) -> Result<(EventFilte
     let mut filter = EventFilter { count: limits.search_count_default, ..EventFilter::default() };
     let (mut with_total, mut cursor) = (false, None);
     for (name, value) in pairs {
+        if value.contains('\0') {
+            return Err(refuse(name, "value", "must be without the character U+0000"));
+        }
         match name.as_str() {
             "patient" | "patient:Patient" => {
                 let id = value.strip_prefix("Patient/").unwrap_or(value);

@@ -71,7 +71,10 @@ pub async fn commit(
             return Ok(Written { body, ..existing(seen) });
         }
         let content = Content { text: content.text.clone(), value: content.value.clone() };
-        let placed = create_in(&mut draft, resource_type, AuditEvent::fresh_id(), content).await?;
+        let placed = match create_in(&mut draft, resource_type, AuditEvent::fresh_id(), content).await {
+            Err(Failure::Conflict) => continue,
+            placed => placed?,
+        };
         let written = written(&draft, &placed, StatusCode::CREATED)?;
         if let Some(key) = key {
             draft.set.idempotency = Some(key.kept(caller, &written));

@@ -22,7 +22,7 @@ pub async fn delete(exchange: Exchange, resource_type: String, id: String) -> Re
     let target = Target::new(Act::new("D", "delete"), &resource_type, &id);
     exchange
         .answer(target, async |exchange, caller| {
-            let resource_type = exchange.instance(&resource_type, &id)?;
+            let resource_type = exchange.served(&resource_type)?;
             caller.may(resource_type, Interaction::Delete)?;
             let if_match = if_match(exchange)?;
             let written = commit(exchange, caller, resource_type, &id, if_match).await?;
@@ -47,7 +47,10 @@ pub async fn commit(
 ) -> Result<Written, Failure> {
     for _ in 0..ATTEMPTS_MAX {
         let mut draft = Draft::new(&exchange.app, caller);
-        let key = delete_in(&mut draft, resource_type, id, if_match).await?;
+        let key = match delete_in(&mut draft, resource_type, id, if_match).await {
+            Err(Failure::Conflict) => continue,
+            key => key?,
+        };
         let written = written(&draft, &key, StatusCode::NO_CONTENT)?;
         match exchange.app.store.apply(draft.finish()).await {
             Ok(()) => return Ok(written),

@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::audit::AuditEvent;
 use crate::error::{Failure, Issue};
 use crate::search::parameters::type_name;
+use mappings::r4::primitive::is_id;
 
 /// The parts of a request that an interaction reads.
 #[derive(Debug)]
@@ -73,7 +74,8 @@ impl Exchange {
                 return failure.into_response();
             }
         };
-        match work(&self, &caller).await {
+        let worked = if is_address(&target.id) { work(&self, &caller).await } else { Err(Failure::NotFound) };
+        match worked {
             Ok(response) => response,
             Err(failure) => match self.record_refusal(&caller, &target, &failure).await {
                 Ok(()) => failure.into_response(),
@@ -89,7 +91,7 @@ impl Exchange {
     pub async fn record_refusal(&self, caller: &Caller, target: &Target, failure: &Failure) -> Result<(), Failure> {
         let Some(reason) = failure.audit_reason() else { return Ok(()) };
         let mut compartment = failure.compartment().map(str::to_owned);
-        if compartment.is_none() && !target.id.is_empty() && target.id.len() <= 64 {
+        if compartment.is_none() && is_id(&target.id) {
             let located = self.app.store.locate(&target.resource_type, &target.id).await?;
             compartment = located.map(|located| located.key.compartment);
         }
@@ -126,15 +128,12 @@ impl Exchange {
         type_name(resource_type).filter(|name| self.app.types.contains(name)).ok_or(Failure::NotFound)
     }
 
-    /// The type and id in a path, if the type is served and the id is one.
+    /// The type of an address within a Bundle, if it is served and the id, if there is one, has the form of one.
     ///
     /// # Errors
     /// [`Failure::NotFound`].
-    pub fn instance(&self, resource_type: &str, id: &str) -> Result<&'static str, Failure> {
-        if !mappings::r4::primitive::is_id(id) {
-            return Err(Failure::NotFound);
-        }
-        self.served(resource_type)
+    pub fn served_at(&self, resource_type: &str, id: &str) -> Result<&'static str, Failure> {
+        self.served(resource_type).and_then(|name| if is_address(id) { Ok(name) } else { Err(Failure::NotFound) })
     }
 
     /// What the caller wants back from a write.
@@ -212,8 +211,13 @@ impl Exchange {
 fn refusal(caller: &Caller, target: &Target, reason: &str, compartment: Option<&str>) -> AuditEvent {
     // What is written in a path is the client's text: only what has the form of a type or an id is kept.
     let resource_type = type_name(&target.resource_type).unwrap_or_default();
-    let is_id = mappings::r4::primitive::is_id(&target.id);
-    caller.refusal(target.act, reason, compartment, resource_type, if is_id { &target.id } else { "" })
+    let id = if is_id(&target.id) { &target.id } else { "" };
+    caller.refusal(target.act, reason, compartment, resource_type, id)
+}
+
+/// Nothing is kept under what has not the form of an id, and a database may not even take it as a question.
+fn is_address(id: &str) -> bool {
+    id.is_empty() || is_id(id)
 }
 
 fn bare(media_range: &str) -> &str {

@@ -22,7 +22,7 @@ pub async fn instance_history(exchange: Exchange, resource_type: String, id: Str
     let target = Target::new(act, &resource_type, &id);
     exchange
         .answer(target, async |exchange, caller| {
-            let resource_type = exchange.instance(&resource_type, &id)?;
+            let resource_type = exchange.served(&resource_type)?;
             caller.may(resource_type, Interaction::Read)?;
             let path = format!("{resource_type}/{id}/_history");
             let (pairs, page) = page(exchange, caller, &path)?;

@@ -21,7 +21,7 @@ pub async fn read(exchange: Exchange, resource_type: String, id: String) -> Resp
     let target = Target::new(act, &resource_type, &id);
     exchange
         .answer(target, async |exchange, caller| {
-            let resource_type = exchange.instance(&resource_type, &id)?;
+            let resource_type = exchange.served(&resource_type)?;
             caller.may(resource_type, Interaction::Read)?;
             if resource_type == "AuditEvent" {
                 return audit_event::read(exchange, caller, &id).await;
@@ -61,7 +61,7 @@ pub async fn vread(exchange: Exchange, resource_type: String, id: String, versio
     let target = Target::new(act, &resource_type, &id);
     exchange
         .answer(target, async |exchange, caller| {
-            let resource_type = exchange.instance(&resource_type, &id)?;
+            let resource_type = exchange.served(&resource_type)?;
             caller.may(resource_type, Interaction::Read)?;
             let version = VersionId::parse(&version).ok_or(Failure::NotFound)?;
             show(exchange, version_seen(exchange, caller, act, resource_type, &id, version).await?)

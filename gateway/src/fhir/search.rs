@@ -14,10 +14,12 @@ use super::exchange::{Exchange, Target};
 use crate::access::Caller;
 use crate::access::caller::Act;
 use crate::auth::Interaction;
+use crate::consent::PurposeSet;
 use crate::error::{Failure, Issue};
 use crate::search::query::{Query, QueryLimits, SearchError, SearchFault, TotalMode, parse};
 use crate::storage::resource::Seen;
 use crate::storage::search::Key;
+use crate::storage::sight::Viewer;
 
 /// The act of a search, for the trail.
 pub const SEARCH: Act = Act::new("E", "search-type");
@@ -107,7 +109,7 @@ pub fn own(caller: &Caller, resource_type: &str) -> crate::storage::resource::To
     }
 }
 
-/// The resources that a conditional interaction's criteria find for the caller, two at most: more than one is one too many.
+/// The resources that a conditional interaction's criteria find among what the caller holds, two at most: more than one is one too many.
 /// They are recorded like those of any search.
 ///
 /// # Errors
@@ -120,7 +122,9 @@ pub async fn matches_of(
 ) -> Result<Vec<Seen>, Failure> {
     let store = &exchange.app.store;
     let query = Query { count: 2, ..query.clone() };
-    let found = store.search(&caller.viewer(), resource_type, &query, None, false).await?;
+    // For no purpose no Consent permits anything: an identifier is an organisation's own, and never meets what another holds.
+    let viewer = Viewer { purpose: PurposeSet::NONE.bits(), ..caller.viewer() };
+    let found = store.search(&viewer, resource_type, &query, None, false).await?;
     let page = store.record(found, |touched| caller.shown(SEARCH, touched), Vec::new()).await?;
     Ok(page.matches)
 }

@@ -69,7 +69,8 @@ async fn all_or_nothing(
         return Err(Failure::content("Bundle.entry", "business-rule", details));
     }
     for (n, entry) in entries.iter().enumerate() {
-        let resource_type = exchange.served(&entry.resource_type).map_err(|failure| within(failure, n))?;
+        let resource_type =
+            exchange.served_at(&entry.resource_type, &entry.id).map_err(|failure| within(failure, n))?;
         caller.may(resource_type, interaction(entry))?;
     }
     for _ in 0..ATTEMPTS_MAX {
@@ -81,6 +82,7 @@ async fn all_or_nothing(
         let mut draft = Draft::new(&exchange.app, caller);
         let done = match decide_all(exchange, &mut draft, entries).await {
             Ok(done) => done,
+            Err((_, Failure::Conflict)) => continue,
             Err((n, failure)) => {
                 // The trail of the record concerned has to say so too, not only that of the whole Bundle.
                 let entry = &entries[n];
@@ -178,7 +180,7 @@ async fn decide(
     id: &str,
     addresses: &HashMap<String, String>,
 ) -> Result<(Done, Option<ResourceKey>), Failure> {
-    let resource_type = exchange.served(&entry.resource_type)?;
+    let resource_type = exchange.served_at(&entry.resource_type, &entry.id)?;
     let (key, status) = match entry.verb {
         Verb::Get => return Ok((Done::Later, None)),
         Verb::Delete => (write::delete(draft, resource_type, id, entry.if_match()?).await?, StatusCode::NO_CONTENT),
@@ -254,7 +256,7 @@ async fn read_entry(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>) -> 
 }
 
 async fn read_in_bundle(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>) -> Result<String, Failure> {
-    let resource_type = exchange.served(&entry.resource_type)?;
+    let resource_type = exchange.served_at(&entry.resource_type, &entry.id)?;
     caller.may(resource_type, interaction(entry))?;
     if entry.id.is_empty() {
         let pairs = search::pairs_of(&entry.query);
@@ -317,7 +319,7 @@ async fn one_by_one(
 }
 
 async fn write_alone(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>) -> Result<Written, Failure> {
-    let resource_type = exchange.served(&entry.resource_type)?;
+    let resource_type = exchange.served_at(&entry.resource_type, &entry.id)?;
     caller.may(resource_type, interaction(entry))?;
     if entry.verb == Verb::Delete {
         return delete::commit(exchange, caller, resource_type, &entry.id, entry.if_match()?).await;

@@ -23,7 +23,7 @@ pub async fn update(exchange: Exchange, resource_type: String, id: String, body:
     let target = Target::new(Act::new("U", "update"), &resource_type, &id);
     exchange
         .answer(target, async |exchange, caller| {
-            let resource_type = exchange.instance(&resource_type, &id)?;
+            let resource_type = exchange.served(&resource_type)?;
             caller.may(resource_type, Interaction::Update)?;
             let bytes = exchange.body(body).await?;
             let content = read_of_type(&bytes, resource_type, exchange.app.limits.nesting_max)?;
@@ -49,7 +49,10 @@ pub async fn commit(
     for _ in 0..ATTEMPTS_MAX {
         let mut draft = Draft::new(&exchange.app, caller);
         let content = Content { text: content.text.clone(), value: content.value.clone() };
-        let key = update_in(&mut draft, resource_type, id, content, if_match).await?;
+        let key = match update_in(&mut draft, resource_type, id, content, if_match).await {
+            Err(Failure::Conflict) => continue,
+            key => key?,
+        };
         let written = written(&draft, &key, StatusCode::OK)?;
         let keeps_sight = draft.holds(&key.compartment);
         let set = draft.finish();

@@ -41,7 +41,10 @@ async fn expire_one(app: &App, listed: &ReferralTask, now_ms: i64) -> Result<boo
     };
     let row = transition(Kind::Organization, Some(State::Requested), Actor::Gateway, Event::Expire)
         .ok_or(Failure::Internal("the table has no row for an expiry"))?;
-    give_back(&mut draft, &task, row).await?;
+    match give_back(&mut draft, &task, row).await {
+        Err(Failure::Conflict) => return Ok(false),
+        returned => returned?,
+    };
     match app.store.apply(draft.finish()).await {
         Ok(()) => Ok(true),
         Err(StorageError::Moved) => Ok(false),

@@ -44,7 +44,11 @@ pub(super) fn close(draft: &mut Draft<'_>, compartment: &str, grantee: &str, cau
     draft.set.closures.push(closure);
 }
 
-/// Moves a Task on an event of the gateway; the row must exist, or the table and the code disagree.
+/// Moves a Task on an event of the gateway.
+///
+/// # Errors
+/// [`Failure::Conflict`] where the Task is in a state in which this cannot follow: others moved it between two reads of this
+/// draft, and it is decided again.
 pub(super) async fn gateway_step(
     draft: &mut Draft<'_>,
     task: &ReferralTask,
@@ -52,7 +56,7 @@ pub(super) async fn gateway_step(
 ) -> Result<ReferralTask, Failure> {
     let row = state_of(task)
         .and_then(|state| transition(kind_of(task)?, Some(state), Actor::Gateway, event))
-        .ok_or(Failure::Internal("a referral's Task is in a state that the table does not know"))?;
+        .ok_or(Failure::Conflict)?;
     step(draft, task, row, workflow_permit(), &[]).await
 }
 
