@@ -167,6 +167,7 @@ impl Failure {
             Self::BadRequest(_) => Some("request"),
             Self::Conflict => Some("conflict"),
             Self::TooLarge(_) => Some("too-costly"),
+            Self::MethodNotAllowed => Some("not-supported"),
             _ => None,
         }
     }

@@ -3,6 +3,7 @@
 //! A block marked ```` ```sh tested ```` is taken as it stands. A line `# → words` holds the output since the one before: a number
 //! comes first where the status is told, and is the last line; every other word is found in the output.
 
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
@@ -15,19 +16,27 @@ const MARK: &str = "@@ the page expects: ";
 /// A sandbox that ends with the test.
 struct Sandbox {
     process: Child,
+    _directory: tempfile::TempDir,
     root: String,
 }
 
 impl Sandbox {
     fn start() -> Self {
         let mut command = wellgate();
-        command.args(["sandbox", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::null());
+        // It is killed, so it cannot clean up behind itself.
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        command.args(["sandbox", "--listen", "127.0.0.1:0", "--data"]).arg(directory.path());
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().expect("the program can be run");
         let output = process.stdout.take().expect("its output is a pipe");
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line).expect("it says where it listens");
         let root = line.trim_end().rsplit(' ').next().and_then(|url| url.strip_suffix("/sandbox"));
-        Self { process, root: root.expect("the line ends with the address of /sandbox").to_owned() }
+        Self {
+            process,
+            _directory: directory,
+            root: root.expect("the line ends with the address of /sandbox").to_owned(),
+        }
     }
 }
 
@@ -47,7 +56,7 @@ fn script(page: &str) -> String {
             is_tested = !is_tested && info == "sh tested";
         } else if is_tested && let Some(words) = line.strip_prefix(EXPECTED) {
             assert!(!words.contains('\''), "an expectation is quoted with '");
-            script.push_str(&format!("printf '\\n%s\\n' '{MARK}{words}'\n"));
+            let _ = writeln!(script, "printf '\\n%s\\n' '{MARK}{words}'");
         } else if is_tested {
             script.push_str(line);
             script.push('\n');

@@ -186,6 +186,13 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "limits",
+        "answer_bytes_max",
+        Integer(65_536, 1_073_741_824),
+        Value("20971520"),
+        "Longest answer, in bytes. A page ends earlier and links to the next; a batch answers 413 for the entries beyond.",
+    ),
+    key(
+        "limits",
         "requests_in_flight_max",
         Integer(1, 100_000),
         Value("512"),

@@ -84,7 +84,7 @@ pub(super) async fn closed(
     done["output"] = json!([{"type": {"text": "feedback"}, "valueString": "Traject afgerond, geen opvolging nodig."}]);
     let version = picked.value["meta"]["versionId"].as_str().unwrap_or_default().to_owned();
     let ask = Ask::put(LEIE, waiting.path(), &done).if_match(&version).saying("status: completed, output: feedback");
-    client.show(ask, 200, |_| "no body: the centre sees nothing of it any more".to_owned()).await?;
+    client.show(ask, 200, |_| "no body: the centre has lost sight of the record".to_owned()).await?;
     client.show(Ask::get(LEIE, format!("/{}", placed.patient)), 404, refusal).await?;
     for (party, task) in [(EDPBW, placed.task()), (*winner, waiting.path().trim_start_matches('/').to_owned())] {
         let feedback = client.show(Ask::get(party, format!("/Communication?part-of={task}")), 200, payload).await?;

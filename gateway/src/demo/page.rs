@@ -75,9 +75,9 @@ pub(super) fn go_on(root: &str, patient: &str) {
     println!(
         "\nThe sandbox stays up; go on with it yourself:\n\n\
          TOKEN=$(curl -s {root}/sandbox/token -d client_id=edpbw-noord-ehr | cut -d '\"' -f 4)\n\
-         curl -s -H \"Authorization: Bearer $TOKEN\" {root}/fhir/{patient}\n\
-         curl -s -H \"Authorization: Bearer $TOKEN\" '{root}/fhir/AuditEvent?patient={patient}&outcome=8'\n\
-         curl -s {root}/sandbox     # every organisation with its client\n\n\
+         curl -s -w '\\n' -H \"Authorization: Bearer $TOKEN\" {root}/fhir/{patient}\n\
+         curl -s -w '\\n' -H \"Authorization: Bearer $TOKEN\" '{root}/fhir/AuditEvent?patient={patient}&outcome=8'\n\
+         curl -s -w '\\n' {root}/sandbox     # every organisation with its client\n\n\
          Ctrl-C stops it."
     );
 }

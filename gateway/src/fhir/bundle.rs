@@ -65,6 +65,16 @@ impl Bundle {
         self.entry(&members);
     }
 
+    /// Bytes so far.
+    pub fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Whether it has no entry yet.
+    pub fn is_empty(&self) -> bool {
+        self.entries == 0
+    }
+
     /// The Bundle as text.
     pub fn finish(mut self) -> String {
         self.text.push_str(if self.entries == 0 { "}" } else { "]}" });

@@ -199,7 +199,8 @@ impl Exchange {
                 .map(|(_, value)| value.into_owned())
         });
         match format {
-            Some(format) => format == "json" || is_json(&format),
+            // A plus in an address reads as a space, and clients rarely escape it here.
+            Some(format) => format == "json" || is_json(&format.replace(' ', "+")),
             None => self.header("accept").is_none_or(|accept| {
                 accept.split(',').any(|range| is_json(range) || ["*/*", "application/*"].contains(&bare(range)))
             }),

@@ -29,7 +29,7 @@ pub async fn instance_history(exchange: Exchange, resource_type: String, id: Str
             let store = &exchange.app.store;
             let found = store.instance_history(&caller.viewer(), resource_type, &id, page).await?;
             let versions = store.record(found, |touched| caller.shown(act, touched), Vec::new()).await?;
-            if versions.versions.is_empty() && page.before.is_none() {
+            if versions.versions.is_empty() {
                 return Err(Failure::NotFound);
             }
             Ok(json(StatusCode::OK, bundle(exchange, caller, &path, &pairs, &versions)))

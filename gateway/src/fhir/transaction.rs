@@ -28,7 +28,6 @@ use crate::storage::write_set::ResourceKey;
 use mappings::json::spans::replace_references;
 
 const TRANSACTION: Act = Act::new("E", "transaction");
-const BATCH: Act = Act::new("E", "batch");
 
 /// `POST [base]`
 pub async fn transaction(exchange: Exchange, body: Body) -> Response<Body> {
@@ -42,6 +41,7 @@ pub async fn transaction(exchange: Exchange, body: Body) -> Response<Body> {
             match content.value.get("type").and_then(Value::as_str) {
                 Some("transaction") => {
                     structure(&content.value, "")?;
+                    let entries = entries.into_iter().collect::<Result<Vec<_>, _>>()?;
                     let key = key_of(exchange, &["POST"], &bytes)?;
                     all_or_nothing(exchange, caller, &entries, key.as_ref()).await
                 }
@@ -64,6 +64,10 @@ async fn all_or_nothing(
     entries: &[Entry<'_>],
     key: Option<&RequestKey>,
 ) -> Result<Response<Body>, Failure> {
+    if key.is_some() && entries.iter().any(|entry| entry.verb == Verb::Get) {
+        let details = "what is remembered under a key holds no bodies: read in a request of its own";
+        return Err(Failure::content("Bundle.entry", "business-rule", details));
+    }
     for (n, entry) in entries.iter().enumerate() {
         let resource_type =
             exchange.served_at(&entry.resource_type, &entry.id).map_err(|failure| within(failure, n))?;
@@ -77,8 +81,15 @@ async fn all_or_nothing(
         }
         let mut draft = Draft::new(&exchange.app, caller);
         let done = match decide_all(exchange, &mut draft, entries).await {
-            Err(Failure::Conflict) => continue,
-            done => done?,
+            Ok(done) => done,
+            Err((_, Failure::Conflict)) => continue,
+            Err((n, failure)) => {
+                // The trail of the record concerned has to say so too, not only that of the whole Bundle.
+                let entry = &entries[n];
+                let target = Target::new(act(entry), &entry.resource_type, &entry.id);
+                exchange.record_refusal(caller, &target, &failure).await?;
+                return Err(failure);
+            }
         };
         let mut bundle = Bundle::new("transaction-response", None, &[]);
         let has_later = done.iter().any(|done| matches!(done, Done::Later));
@@ -87,9 +98,9 @@ async fn all_or_nothing(
                 bundle.entry(&response_members(exchange.base(), written));
             }
         }
-        // What is kept under a key has statuses and locations only; a reading entry is asked anew by the client.
+        // What is kept under a key has statuses and locations only.
         let text = bundle.finish();
-        if let Some(key) = key.filter(|_| !has_later) {
+        if let Some(key) = key {
             draft.set.idempotency = Some(key.remember(caller, text.clone()));
         }
         match exchange.app.store.apply(draft.finish()).await {
@@ -104,22 +115,36 @@ async fn all_or_nothing(
 
 /// Decides every entry in one draft: deletions, then what begins records and consents, then the rest, then orders and Tasks,
 /// which rest on all of it.
-async fn decide_all(exchange: &Exchange, draft: &mut Draft<'_>, entries: &[Entry<'_>]) -> Result<Vec<Done>, Failure> {
+async fn decide_all(
+    exchange: &Exchange,
+    draft: &mut Draft<'_>,
+    entries: &[Entry<'_>],
+) -> Result<Vec<Done>, (usize, Failure)> {
     let mut order: Vec<usize> = (0..entries.len()).collect();
     order.sort_by_key(|n| entries[*n].stage());
     let mut done: Vec<Option<Done>> = entries.iter().map(|_| None).collect();
     // References between entries: what each fullUrl becomes.
     let mut addresses: HashMap<String, String> = HashMap::new();
     let mut ids: Vec<String> = Vec::with_capacity(entries.len());
+    let mut conditions: Vec<String> = Vec::new();
     for (n, entry) in entries.iter().enumerate() {
         let id = if entry.id.is_empty() { AuditEvent::fresh_id() } else { entry.id.clone() };
         let mut address = format!("{}/{id}", entry.resource_type);
         if let Some(text) = &entry.if_none_exist
             && let Some(resource_type) = crate::search::parameters::type_name(&entry.resource_type)
         {
-            let condition = search::condition(exchange, resource_type, text).map_err(|failure| within(failure, n))?;
+            let condition =
+                search::condition(exchange, resource_type, text).map_err(|failure| (n, within(failure, n)))?;
+            if conditions.contains(&condition.1) {
+                let details = "two entries have the same condition: send one of them";
+                return Err((
+                    n,
+                    Failure::content(format!("Bundle.entry[{n}].request.ifNoneExist"), "invariant", details),
+                ));
+            }
+            conditions.push(condition.1.clone());
             if let Some(seen) =
-                exists(exchange, draft, resource_type, &condition).await.map_err(|failure| within(failure, n))?
+                exists(exchange, draft, resource_type, &condition).await.map_err(|failure| (n, within(failure, n)))?
             {
                 address = format!("{}/{}", seen.key.resource_type, seen.key.id);
                 done[n] = Some(Done::Written(create::existing(seen)));
@@ -134,11 +159,11 @@ async fn decide_all(exchange: &Exchange, draft: &mut Draft<'_>, entries: &[Entry
     for n in order {
         if done[n].is_none() {
             let one = decide(exchange, draft, &entries[n], &ids[n], &addresses).await;
-            let (one, key) = one.map_err(|failure| within(failure, n))?;
+            let (one, key) = one.map_err(|failure| (n, within(failure, n)))?;
             if let Some(key) = key {
                 if seen.contains(&key) {
                     let details = "two entries of a transaction write the same resource";
-                    return Err(Failure::content(format!("Bundle.entry[{n}]"), "invariant", details));
+                    return Err((n, Failure::content(format!("Bundle.entry[{n}]"), "invariant", details)));
                 }
                 seen.push(key);
             }
@@ -247,22 +272,43 @@ async fn read_in_bundle(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>)
 }
 
 async fn failed_entry(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>, failure: Failure) -> String {
-    let target = Target::new(BATCH, &entry.resource_type, &entry.id);
+    let target = Target::new(act(entry), &entry.resource_type, &entry.id);
     let failure = match exchange.record_refusal(caller, &target, &failure).await {
         Ok(()) => failure,
         Err(unrecorded) => unrecorded,
     };
+    failed_members(&failure)
+}
+
+fn failed_members(failure: &Failure) -> String {
     let status = failure.status();
     let status = format!("{} {}", status.as_u16(), status.canonical_reason().unwrap_or_default());
     format!("\"response\":{{\"status\":{},\"outcome\":{}}}", json!(status), failure.outcome())
 }
 
-async fn one_by_one(exchange: &Exchange, caller: &Caller, entries: &[Entry<'_>]) -> Result<Response<Body>, Failure> {
+fn act(entry: &Entry<'_>) -> Act {
+    match entry.verb {
+        Verb::Get => Act::new("R", "read"),
+        Verb::Post => Act::new("C", "create"),
+        Verb::Put => Act::new("U", "update"),
+        Verb::Delete => Act::new("D", "delete"),
+    }
+}
+
+async fn one_by_one(
+    exchange: &Exchange,
+    caller: &Caller,
+    entries: &[Result<Entry<'_>, Failure>],
+) -> Result<Response<Body>, Failure> {
     let mut bundle = Bundle::new("batch-response", None, &[]);
     for (n, entry) in entries.iter().enumerate() {
-        let members = match entry.verb {
-            Verb::Get => read_entry(exchange, caller, entry).await,
-            _ => match write_alone(exchange, caller, entry).await {
+        let members = match entry {
+            Err(failure) => failed_members(failure),
+            Ok(_) if bundle.len() > exchange.app.limits.answer_bytes_max => failed_members(&Failure::TooLarge(
+                "the answer is too long: ask for the rest in another batch".to_owned(),
+            )),
+            Ok(entry) if entry.verb == Verb::Get => read_entry(exchange, caller, entry).await,
+            Ok(entry) => match write_alone(exchange, caller, entry).await {
                 Ok(written) => response_members(exchange.base(), &written),
                 Err(failure) => failed_entry(exchange, caller, entry, within(failure, n)).await,
             },

@@ -6,9 +6,8 @@ use serde_json::Value;
 
 use super::close::send_feedback;
 use super::rooms::{decide_for, is_of_room, organizations};
-use super::step::{WORKFLOW_RULE, close, gateway_step, kind_of, state_of, step, waiting_cause};
+use super::step::{close, gateway_step, kind_of, state_of, step, waiting_cause, workflow_permit};
 use crate::access::Draft;
-use crate::access::draft::gateway_permit;
 use crate::consent::{Decision, Permit, Reason, Request, decide};
 use crate::error::Failure;
 use crate::routing::transitions::{by_status, legal};
@@ -17,6 +16,8 @@ use crate::storage::write_set::{ReferralTask, Sight};
 
 /// What an owner may write beside the status.
 const OWNER_MEMBERS: &[&str] = &["statusReason", "businessStatus", "output", "note"];
+/// What the room and the sender may write beside the status: why. It is kept in the whole, and not in what is shown before.
+const OTHER_MEMBERS: &[&str] = &["statusReason"];
 /// What says nothing about the workflow and is not compared.
 const IGNORED_MEMBERS: &[&str] = &["resourceType", "id", "meta", "text", "status", "lastModified"];
 
@@ -31,7 +32,9 @@ pub fn parts(draft: &Draft<'_>, task: &ReferralTask) -> Vec<Actor> {
     if task.owner.as_deref() == Some(&*organization) {
         actors.push(Actor::Owner);
     }
-    if task.owner.is_none() && task.part_of.is_some() && is_of_room(caller, &task.room) {
+    // Whoever placed it into a pool of its own does not pick it up there: it would be released from its own record.
+    let is_sender = task.requester == organization;
+    if !is_sender && task.owner.is_none() && task.part_of.is_some() && is_of_room(caller, &task.room) {
         actors.push(Actor::Room);
     }
     actors
@@ -72,7 +75,7 @@ pub async fn on_task(draft: &mut Draft<'_>, task: &ReferralTask, seen: &Value, s
             Ok(())
         }
         Event::Complete | Event::Fail => end(draft, task, row, &members, sent).await,
-        _ => step(draft, task, row, gateway_permit(WORKFLOW_RULE), &members).await.map(|_| ()),
+        _ => step(draft, task, row, workflow_permit(), &members).await.map(|_| ()),
     }
 }
 
@@ -96,7 +99,7 @@ fn members<'v>(
     sent: &'v Value,
     organization: &str,
 ) -> Result<Vec<(&'v str, Value)>, Failure> {
-    let own: &[&str] = if actor == Actor::Owner { OWNER_MEMBERS } else { &[] };
+    let own = if actor == Actor::Owner { OWNER_MEMBERS } else { OTHER_MEMBERS };
     let mut members = Vec::new();
     for (name, value) in sent.as_object().into_iter().flatten() {
         let is_claimed = name == "owner"
@@ -166,7 +169,7 @@ pub(super) async fn give_back(
 ) -> Result<ReferralTask, Failure> {
     debug_assert_eq!(row.custody, Custody::Returns, "only such a row gives back");
     let compartment = task.compartment.as_str();
-    let returned = step(draft, task, row, gateway_permit(WORKFLOW_RULE), &[]).await?;
+    let returned = step(draft, task, row, workflow_permit(), &[]).await?;
     draft.set.lifted_causes.push((compartment.to_owned(), waiting_cause(&task.id)));
     let ends_chain = task.predecessor.is_none();
     let facts = draft.move_record(compartment).await?;
@@ -187,7 +190,7 @@ async fn end(
     sent: &Value,
 ) -> Result<(), Failure> {
     let compartment = task.compartment.as_str();
-    let ended = step(draft, task, row, gateway_permit(WORKFLOW_RULE), members).await?;
+    let ended = step(draft, task, row, workflow_permit(), members).await?;
     if row.event == Event::Complete {
         send_feedback(draft, &ended, sent).await?;
     }

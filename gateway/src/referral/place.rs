@@ -3,19 +3,19 @@
 use serde_json::Value;
 
 use super::rooms::{decide_for_room, kind, organizations};
-use super::step::{changed, close, kind_of, notify, state_of, task_key, waiting_cause};
+use super::step::{changed, close, kind_of, notify, state_of, task_key, waiting_cause, workflow_permit};
 use crate::access::Draft;
 use crate::access::caller::Act;
-use crate::access::draft::{Content, Put, gateway_permit};
+use crate::access::draft::{Content, Put};
 use crate::audit::AuditEvent;
 use crate::clock::format_instant;
-use crate::consent::Permit;
+use crate::consent::{ActorReference, Permit};
 use crate::error::Failure;
 use crate::routing::minimum::Minimum;
-use crate::routing::task::{TaskFacts, offers_an_order, reference, room, shown, whole};
+use crate::routing::task::{TaskFacts, reference, room, shown, whole};
 use crate::routing::transitions::transition;
 use crate::routing::{Actor, Event, Kind, State};
-use crate::storage::write_set::{ReferralTask, ResourceKey, Sight};
+use crate::storage::write_set::{Precondition, ReferralTask, ResourceKey, Sight};
 use mappings::r4::time::Moment;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -25,8 +25,8 @@ struct Offer {
     room: String,
     /// The element that names the target, for refusals.
     expression: &'static str,
-    /// The Task that the client wrote for it, if it wrote one: what it says is kept in the whole.
-    task: Option<Content>,
+    /// The Task that the client wrote for it, if it wrote one, under the id it gets: what it says is kept in the whole.
+    task: Option<(String, Content)>,
 }
 
 /// After a ServiceRequest was put: places it, if it is an active order with a registered target.
@@ -42,7 +42,7 @@ pub async fn on_order(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Fa
     }
     let mut rooms = Vec::new();
     for (n, performer) in order.get("performer").and_then(Value::as_array).into_iter().flatten().enumerate() {
-        let target = performer.get("reference").and_then(Value::as_str).and_then(room);
+        let target = room_of(draft, performer);
         if let Some(target) = target.filter(|target| *target != draft.caller.organization()) {
             known(draft, &target, &format!("ServiceRequest.performer[{n}]"))?;
             rooms.push(target);
@@ -63,8 +63,11 @@ pub async fn on_order(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Fa
 
 /// Whether a Task that a client creates offers an order to somebody else.
 pub fn is_offer(draft: &Draft<'_>, task: &Value) -> bool {
-    let owner = task.pointer("/owner/reference").and_then(Value::as_str).and_then(room);
-    offers_an_order(task) && owner.is_some_and(|owner| owner != draft.caller.organization())
+    let focus = task.pointer("/focus/reference").and_then(Value::as_str).unwrap_or_default();
+    let owner = task.get("owner").and_then(|owner| room_of(draft, owner));
+    task.get("status").and_then(Value::as_str) == Some("requested")
+        && draft.local(focus).starts_with("ServiceRequest/")
+        && owner.is_some_and(|owner| owner != draft.caller.organization())
 }
 
 /// A client creates an organisation Task: the order in its focus is placed with, or forwarded to, its owner. Answers the
@@ -72,13 +75,12 @@ pub fn is_offer(draft: &Draft<'_>, task: &Value) -> bool {
 ///
 /// # Errors
 /// As [`on_order`].
-pub async fn on_offer(draft: &mut Draft<'_>, compartment: &str, sent: Content) -> Result<ResourceKey, Failure> {
-    let task = &sent.value;
-    let owner = task.pointer("/owner/reference").and_then(Value::as_str).and_then(room).unwrap_or_default();
+pub async fn on_offer(draft: &mut Draft<'_>, task_key: ResourceKey, sent: Content) -> Result<ResourceKey, Failure> {
+    let owner = sent.value.get("owner").and_then(|owner| room_of(draft, owner)).unwrap_or_default();
     known(draft, &owner, "Task.owner")?;
-    let focus = task.pointer("/focus/reference").and_then(Value::as_str).unwrap_or_default();
-    let id = focus.strip_prefix("ServiceRequest/").unwrap_or_default();
-    let key = ResourceKey { compartment: compartment.to_owned(), resource_type: "ServiceRequest", id: id.to_owned() };
+    let focus = sent.value.pointer("/focus/reference").and_then(Value::as_str).unwrap_or_default();
+    let id = draft.local(focus).strip_prefix("ServiceRequest/").unwrap_or_default().to_owned();
+    let key = ResourceKey { compartment: task_key.compartment.clone(), resource_type: "ServiceRequest", id };
     let Some(order) = draft.content(&key).await? else {
         return Err(Failure::content(
             "Task.focus",
@@ -86,10 +88,28 @@ pub async fn on_offer(draft: &mut Draft<'_>, compartment: &str, sent: Content) -
             "this ServiceRequest does not resolve in the Task's record",
         ));
     };
+    if let Some(version) = order.previous {
+        // The offer rests on the order as it is: one that is revoked or deleted at this moment is not placed.
+        draft.set.preconditions.push(Precondition::Version { key: key.clone(), version });
+    }
     let order = order.content.value;
-    offer(draft, &key, &order, Offer { room: owner, expression: "Task.owner", task: Some(sent) }).await?;
-    let made = draft.set.tasks.iter().rev().find(|task| task.kind == Kind::Organization.code());
-    made.map(|task| task_key(compartment, &task.id)).ok_or(Failure::Internal("an offer made no Task"))
+    if order.get("status").and_then(Value::as_str) != Some("active") {
+        return Err(Failure::content("Task.focus", "business-rule", "only an active ServiceRequest is referred"));
+    }
+    let task = Some((task_key.id.clone(), sent));
+    offer(draft, &key, &order, Offer { room: owner, expression: "Task.owner", task }).await?;
+    Ok(task_key)
+}
+
+/// The room that a reference names: by its address, relative or whole, or by a registered identifier of an organisation.
+fn room_of(draft: &Draft<'_>, reference: &Value) -> Option<String> {
+    if let Some(literal) = reference.get("reference").and_then(Value::as_str) {
+        return room(draft.local(literal));
+    }
+    let text = |name: &str| reference.pointer(&format!("/identifier/{name}")).and_then(Value::as_str);
+    let actor = ActorReference::Identifier { system: text("system")?, value: text("value")? };
+    let grantee = draft.caller.registry.grantee(&actor)?;
+    grantee.as_str().starts_with("organization/").then(|| grantee.to_string())
 }
 
 fn known(draft: &Draft<'_>, room: &str, expression: &str) -> Result<(), Failure> {
@@ -108,7 +128,7 @@ async fn offer(draft: &mut Draft<'_>, order: &ResourceKey, value: &Value, offer:
     let compartment = order.compartment.as_str();
     let room = offer.room.clone();
     let predecessor = forwarded_by(draft, order, &offer).await?;
-    let permit = match decide_for_room(draft, compartment, &offer.room).await? {
+    let permit = match decide_for_room(draft, compartment, &offer.room, &draft.caller.organization()).await? {
         Ok(permit) => permit,
         Err(reason) => {
             let expression = Some(offer.expression.to_owned());
@@ -177,7 +197,8 @@ async fn make_tasks(
     let patient = draft.content(&patient).await?.map(|stored| stored.content.value).unwrap_or_default();
     let registry = &draft.caller.registry;
     let minimum = Minimum::of(&patient, value, &kind(registry, &offer.room), today(&draft.instant));
-    let expires_ms = expires_ms(draft, offer.task.as_ref());
+    let (task_id, sent) = offer.task.map_or_else(|| (AuditEvent::fresh_id(), None), |(id, sent)| (id, Some(sent)));
+    let expires_ms = expires_ms(draft, sent.as_ref());
     let basis = permit.basis().code();
     let template = ReferralTask {
         compartment,
@@ -196,19 +217,19 @@ async fn make_tasks(
         let row = state_of(predecessor)
             .and_then(|state| transition(Kind::Organization, Some(state), Actor::Owner, Event::Forward))
             .ok_or(Failure::Internal("a Task that may be forwarded has no such row"))?;
-        super::step::step(draft, predecessor, row, gateway_permit(super::step::WORKFLOW_RULE), &[]).await?;
+        super::step::step(draft, predecessor, row, workflow_permit(), &[]).await?;
     } else {
         // The referral Task has the id of its order, as in the Belgian practice: whoever placed it knows where to look.
-        make(draft, &template, &minimum, None, gateway_permit(super::step::WORKFLOW_RULE));
+        make(draft, &template, &minimum, None, workflow_permit());
     }
     let organization_task = ReferralTask {
-        id: AuditEvent::fresh_id(),
+        id: task_id,
         kind: Kind::Organization.code().to_owned(),
         part_of: Some(order.id.clone()),
         predecessor: predecessor.map(|task| task.id.clone()),
         ..template
     };
-    make(draft, &organization_task, &minimum, offer.task, permit);
+    make(draft, &organization_task, &minimum, sent, permit);
     let row = transition(Kind::Organization, None, Actor::Sender, Event::Place)
         .ok_or(Failure::Internal("the table has no row for placing"))?;
     notify(draft, &organization_task, row.notices);

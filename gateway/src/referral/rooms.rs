@@ -54,7 +54,7 @@ pub(super) fn decide_for(
 }
 
 /// Decides whether a room may be offered the record: at least one organisation behind it must be permitted, and only those
-/// who are will see that something waits.
+/// who are will see that something waits. `sender` is `organization/<id>`.
 ///
 /// # Errors
 /// The database is away. The inner error is the reason that says most.
@@ -62,11 +62,14 @@ pub(super) async fn decide_for_room(
     draft: &mut Draft<'_>,
     compartment: &str,
     room: &str,
+    sender: &str,
 ) -> Result<Result<Permit, Reason>, Failure> {
     let consents = draft.consents(compartment).await?;
     let registry = &draft.caller.registry;
     let mut reason = Reason::NoConsent;
-    for organization in organizations(registry, room).unwrap_or_default() {
+    let behind = organizations(registry, room).unwrap_or_default();
+    // A sender that is of the pool itself is not asked: it holds the record.
+    for organization in behind.into_iter().filter(|other| sender != format!("organization/{}", other.id)) {
         match decide_for(registry, organization, &consents, draft.caller.now_ms) {
             Decision::Permit(permit) => return Ok(Ok(permit)),
             Decision::Deny(other) => reason = reason.min(other),

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use crate::access::Draft;
 use crate::access::caller::Act;
-use crate::access::draft::{Content, Put, gateway_permit};
+use crate::access::draft::{Content, Put};
 use crate::audit::AuditEvent;
-use crate::consent::Permit;
+use crate::consent::{LawRule, Permit, Standing, without_consent};
 use crate::error::Failure;
 use crate::routing::task::reference;
 use crate::routing::transitions::transition;
@@ -15,7 +15,13 @@ use crate::storage::write_set::{Closure, Method, NewDelivery, ReferralTask, Reso
 use mappings::json::spans::set_members;
 
 /// The rule under which the gateway moves a Task along.
-pub(super) const WORKFLOW_RULE: &str = "referral-workflow";
+const WORKFLOW_RULE: &str = "referral-workflow";
+
+/// The permit of what the gateway itself does because the table says so.
+pub(super) fn workflow_permit() -> Permit {
+    without_consent(Standing::Law { rule: LawRule(WORKFLOW_RULE) })
+        .unwrap_or_else(|| unreachable!("a named rule needs no consent"))
+}
 
 /// The key of a referral's Task.
 pub(super) fn task_key(compartment: &str, id: &str) -> ResourceKey {
@@ -51,7 +57,7 @@ pub(super) async fn gateway_step(
     let row = state_of(task)
         .and_then(|state| transition(kind_of(task)?, Some(state), Actor::Gateway, event))
         .ok_or(Failure::Conflict)?;
-    step(draft, task, row, gateway_permit(WORKFLOW_RULE), &[]).await
+    step(draft, task, row, workflow_permit(), &[]).await
 }
 
 /// The Task's kind as the table knows it.
