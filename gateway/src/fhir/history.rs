@@ -72,9 +72,9 @@ fn page(exchange: &Exchange, caller: &Caller, path: &str) -> Result<(Vec<(String
             }
             "_cursor" => {
                 let place = exchange.app.cursor_key.open(&caller.bound_to(&name), value);
-                let version = place.as_deref().and_then(VersionId::parse);
-                page.before =
-                    Some(version.ok_or_else(|| refuse("value", "this page does not belong to this history"))?);
+                let before = place.as_deref().and_then(|place| place.split_once('/'));
+                let before = before.and_then(|(version, id)| Some((VersionId::parse(version)?, id.to_owned())));
+                page.before = Some(before.ok_or_else(|| refuse("value", "this page does not belong to this history"))?);
             }
             "_format" | "_pretty" => {}
             _ => return Err(refuse("not-supported", "is not served for a history")),
@@ -85,8 +85,10 @@ fn page(exchange: &Exchange, caller: &Caller, path: &str) -> Result<(Vec<(String
 
 fn bundle(exchange: &Exchange, caller: &Caller, path: &str, pairs: &[(String, String)], page: &Versions) -> String {
     let last = page.versions.last().filter(|_| page.more);
-    let next = last
-        .map(|seen| exchange.app.cursor_key.seal(&caller.bound_to(&name_of(path, pairs)), &seen.version.to_string()));
+    let next = last.map(|seen| {
+        let place = format!("{}/{}", seen.version, seen.key.id);
+        exchange.app.cursor_key.seal(&caller.bound_to(&name_of(path, pairs)), &place)
+    });
     let mut bundle = Bundle::new("history", None, &links(exchange, path, pairs, next.as_deref()));
     for seen in &page.versions {
         bundle.version(exchange.base(), seen);

@@ -25,10 +25,10 @@ fn versions(which: &str) -> String {
 }
 
 /// Where a page of a history ends, for the next to go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryPage {
-    /// Versions before this one, newest first; none for the first page.
-    pub before: Option<VersionId>,
+    /// Versions before this one of this resource, newest first; none for the first page. Two resources may have the same.
+    pub before: Option<(VersionId, String)>,
     /// Versions of a page.
     pub count: u32,
 }
@@ -88,7 +88,7 @@ impl Store {
             let query = bind_viewer!(sqlx::query(AssertSqlSafe(sql)), viewer)
                 .bind(resource_type)
                 .bind(id)
-                .bind(page.before.map_or(i64::MAX, |version| version.0))
+                .bind(page.before.as_ref().map_or(i64::MAX, |(version, _)| version.0))
                 .bind(i64::from(page.count) + 1);
             let rows = query.fetch_all(pool).await?;
             let more = rows.len() > usize::try_from(page.count).unwrap_or(usize::MAX);
@@ -109,13 +109,14 @@ impl Store {
         page: HistoryPage,
     ) -> Result<Unrecorded<Versions>, StorageError> {
         let sql = format!(
-            "{} WHERE version_id < $7 ORDER BY version_id DESC, id DESC LIMIT $8",
+            "{} WHERE (version_id < $7 OR (version_id = $7 AND id < $8)) ORDER BY version_id DESC, id DESC LIMIT $9",
             versions("r.resource_type = $6")
         );
         read!(&self.database, |pool| {
             let query = bind_viewer!(sqlx::query(AssertSqlSafe(sql)), viewer)
                 .bind(resource_type)
-                .bind(page.before.map_or(i64::MAX, |version| version.0))
+                .bind(page.before.as_ref().map_or(i64::MAX, |(version, _)| version.0))
+                .bind(page.before.as_ref().map_or("", |(_, id)| id))
                 .bind(i64::from(page.count) + 1);
             let rows = query.fetch_all(pool).await?;
             let more = rows.len() > usize::try_from(page.count).unwrap_or(usize::MAX);
