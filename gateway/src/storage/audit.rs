@@ -3,8 +3,8 @@
 use sqlx::{AssertSqlSafe, Row};
 
 use super::resource::{Shows, Touched, Unrecorded};
-use super::sight::{Level, VIEWER, Viewer, bind_viewer};
-use super::{Store, StorageError, read, write};
+use super::sight::{Level, VIEWER, Viewer, bind_viewer, of_viewer};
+use super::{StorageError, Store, read, write};
 use crate::audit::event::StoredEvent;
 
 impl Shows for Vec<StoredEvent> {
@@ -45,15 +45,21 @@ pub struct EventFilter {
 }
 
 /// A trail is read by the record's custodian, where no closure shuts it out: who looked for whom is itself a disclosure.
-const SEEN: &str = "EXISTS (SELECT 1 FROM record c WHERE c.compartment = a.compartment AND c.custodian = v.organization) \
-     AND NOT EXISTS (SELECT 1 FROM closure x WHERE x.compartment = a.compartment AND x.grantee = v.organization)";
+const SEEN: &str = concat!(
+    "EXISTS (SELECT 1 FROM record c WHERE c.compartment = a.compartment AND c.custodian = v.organization) \
+     AND NOT EXISTS (SELECT 1 FROM closure x WHERE x.compartment = a.compartment AND ",
+    of_viewer!("x.grantee"),
+    ")"
+);
 
 fn matching(filter: &EventFilter) -> String {
     let mut sql = format!(" FROM v CROSS JOIN audit_event a WHERE {SEEN}");
     if filter.compartment.is_some() {
         sql.push_str(" AND a.compartment = $6");
     } else {
-        sql.push_str(" AND $6 = '' AND a.compartment IN (SELECT c.compartment FROM record c WHERE c.custodian = v.organization)");
+        sql.push_str(
+            " AND $6 = '' AND a.compartment IN (SELECT c.compartment FROM record c WHERE c.custodian = v.organization)",
+        );
     }
     sql.push_str(if filter.id.is_some() { " AND a.id = $7" } else { " AND $7 = ''" });
     sql.push_str(" AND a.recorded_ms >= $8 AND a.recorded_ms < $9");

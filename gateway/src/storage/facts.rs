@@ -3,7 +3,7 @@
 use sqlx::Row;
 
 use super::write_set::{ReferralTask, ResourceKey, VersionId};
-use super::{Store, StorageError, read};
+use super::{StorageError, Store, read};
 use crate::search::parameters::type_name;
 
 /// A record: who holds it and what closes it.
@@ -38,7 +38,8 @@ pub struct Located {
     pub minimum: Option<String>,
 }
 
-const LOCATED: &str = "SELECT compartment, resource_type, id, version_id, author, deleted, body, minimum FROM resource ";
+const LOCATED: &str =
+    "SELECT compartment, resource_type, id, version_id, author, deleted, body, minimum FROM resource ";
 const TASK: &str = "SELECT compartment, id, kind, state, requester, room, owner, part_of, predecessor, service_request, \
                     expires_ms FROM referral_task ";
 
@@ -157,12 +158,14 @@ impl Store {
         })
     }
 
-    /// Tasks whose waiting is over at `now_ms`, at most `limit`.
+    /// Tasks whose waiting is over at `now_ms`, the longest waiting first, at most `limit`.
     ///
     /// # Errors
     /// [`StorageError`].
     pub async fn expired_tasks(&self, now_ms: i64, limit: i64) -> Result<Vec<ReferralTask>, StorageError> {
-        let sql = format!("{TASK} WHERE state = 'requested' AND kind = 'organization' AND expires_ms <= $1 LIMIT $2");
+        let sql = format!(
+            "{TASK} WHERE state = 'requested' AND kind = 'organization' AND expires_ms <= $1 ORDER BY expires_ms, id LIMIT $2"
+        );
         let sql = sqlx::AssertSqlSafe(sql);
         read!(&self.database, |pool| {
             let rows = sqlx::query(sql).bind(now_ms).bind(limit).fetch_all(pool).await?;

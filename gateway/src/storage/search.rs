@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::resource::{Seen, Shows, Touched, Unrecorded};
-use super::sight::{LEVEL, VIEWER, Viewer, bind_viewer};
-use super::{Store, StorageError, read};
+use super::sight::{LEVEL, VIEWER, Viewer, bind_viewer, has_minimum};
+use super::{StorageError, Store, read};
 use crate::search::parameters::SearchType;
 use crate::search::query::{Comparison, Criterion, DateCondition, Query, Sort, SortKey, Token, TokenSystem, Values};
 
@@ -97,9 +97,10 @@ impl Store {
             let count = usize::try_from(query.count).unwrap_or(usize::MAX);
             let more = rows.len() > count;
             rows.truncate(count);
-            let next = rows.last().filter(|_| more).map(|row| {
-                keys.iter().enumerate().map(|(n, key)| key_of(row, n, key)).collect()
-            });
+            let next = rows
+                .last()
+                .filter(|_| more)
+                .map(|row| keys.iter().enumerate().map(|(n, key)| key_of(row, n, key)).collect());
             Ok(Unrecorded::new(Page { matches: rows.iter().filter_map(Seen::from_row).collect(), next, total }))
         })
     }
@@ -186,13 +187,15 @@ fn visible(statement: &mut Statement, resource_type: &'static str, query: &Query
         let _ = write!(inner, " AND r.id IN ({list})");
     }
     for alternatives in &query.last_updated {
-        let any: Vec<String> =
-            alternatives.iter().map(|date| date_sql(statement, date, "r.last_updated_ms", "r.last_updated_ms")).collect();
+        let any: Vec<String> = alternatives
+            .iter()
+            .map(|date| date_sql(statement, date, "r.last_updated_ms", "r.last_updated_ms"))
+            .collect();
         let _ = write!(inner, " AND ({})", any.join(" OR "));
     }
     let mut outer = "s.level > 0".to_owned();
-    // Only these types have a minimum: what of the whole is not in it must not be found by it.
-    let has_minimum = matches!(resource_type, "Task" | "Communication");
+    // What of the whole is not in the minimum must not be found by it.
+    let has_minimum = has_minimum(resource_type);
     for criterion in &query.criteria {
         let condition = criterion_sql(statement, criterion);
         let found = format!("FROM search_index i WHERE i.resource_type = {resource_type_bound} AND {condition}");
