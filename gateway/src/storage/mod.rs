@@ -26,7 +26,7 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, PgPool, SqlSafeStr, SqlitePool};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgPool, Row as _, SqlSafeStr, SqlitePool};
 
 use self::reader::Reader;
 use self::writer::Writer;
@@ -111,9 +111,21 @@ pub enum OpenError {
     /// A sandbox was to be opened on a database that no sandbox made.
     #[error("this database was not made by a sandbox: a sandbox does not touch it")]
     NotASandbox,
-    /// A migration failed, or the schema is newer than this program.
+    /// A later version of the program was here before.
+    #[error("this database was brought to migration {0} by a newer version of wellgate: run that version")]
+    Newer(i64),
+    /// A migration failed.
     #[error("the schema could not be brought up to date: {0}")]
-    Migration(#[from] MigrateError),
+    Migration(#[source] MigrateError),
+}
+
+impl From<MigrateError> for OpenError {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::VersionMissing(version) => Self::Newer(version),
+            error => Self::Migration(error),
+        }
+    }
 }
 
 /// How to open a store.
@@ -162,11 +174,9 @@ impl Store {
     /// # Errors
     /// [`OpenError::NotASandbox`]: nothing was changed then, not even the schema.
     pub async fn open_sandbox(settings: &StoreSettings) -> Result<Self, OpenError> {
-        let database = Database::connect(settings).await?;
-        if !database.is_sandbox_or_empty().await {
+        if !is_sandbox_or_empty(settings).await? {
             return Err(OpenError::NotASandbox);
         }
-        drop(database);
         let store = Self::open(settings).await?;
         store.put_setting(SANDBOX, "yes").await.map_err(|_| OpenError::NotASandbox)?;
         Ok(store)
@@ -198,7 +208,7 @@ impl Database {
     async fn connect(settings: &StoreSettings) -> Result<Self, OpenError> {
         if settings.url.starts_with("sqlite:") {
             Self::connect_sqlite(settings).await
-        } else if settings.url.starts_with("postgres:") || settings.url.starts_with("postgresql:") {
+        } else if is_postgres(&settings.url) {
             Self::connect_postgres(settings).await
         } else {
             Err(OpenError::Url)
@@ -234,29 +244,17 @@ impl Database {
         Ok(Self::Postgres { pool })
     }
 
-    async fn is_sandbox_or_empty(&self) -> bool {
-        let mark = "SELECT value FROM setting WHERE name = $1";
-        let marked = read!(self, |pool| sqlx::query(mark).bind(SANDBOX).fetch_optional(pool).await.map(|row| row.is_some()));
-        match marked {
-            Ok(is_marked) => is_marked,
-            // No such table: empty, unless the history of migrations says otherwise.
-            Err(sqlx::Error::Database(_)) => {
-                let history = "SELECT COUNT(*) FROM _sqlx_migrations";
-                read!(self, |pool| sqlx::query(history).fetch_one(pool).await.is_err())
-            }
-            Err(_) => false,
-        }
-    }
-
     async fn migrate(&self) -> Result<(), OpenError> {
         match self {
             Self::Sqlite { writer, .. } => {
                 let adapted = MIGRATIONS.iter().cloned().map(|mut migration| {
-                    let text = migration.sql.as_str().replace("/*SQLITE WITHOUT ROWID */", "WITHOUT ROWID");
+                    // A type whose name has "int" in it, as "point" does, is a number's to SQLite: "007" would become 7.
+                    let text = migration.sql.as_str().replace("code_point_text", "TEXT");
+                    let text = text.replace("/*SQLITE WITHOUT ROWID */", "WITHOUT ROWID");
                     migration.sql = AssertSqlSafe(text).into_sql_str();
                     migration
                 });
-                Migrator::with_migrations(adapted.collect()).run(writer).await?;
+                migrate_sqlite(&Migrator::with_migrations(adapted.collect()), writer).await?;
             }
             Self::Postgres { pool } => {
                 sqlx::query(CODE_POINT_TEXT).execute(pool).await?;
@@ -265,6 +263,65 @@ impl Database {
         }
         Ok(())
     }
+}
+
+/// `SQLite` has no lock that lasts over migrations: of two programs that start at once one fails, and then finds all done.
+async fn migrate_sqlite(migrator: &Migrator, writer: &SqlitePool) -> Result<(), MigrateError> {
+    const TRIES_MAX: usize = 40;
+    for _ in 1..TRIES_MAX {
+        match migrator.run(writer).await {
+            Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) => {}
+            settled => return settled,
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    migrator.run(writer).await
+}
+
+/// Runs a task of the store until it ends by itself. A fault of ours fails what it was about, not everything after.
+fn keep_running<T>(task: impl Fn() -> T + Send + 'static)
+where
+    T: Future<Output = ()> + Send + 'static,
+{
+    tokio::spawn(async move {
+        while let Err(error) = tokio::spawn(task()).await {
+            if error.is_cancelled() {
+                return;
+            }
+            tracing::error!("a task of the storage failed and was started again");
+        }
+    });
+}
+
+/// Looks with a connection of its own that only reads: to open a file as a store does would change it already.
+async fn is_sandbox_or_empty(settings: &StoreSettings) -> Result<bool, OpenError> {
+    let mark = "SELECT value FROM setting WHERE name = $1";
+    if settings.url.starts_with("sqlite:") {
+        let options = SqliteConnectOptions::from_str(&settings.url)?;
+        if !options.get_filename().exists() {
+            return Ok(true);
+        }
+        let mut connection = options.read_only(true).connect().await?;
+        let tables = sqlx::query("SELECT COUNT(*) FROM sqlite_master").fetch_one(&mut connection).await?;
+        // A table that is not there or looks otherwise is another program's.
+        let marked = sqlx::query(mark).bind(SANDBOX).fetch_optional(&mut connection).await;
+        connection.close().await?;
+        return Ok(tables.get::<i64, _>(0) == 0 || matches!(marked, Ok(Some(_))));
+    }
+    if !is_postgres(&settings.url) {
+        return Err(OpenError::Url);
+    }
+    let mut connection = PgConnectOptions::from_str(&settings.url)?.connect().await?;
+    let tables = "SELECT COUNT(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                  WHERE n.nspname = ANY (current_schemas(false)) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')";
+    let tables = sqlx::query(tables).fetch_one(&mut connection).await?;
+    let marked = sqlx::query(mark).bind(SANDBOX).fetch_optional(&mut connection).await;
+    connection.close().await?;
+    Ok(tables.get::<i64, _>(0) == 0 || matches!(marked, Ok(Some(_))))
+}
+
+fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres:") || url.starts_with("postgresql:")
 }
 
 /// Whatever is sorted or searched compares by code point on both databases: prefix ranges and cursors depend on it.

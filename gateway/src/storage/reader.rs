@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use super::resource::Seen;
 use super::rows::{Cell, Rows, integers, json, texts};
 use super::sight::{LEVEL, Viewer};
-use super::{Database, StorageError};
+use super::{Database, StorageError, keep_running};
 
 /// Questions that one statement takes at most.
 const GROUP_MAX: usize = 64;
@@ -46,7 +46,8 @@ impl Reader {
             Database::Postgres { .. } => postgres_text().into(),
         };
         for _ in 0..READERS {
-            tokio::spawn(run(database.clone(), Arc::clone(&sql), Arc::clone(&questions)));
+            let (database, sql, questions) = (database.clone(), Arc::clone(&sql), Arc::clone(&questions));
+            keep_running(move || run(database.clone(), Arc::clone(&sql), Arc::clone(&questions)));
         }
         Self { queue }
     }
@@ -137,7 +138,10 @@ fn text(questions: &str) -> String {
 async fn ask_sqlite(pool: &SqlitePool, sql: &str, asked: &Rows) -> Result<Vec<(usize, Seen)>, sqlx::Error> {
     let query = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).bind(json(asked)?);
     let rows = query.fetch_all(pool).await?;
-    Ok(rows.iter().filter_map(|row| Some((usize::try_from(row.get::<i64, _>(0)).ok()?, Seen::from_row(row)?))).collect())
+    Ok(rows
+        .iter()
+        .filter_map(|row| Some((usize::try_from(row.get::<i64, _>(0)).ok()?, Seen::from_row(row)?)))
+        .collect())
 }
 
 async fn ask_postgres(pool: &PgPool, sql: &str, asked: &Rows) -> Result<Vec<(usize, Seen)>, sqlx::Error> {
@@ -150,5 +154,8 @@ async fn ask_postgres(pool: &PgPool, sql: &str, asked: &Rows) -> Result<Vec<(usi
         .bind(texts(asked, 5))
         .bind(texts(asked, 6));
     let rows = query.fetch_all(pool).await?;
-    Ok(rows.iter().filter_map(|row| Some((usize::try_from(row.get::<i64, _>(0)).ok()?, Seen::from_row(row)?))).collect())
+    Ok(rows
+        .iter()
+        .filter_map(|row| Some((usize::try_from(row.get::<i64, _>(0)).ok()?, Seen::from_row(row)?)))
+        .collect())
 }
