@@ -30,6 +30,6 @@ pub fn project() -> PathBuf {
 
 /// A variable of this process, if it is set and not empty.
 #[expect(clippy::disallowed_methods, reason = "tests have no configuration, and take their few settings from here")]
-fn variable(name: &str) -> Option<String> {
+pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
