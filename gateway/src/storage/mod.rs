@@ -26,13 +26,14 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgPool, Row as _, SqlSafeStr, SqlitePool};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgPool, SqlSafeStr, SqlitePool};
 
 use self::reader::Reader;
 use self::writer::Writer;
 
-/// The setting that marks the database of a sandbox.
-const SANDBOX: &str = "sandbox";
+/// The mark of a sandbox's database: a table of its own, made before all others, so that a sandbox which is killed while it
+/// makes them finds itself again.
+const SANDBOX_MARK: &str = "sandbox_mark";
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
@@ -162,7 +163,10 @@ impl Store {
     /// # Errors
     /// [`OpenError`] where the URL, the database or a migration fails.
     pub async fn open(settings: &StoreSettings) -> Result<Self, OpenError> {
-        let database = Database::connect(settings).await?;
+        Self::start(Database::connect(settings).await?, settings).await
+    }
+
+    async fn start(database: Database, settings: &StoreSettings) -> Result<Self, OpenError> {
         database.migrate().await?;
         let writer = Writer::start(&database, settings.writers, settings.write_queue_max);
         let reader = Reader::start(&database);
@@ -177,9 +181,10 @@ impl Store {
         if !is_sandbox_or_empty(settings).await? {
             return Err(OpenError::NotASandbox);
         }
-        let store = Self::open(settings).await?;
-        store.put_setting(SANDBOX, "yes").await.map_err(|_| OpenError::NotASandbox)?;
-        Ok(store)
+        let database = Database::connect(settings).await?;
+        let mark = format!("CREATE TABLE IF NOT EXISTS {SANDBOX_MARK} (made_ms BIGINT)");
+        write!(&database, |pool| sqlx::query(AssertSqlSafe(mark)).execute(pool).await.map(|_| ()))?;
+        Self::start(database, settings).await
     }
 
     /// Asks the database a question: readiness, not liveness.
@@ -293,31 +298,29 @@ where
     });
 }
 
-/// Looks with a connection of its own that only reads: to open a file as a store does would change it already.
+/// Looks with a connection of its own: to open a file as a store does would change it already. It may write all the same, or it
+/// could not roll back what a killed process left half done.
 async fn is_sandbox_or_empty(settings: &StoreSettings) -> Result<bool, OpenError> {
-    let mark = "SELECT value FROM setting WHERE name = $1";
-    if settings.url.starts_with("sqlite:") {
+    let names: Vec<String> = if settings.url.starts_with("sqlite:") {
         let options = SqliteConnectOptions::from_str(&settings.url)?;
         if !options.get_filename().exists() {
             return Ok(true);
         }
-        let mut connection = options.read_only(true).connect().await?;
-        let tables = sqlx::query("SELECT COUNT(*) FROM sqlite_master").fetch_one(&mut connection).await?;
-        // A table that is not there or looks otherwise is another program's.
-        let marked = sqlx::query(mark).bind(SANDBOX).fetch_optional(&mut connection).await;
+        let mut connection = options.connect().await?;
+        let names = sqlx::query_scalar("SELECT name FROM sqlite_master").fetch_all(&mut connection).await?;
         connection.close().await?;
-        return Ok(tables.get::<i64, _>(0) == 0 || matches!(marked, Ok(Some(_))));
-    }
-    if !is_postgres(&settings.url) {
+        names
+    } else if is_postgres(&settings.url) {
+        let mut connection = PgConnectOptions::from_str(&settings.url)?.connect().await?;
+        let sql = "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                   WHERE n.nspname = ANY (current_schemas(false))";
+        let names = sqlx::query_scalar(sql).fetch_all(&mut connection).await?;
+        connection.close().await?;
+        names
+    } else {
         return Err(OpenError::Url);
-    }
-    let mut connection = PgConnectOptions::from_str(&settings.url)?.connect().await?;
-    let tables = "SELECT COUNT(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-                  WHERE n.nspname = ANY (current_schemas(false)) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')";
-    let tables = sqlx::query(tables).fetch_one(&mut connection).await?;
-    let marked = sqlx::query(mark).bind(SANDBOX).fetch_optional(&mut connection).await;
-    connection.close().await?;
-    Ok(tables.get::<i64, _>(0) == 0 || matches!(marked, Ok(Some(_))))
+    };
+    Ok(names.is_empty() || names.iter().any(|name| name == SANDBOX_MARK))
 }
 
 fn is_postgres(url: &str) -> bool {

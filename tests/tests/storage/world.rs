@@ -1,6 +1,7 @@
 //! What these tests build their stores from.
 
 use std::str::FromStr as _;
+use std::time::Duration;
 
 use gateway::access::draft::gateway_permit;
 use gateway::audit::{AuditEvent, Outcome};
@@ -58,7 +59,8 @@ pub(crate) async fn ask(url: &str, sql: &str) -> String {
     if !url.starts_with("sqlite:") {
         return wellgate_tests::postgres::query(url, sql);
     }
-    let options = SqliteConnectOptions::from_str(url).expect("a URL of the tests").read_only(true);
+    let options =
+        SqliteConnectOptions::from_str(url).expect("a URL of the tests").busy_timeout(Duration::from_secs(10));
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.expect("the file is there");
     let sql = sqlx::AssertSqlSafe(sql.to_owned());
     let text = sqlx::query_scalar::<_, Option<String>>(sql).fetch_one(&pool).await.expect("the statement is right");
