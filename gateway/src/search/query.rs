@@ -209,6 +209,9 @@ impl Query {
     ) -> Result<(), SearchFault> {
         let (name, modifier) = key.split_once(':').map_or((key, None), |(name, modifier)| (name, Some(modifier)));
         refuse_unsupported(name, modifier)?;
+        if value.contains('\0') {
+            return Err(SearchFault::Value("text without the character U+0000"));
+        }
         let alternatives = values::alternatives(value, limits.values_max)?;
         match name {
             "_id" | "_lastUpdated" if modifier.is_some() => Err(SearchFault::Modifier),

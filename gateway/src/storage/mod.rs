@@ -283,6 +283,12 @@ async fn migrate_sqlite(migrator: &Migrator, writer: &SqlitePool) -> Result<(), 
     migrator.run(writer).await
 }
 
+/// Whether an error may come from one of a group (a key used at the same moment by another replica, a deadlock, a text that
+/// cannot be stored), so that the others are tried without it.
+fn is_about_one(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(_))
+}
+
 /// Runs a task of the store until it ends by itself. A fault of ours fails what it was about, not everything after.
 fn keep_running<T>(task: impl Fn() -> T + Send + 'static)
 where
