@@ -1,6 +1,6 @@
 //! Whether a write set may still be written: what it was decided on, compared under lock with what is there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::{AssertSqlSafe, PgConnection, Row, SqliteConnection};
 
@@ -14,7 +14,7 @@ pub(super) struct Ground {
     epochs: HashMap<String, i64>,
     versions: HashMap<ResourceKey, i64>,
     guards: HashMap<String, i64>,
-    keys: HashMap<(String, String), ()>,
+    keys: HashSet<(String, String)>,
 }
 
 /// What a batch asks of the ground, in the fixed order in which rows are locked.
@@ -76,9 +76,14 @@ impl Ground {
             };
         }
         ask!(asked.epochs, EPOCHS, one, |row| ground.epochs.insert(row.get(0), row.get(1)));
-        ask!(asked.versions, VERSIONS, three, |row| ground.keep_version(row.get(0), row.get(1), row.get(2), row.get(3)));
+        ask!(asked.versions, VERSIONS, three, |row| ground.keep_version(
+            row.get(0),
+            &row.get::<String, _>(1),
+            row.get(2),
+            row.get(3)
+        ));
         ask!(asked.guards, GUARDS, one, |row| ground.guards.insert(row.get(0), row.get(1)));
-        ask!(asked.keys, KEYS, two, |row| ground.keys.insert((row.get(0), row.get(1)), ()));
+        ask!(asked.keys, KEYS, two, |row| ground.keys.insert((row.get(0), row.get(1))));
         Ok(ground)
     }
 
@@ -88,7 +93,8 @@ impl Ground {
         let mut ground = Self::default();
         if !asked.epochs.is_empty() {
             let sql = format!("{EPOCHS}(SELECT UNNEST($1::text[])) ORDER BY compartment FOR NO KEY UPDATE");
-            let rows = sqlx::query(AssertSqlSafe(sql)).bind(texts(&asked.epochs, 0)).fetch_all(&mut *connection).await?;
+            let rows =
+                sqlx::query(AssertSqlSafe(sql)).bind(texts(&asked.epochs, 0)).fetch_all(&mut *connection).await?;
             ground.epochs.extend(rows.iter().map(|row| (row.get(0), row.get(1))));
         }
         if !asked.versions.is_empty() {
@@ -101,7 +107,7 @@ impl Ground {
                 .bind(texts(&asked.versions, 1))
                 .bind(texts(&asked.versions, 2));
             for row in query.fetch_all(&mut *connection).await? {
-                ground.keep_version(row.get(0), row.get(1), row.get(2), row.get(3));
+                ground.keep_version(row.get(0), &row.get::<String, _>(1), row.get(2), row.get(3));
             }
         }
         if !asked.guards.is_empty() {
@@ -110,20 +116,21 @@ impl Ground {
                        ON CONFLICT (name) DO NOTHING";
             sqlx::query(sql).bind(texts(&asked.guards, 0)).execute(&mut *connection).await?;
             let sql = format!("{GUARDS}(SELECT UNNEST($1::text[])) ORDER BY name FOR NO KEY UPDATE");
-            let rows = sqlx::query(AssertSqlSafe(sql)).bind(texts(&asked.guards, 0)).fetch_all(&mut *connection).await?;
+            let rows =
+                sqlx::query(AssertSqlSafe(sql)).bind(texts(&asked.guards, 0)).fetch_all(&mut *connection).await?;
             ground.guards.extend(rows.iter().map(|row| (row.get(0), row.get(1))));
         }
         if !asked.keys.is_empty() {
             let sql = format!("{KEYS}(SELECT * FROM UNNEST($1::text[], $2::text[]))");
             let query = sqlx::query(AssertSqlSafe(sql)).bind(texts(&asked.keys, 0)).bind(texts(&asked.keys, 1));
             let rows = query.fetch_all(&mut *connection).await?;
-            ground.keys.extend(rows.iter().map(|row| ((row.get(0), row.get(1)), ())));
+            ground.keys.extend(rows.iter().map(|row| (row.get(0), row.get(1))));
         }
         Ok(ground)
     }
 
-    fn keep_version(&mut self, compartment: String, resource_type: String, id: String, version: i64) {
-        let known = crate::search::parameters::type_name(&resource_type);
+    fn keep_version(&mut self, compartment: String, resource_type: &str, id: String, version: i64) {
+        let known = crate::search::parameters::type_name(resource_type);
         if let Some(resource_type) = known {
             self.versions.insert(ResourceKey { compartment, resource_type, id }, version);
         }
@@ -132,7 +139,7 @@ impl Ground {
     /// Accepts the set and moves the ground on, or says why not.
     pub(super) fn accept(&mut self, set: &WriteSet) -> Result<(), StorageError> {
         if let Some(key) = &set.idempotency
-            && self.keys.contains_key(&(key.client_id.clone(), key.key.clone()))
+            && self.keys.contains(&(key.client_id.clone(), key.key.clone()))
         {
             return Err(StorageError::KeyUsed);
         }
@@ -156,7 +163,7 @@ impl Ground {
             }
         }
         if let Some(key) = &set.idempotency {
-            self.keys.insert((key.client_id.clone(), key.key.clone()), ());
+            self.keys.insert((key.client_id.clone(), key.key.clone()));
         }
         Ok(())
     }
