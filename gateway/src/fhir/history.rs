@@ -13,8 +13,8 @@ use crate::access::Caller;
 use crate::access::caller::Act;
 use crate::auth::Interaction;
 use crate::error::{Failure, Issue};
-use crate::storage::history::{HistoryPage, Versions};
-use crate::storage::write_set::VersionId;
+use crate::storage::history::{HistoryPage, Place, Versions};
+use crate::storage::resource::Seen;
 
 /// `GET [base]/[type]/[id]/_history`
 pub async fn instance_history(exchange: Exchange, resource_type: String, id: String) -> Response<Body> {
@@ -72,9 +72,8 @@ fn page(exchange: &Exchange, caller: &Caller, path: &str) -> Result<(Vec<(String
             }
             "_cursor" => {
                 let place = exchange.app.cursor_key.open(&caller.bound_to(&name), value);
-                let version = place.as_deref().and_then(VersionId::parse);
-                page.before =
-                    Some(version.ok_or_else(|| refuse("value", "this page does not belong to this history"))?);
+                let place = place.as_deref().and_then(Place::parse);
+                page.before = Some(place.ok_or_else(|| refuse("value", "this page does not belong to this history"))?);
             }
             "_format" | "_pretty" => {}
             _ => return Err(refuse("not-supported", "is not served for a history")),
@@ -84,9 +83,9 @@ fn page(exchange: &Exchange, caller: &Caller, path: &str) -> Result<(Vec<(String
 }
 
 fn bundle(exchange: &Exchange, caller: &Caller, path: &str, pairs: &[(String, String)], page: &Versions) -> String {
-    let last = page.versions.last().filter(|_| page.more);
-    let next = last
-        .map(|seen| exchange.app.cursor_key.seal(&caller.bound_to(&name_of(path, pairs)), &seen.version.to_string()));
+    let last = page.versions.last().filter(|_| page.more).map(Seen::place);
+    let next =
+        last.map(|place| exchange.app.cursor_key.seal(&caller.bound_to(&name_of(path, pairs)), &place.to_string()));
     let mut bundle = Bundle::new("history", None, &links(exchange, path, pairs, next.as_deref()));
     for seen in &page.versions {
         bundle.version(exchange.base(), seen);

@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, Row};
 
 use super::resource::{Shows, Touched, Unrecorded};
-use super::sight::{Level, VIEWER, Viewer, bind_viewer};
+use super::sight::{Level, VIEWER, Viewer, bind_viewer, of_viewer};
 use super::{StorageError, Store, read, write};
 use crate::audit::event::StoredEvent;
 
@@ -45,8 +45,12 @@ pub struct EventFilter {
 }
 
 /// A trail is read by the record's custodian, where no closure shuts it out: who looked for whom is itself a disclosure.
-const SEEN: &str = "EXISTS (SELECT 1 FROM record c WHERE c.compartment = a.compartment AND c.custodian = v.organization) \
-     AND NOT EXISTS (SELECT 1 FROM closure x WHERE x.compartment = a.compartment AND x.grantee = v.organization)";
+const SEEN: &str = concat!(
+    "EXISTS (SELECT 1 FROM record c WHERE c.compartment = a.compartment AND c.custodian = v.organization) \
+     AND NOT EXISTS (SELECT 1 FROM closure x WHERE x.compartment = a.compartment AND ",
+    of_viewer!("x.grantee"),
+    ")"
+);
 
 fn matching(filter: &EventFilter) -> String {
     let mut sql = format!(" FROM v CROSS JOIN audit_event a WHERE {SEEN}");

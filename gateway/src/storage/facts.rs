@@ -171,12 +171,14 @@ impl Store {
         })
     }
 
-    /// Tasks whose waiting is over at `now_ms`, at most `limit`.
+    /// Tasks whose waiting is over at `now_ms`, the longest waiting first, at most `limit`.
     ///
     /// # Errors
     /// [`StorageError`].
     pub async fn expired_tasks(&self, now_ms: i64, limit: i64) -> Result<Vec<ReferralTask>, StorageError> {
-        let sql = format!("{TASK} WHERE state = 'requested' AND kind = 'organization' AND expires_ms <= $1 LIMIT $2");
+        let sql = format!(
+            "{TASK} WHERE state = 'requested' AND kind = 'organization' AND expires_ms <= $1 ORDER BY expires_ms, id LIMIT $2"
+        );
         let sql = sqlx::AssertSqlSafe(sql);
         read!(&self.database, |pool| {
             let rows = sqlx::query(sql).bind(now_ms).bind(limit).fetch_all(pool).await?;

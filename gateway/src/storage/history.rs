@@ -2,6 +2,8 @@
 //!
 //! A version is visible exactly if its resource is visible now, so that a release or a withdrawal closes the past too.
 
+use std::fmt;
+
 use sqlx::AssertSqlSafe;
 
 use super::resource::{Seen, Shows, Touched, Unrecorded};
@@ -24,11 +26,42 @@ fn versions(which: &str) -> String {
     )
 }
 
-/// Where a page of a history ends, for the next to go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where a page of a history ends. Two resources may have the same version, so the id belongs to it: a page that ends
+/// between them would lose one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The last version of the page.
+    pub version: VersionId,
+    /// The id of its resource.
+    pub id: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.version, self.id)
+    }
+}
+
+impl Place {
+    /// Reads what `Display` wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (version, id) = text.split_once(' ')?;
+        Some(Self { version: VersionId::parse(version)?, id: id.to_owned() })
+    }
+}
+
+impl Seen {
+    /// The place at which a page ends that this is the last of.
+    pub fn place(&self) -> Place {
+        Place { version: self.version, id: self.key.id.clone() }
+    }
+}
+
+/// Which page of a history is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryPage {
-    /// Versions before this one, newest first; none for the first page.
-    pub before: Option<VersionId>,
+    /// Versions before this place, newest first; none for the first page.
+    pub before: Option<Place>,
     /// Versions of a page.
     pub count: u32,
 }
@@ -88,7 +121,7 @@ impl Store {
             let query = bind_viewer!(sqlx::query(AssertSqlSafe(sql)), viewer)
                 .bind(resource_type)
                 .bind(id)
-                .bind(page.before.map_or(i64::MAX, |version| version.0))
+                .bind(page.before.map_or(i64::MAX, |place| place.version.0))
                 .bind(i64::from(page.count) + 1);
             let rows = query.fetch_all(pool).await?;
             let more = rows.len() > usize::try_from(page.count).unwrap_or(usize::MAX);
@@ -109,13 +142,15 @@ impl Store {
         page: HistoryPage,
     ) -> Result<Unrecorded<Versions>, StorageError> {
         let sql = format!(
-            "{} WHERE version_id < $7 ORDER BY version_id DESC, id DESC LIMIT $8",
+            "{} WHERE version_id < $7 OR (version_id = $7 AND id < $8) ORDER BY version_id DESC, id DESC LIMIT $9",
             versions("r.resource_type = $6")
         );
+        let before = page.before.unwrap_or(Place { version: VersionId(i64::MAX), id: String::new() });
         read!(&self.database, |pool| {
             let query = bind_viewer!(sqlx::query(AssertSqlSafe(sql)), viewer)
                 .bind(resource_type)
-                .bind(page.before.map_or(i64::MAX, |version| version.0))
+                .bind(before.version.0)
+                .bind(before.id.as_str())
                 .bind(i64::from(page.count) + 1);
             let rows = query.fetch_all(pool).await?;
             let more = rows.len() > usize::try_from(page.count).unwrap_or(usize::MAX);

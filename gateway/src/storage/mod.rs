@@ -26,13 +26,14 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, PgPool, SqlSafeStr, SqlitePool};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgPool, SqlSafeStr, SqlitePool};
 
 use self::reader::Reader;
 use self::writer::Writer;
 
-/// The setting that marks the database of a sandbox.
-const SANDBOX: &str = "sandbox";
+/// The mark of a sandbox's database: a table of its own, made before all others, so that a sandbox which is killed while it
+/// makes them finds itself again.
+const SANDBOX_MARK: &str = "sandbox_mark";
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
@@ -111,9 +112,21 @@ pub enum OpenError {
     /// A sandbox was to be opened on a database that no sandbox made.
     #[error("this database was not made by a sandbox: a sandbox does not touch it")]
     NotASandbox,
-    /// A migration failed, or the schema is newer than this program.
+    /// A later version of the program was here before.
+    #[error("this database was brought to migration {0} by a newer version of wellgate: run that version")]
+    Newer(i64),
+    /// A migration failed.
     #[error("the schema could not be brought up to date: {0}")]
-    Migration(#[from] MigrateError),
+    Migration(#[source] MigrateError),
+}
+
+impl From<MigrateError> for OpenError {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::VersionMissing(version) => Self::Newer(version),
+            error => Self::Migration(error),
+        }
+    }
 }
 
 /// How to open a store.
@@ -150,7 +163,10 @@ impl Store {
     /// # Errors
     /// [`OpenError`] where the URL, the database or a migration fails.
     pub async fn open(settings: &StoreSettings) -> Result<Self, OpenError> {
-        let database = Database::connect(settings).await?;
+        Self::start(Database::connect(settings).await?, settings).await
+    }
+
+    async fn start(database: Database, settings: &StoreSettings) -> Result<Self, OpenError> {
         database.migrate().await?;
         let writer = Writer::start(&database, settings.writers, settings.write_queue_max);
         let reader = Reader::start(&database);
@@ -162,14 +178,13 @@ impl Store {
     /// # Errors
     /// [`OpenError::NotASandbox`]: nothing was changed then, not even the schema.
     pub async fn open_sandbox(settings: &StoreSettings) -> Result<Self, OpenError> {
-        let database = Database::connect(settings).await?;
-        if !database.is_sandbox_or_empty().await {
+        if !is_sandbox_or_empty(settings).await? {
             return Err(OpenError::NotASandbox);
         }
-        drop(database);
-        let store = Self::open(settings).await?;
-        store.put_setting(SANDBOX, "yes").await.map_err(|_| OpenError::NotASandbox)?;
-        Ok(store)
+        let database = Database::connect(settings).await?;
+        let mark = format!("CREATE TABLE IF NOT EXISTS {SANDBOX_MARK} (made_ms BIGINT)");
+        write!(&database, |pool| sqlx::query(AssertSqlSafe(mark)).execute(pool).await.map(|_| ()))?;
+        Self::start(database, settings).await
     }
 
     /// Asks the database a question: readiness, not liveness.
@@ -198,7 +213,7 @@ impl Database {
     async fn connect(settings: &StoreSettings) -> Result<Self, OpenError> {
         if settings.url.starts_with("sqlite:") {
             Self::connect_sqlite(settings).await
-        } else if settings.url.starts_with("postgres:") || settings.url.starts_with("postgresql:") {
+        } else if is_postgres(&settings.url) {
             Self::connect_postgres(settings).await
         } else {
             Err(OpenError::Url)
@@ -234,33 +249,17 @@ impl Database {
         Ok(Self::Postgres { pool })
     }
 
-    async fn is_sandbox_or_empty(&self) -> bool {
-        let mark = "SELECT value FROM setting WHERE name = $1";
-        let marked =
-            read!(self, |pool| sqlx::query(mark).bind(SANDBOX).fetch_optional(pool).await.map(|row| row.is_some()));
-        match marked {
-            Ok(is_marked) => is_marked,
-            // No such table: empty, unless the history of migrations says otherwise.
-            Err(sqlx::Error::Database(_)) => {
-                let history = "SELECT COUNT(*) FROM _sqlx_migrations";
-                read!(self, |pool| sqlx::query(history).fetch_one(pool).await.is_err())
-            }
-            Err(_) => false,
-        }
-    }
-
     async fn migrate(&self) -> Result<(), OpenError> {
         match self {
             Self::Sqlite { writer, .. } => {
                 let adapted = MIGRATIONS.iter().cloned().map(|mut migration| {
-                    // SQLite reads a type off the letters of its name: the INT in code_point_text would make numbers of
-                    // texts, and 007 and 7 the same.
+                    // A type whose name has "int" in it, as "point" does, is a number's to SQLite: "007" would become 7.
                     let text = migration.sql.as_str().replace("code_point_text", "TEXT");
                     let text = text.replace("/*SQLITE WITHOUT ROWID */", "WITHOUT ROWID");
                     migration.sql = AssertSqlSafe(text).into_sql_str();
                     migration
                 });
-                Migrator::with_migrations(adapted.collect()).run(writer).await?;
+                migrate_sqlite(&Migrator::with_migrations(adapted.collect()), writer).await?;
             }
             Self::Postgres { pool } => {
                 sqlx::query(CODE_POINT_TEXT).execute(pool).await?;
@@ -269,6 +268,63 @@ impl Database {
         }
         Ok(())
     }
+}
+
+/// `SQLite` has no lock that lasts over migrations: of two programs that start at once one fails, and then finds all done.
+async fn migrate_sqlite(migrator: &Migrator, writer: &SqlitePool) -> Result<(), MigrateError> {
+    const TRIES_MAX: usize = 40;
+    for _ in 1..TRIES_MAX {
+        match migrator.run(writer).await {
+            Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) => {}
+            settled => return settled,
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    migrator.run(writer).await
+}
+
+/// Runs a task of the store until it ends by itself. A fault of ours fails what it was about, not everything after.
+fn keep_running<T>(task: impl Fn() -> T + Send + 'static)
+where
+    T: Future<Output = ()> + Send + 'static,
+{
+    tokio::spawn(async move {
+        while let Err(error) = tokio::spawn(task()).await {
+            if error.is_cancelled() {
+                return;
+            }
+            tracing::error!("a task of the storage failed and was started again");
+        }
+    });
+}
+
+/// Looks with a connection of its own: to open a file as a store does would change it already. It may write all the same, or it
+/// could not roll back what a killed process left half done.
+async fn is_sandbox_or_empty(settings: &StoreSettings) -> Result<bool, OpenError> {
+    let names: Vec<String> = if settings.url.starts_with("sqlite:") {
+        let options = SqliteConnectOptions::from_str(&settings.url)?;
+        if !options.get_filename().exists() {
+            return Ok(true);
+        }
+        let mut connection = options.connect().await?;
+        let names = sqlx::query_scalar("SELECT name FROM sqlite_master").fetch_all(&mut connection).await?;
+        connection.close().await?;
+        names
+    } else if is_postgres(&settings.url) {
+        let mut connection = PgConnectOptions::from_str(&settings.url)?.connect().await?;
+        let sql = "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                   WHERE n.nspname = ANY (current_schemas(false))";
+        let names = sqlx::query_scalar(sql).fetch_all(&mut connection).await?;
+        connection.close().await?;
+        names
+    } else {
+        return Err(OpenError::Url);
+    };
+    Ok(names.is_empty() || names.iter().any(|name| name == SANDBOX_MARK))
+}
+
+fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres:") || url.starts_with("postgresql:")
 }
 
 /// Whatever is sorted or searched compares by code point on both databases: prefix ranges and cursors depend on it.

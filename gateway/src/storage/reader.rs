@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use super::resource::Seen;
 use super::rows::{Cell, Rows, integers, json, texts};
 use super::sight::{LEVEL, Viewer};
-use super::{Database, StorageError};
+use super::{Database, StorageError, keep_running};
 
 /// Questions that one statement takes at most.
 const GROUP_MAX: usize = 64;
@@ -46,7 +46,8 @@ impl Reader {
             Database::Postgres { .. } => postgres_text().into(),
         };
         for _ in 0..READERS {
-            tokio::spawn(run(database.clone(), Arc::clone(&sql), Arc::clone(&questions)));
+            let (database, sql, questions) = (database.clone(), Arc::clone(&sql), Arc::clone(&questions));
+            keep_running(move || run(database.clone(), Arc::clone(&sql), Arc::clone(&questions)));
         }
         Self { queue }
     }

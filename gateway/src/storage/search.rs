@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::resource::{Seen, Shows, Touched, Unrecorded};
-use super::sight::{LEVEL, VIEWER, Viewer, bind_viewer};
+use super::sight::{LEVEL, VIEWER, Viewer, bind_viewer, has_minimum};
 use super::{StorageError, Store, read};
 use crate::search::parameters::SearchType;
 use crate::search::query::{Comparison, Criterion, DateCondition, Query, Sort, SortKey, Token, TokenSystem, Values};
@@ -194,8 +194,8 @@ fn visible(statement: &mut Statement, resource_type: &'static str, query: &Query
         let _ = write!(inner, " AND ({})", any.join(" OR "));
     }
     let mut outer = "s.level > 0".to_owned();
-    // Only these types have a minimum: what of the whole is not in it must not be found by it.
-    let has_minimum = matches!(resource_type, "Task" | "Communication");
+    // What of the whole is not in the minimum must not be found by it.
+    let has_minimum = has_minimum(resource_type);
     for criterion in &query.criteria {
         let condition = criterion_sql(statement, criterion);
         let found = format!("FROM search_index i WHERE i.resource_type = {resource_type_bound} AND {condition}");

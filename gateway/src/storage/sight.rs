@@ -61,6 +61,7 @@ macro_rules! permitted {
     };
 }
 
+/// A column that names the viewer's organisation, or a pool that it is a member of.
 macro_rules! of_viewer {
     ($column:literal) => {
         concat!(
@@ -73,9 +74,25 @@ macro_rules! of_viewer {
     };
 }
 
+pub(super) use of_viewer;
+
+/// The types that have a minimum. Search holds its criteria to the minimum's own index rows for these only, so a minimum of
+/// another type is shown to nobody.
+macro_rules! with_minimum {
+    () => {
+        "('Task', 'Communication')"
+    };
+}
+
+/// Whether resources of a type may have a minimum.
+pub(super) fn has_minimum(resource_type: &str) -> bool {
+    with_minimum!().contains(&format!("'{resource_type}'"))
+}
+
 macro_rules! level {
     () => {
         concat!(
+            // PostgreSQL takes a small number for an INTEGER, and reads come as BIGINT.
             "CAST(CASE WHEN r.compartment = 'directory' THEN 1 \
               WHEN NOT EXISTS (SELECT 1 FROM closure x WHERE x.compartment = r.compartment AND ",
             of_viewer!("x.grantee"),
@@ -85,7 +102,9 @@ macro_rules! level {
             of_viewer!("x.grantee"),
             ") AND ",
             permitted!(),
-            " THEN 5 WHEN r.minimum IS NOT NULL AND EXISTS (SELECT 1 FROM sight s WHERE s.compartment = r.compartment \
+            " THEN 5 WHEN r.minimum IS NOT NULL AND r.resource_type IN ",
+            with_minimum!(),
+            " AND EXISTS (SELECT 1 FROM sight s WHERE s.compartment = r.compartment \
                 AND s.resource_type = r.resource_type AND s.id = r.id AND ",
             of_viewer!("s.grantee"),
             " AND (s.requires_consent = 0 OR ",

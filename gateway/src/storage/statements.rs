@@ -159,12 +159,15 @@ fn dropped_sight_rows(set: &WriteSet) -> Rows {
 }
 
 fn sight_rows(set: &WriteSet) -> Rows {
-    let row = |sight: &super::write_set::Sight| {
+    // PostgreSQL refuses a statement that writes one row twice: the last word counts.
+    let mut seen = HashSet::new();
+    let mut rows = Vec::new();
+    for sight in set.sights.iter().rev().filter(|sight| seen.insert((&sight.key, sight.grantee.as_str()))) {
         let mut row = key_row(&sight.key);
         row.extend([sight.grantee.as_str().into(), i64::from(sight.requires_consent).into()]);
-        row
-    };
-    set.sights.iter().map(row).collect()
+        rows.push(row);
+    }
+    rows
 }
 
 fn task_rows(set: &WriteSet) -> Rows {

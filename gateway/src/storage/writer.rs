@@ -6,19 +6,21 @@
 use std::sync::Arc;
 
 use sqlx::{Connection as _, PgConnection, PgPool, SqliteConnection, SqlitePool};
-use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::precondition::{Ground, Questions};
 use super::rows::Fat;
 use super::statements::{Statement, statements};
 use super::write_set::WriteSet;
-use super::{Database, StorageError};
+use super::{Database, StorageError, keep_running};
 
 /// Write sets that one transaction takes at most.
 const GROUP_MAX: usize = 256;
 
 struct Job {
     set: WriteSet,
+    /// Kept until the set is written, also where its caller has gone: only so the queue is bounded.
+    room: OwnedSemaphorePermit,
     answer: oneshot::Sender<Result<(), StorageError>>,
 }
 
@@ -43,16 +45,17 @@ impl Writer {
         let jobs = Arc::new(Mutex::new(jobs));
         let writers = if matches!(database, Database::Sqlite { .. }) { 1 } else { writers.max(1) };
         for _ in 0..writers {
-            tokio::spawn(run(database.clone(), Arc::clone(&jobs)));
+            let (database, jobs) = (database.clone(), Arc::clone(&jobs));
+            keep_running(move || run(database.clone(), Arc::clone(&jobs)));
         }
         Self { queue, room: Arc::new(Semaphore::new(queue_max)), size: u32::try_from(queue_max).unwrap_or(u32::MAX) }
     }
 
     /// Waits until the set is durable, or is told why it is not.
     pub(super) async fn apply(&self, set: WriteSet) -> Result<(), StorageError> {
-        let _permit = self.room.try_acquire().map_err(|_| StorageError::Busy)?;
+        let room = Arc::clone(&self.room).try_acquire_owned().map_err(|_| StorageError::Busy)?;
         let (answer, answered) = oneshot::channel();
-        self.queue.send(Job { set, answer }).map_err(|_| StorageError::Busy)?;
+        self.queue.send(Job { set, room, answer }).map_err(|_| StorageError::Busy)?;
         answered.await.map_err(|_| StorageError::Busy)?
     }
 
@@ -75,14 +78,16 @@ async fn run(database: Database, jobs: Arc<Mutex<mpsc::UnboundedReceiver<Job>>>)
         let answers = match write_group(&database, &sets).await {
             Ok(answers) => answers,
             Err(error) if group.len() > 1 && is_about_one(&error) => write_one_by_one(&database, &sets).await,
+            Err(error) if is_overtaken(&error) => sets.iter().map(|_| Err(StorageError::Moved)).collect(),
             Err(error) => {
                 let error = Arc::new(error);
                 sets.iter().map(|_| Err(StorageError::Unavailable(Arc::clone(&error)))).collect()
             }
         };
-        for (job, answer) in group.into_iter().zip(answers) {
+        for (Job { room, answer: caller, .. }, answer) in group.into_iter().zip(answers) {
+            drop(room);
             // The caller may have gone; what was written stays written.
-            let _ = job.answer.send(answer);
+            let _ = caller.send(answer);
         }
     }
 }
@@ -92,13 +97,19 @@ fn is_about_one(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Database(_))
 }
 
+/// Whether somebody wrote the same row between our question and our answer, or waited for us as we for them.
+fn is_overtaken(error: &sqlx::Error) -> bool {
+    const DEADLOCK: &str = "40P01";
+    let sqlx::Error::Database(error) = error else { return false };
+    error.is_unique_violation() || error.code().is_some_and(|code| code == DEADLOCK)
+}
+
 async fn write_one_by_one(database: &Database, sets: &[&WriteSet]) -> Vec<Result<(), StorageError>> {
     let mut answers = Vec::with_capacity(sets.len());
     for set in sets {
         let answer = match write_group(database, &[set]).await {
             Ok(mut answers) => answers.pop().unwrap_or(Err(StorageError::Busy)),
-            // Somebody wrote the same key between our question and our answer.
-            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Err(StorageError::Moved),
+            Err(error) if is_overtaken(&error) => Err(StorageError::Moved),
             Err(error) => Err(error.into()),
         };
         answers.push(answer);

@@ -1,0 +1,20 @@
+//! The storage held to its contract: every public function, on both databases, with the same assertions.
+//!
+//! What takes long is run as a sample here, with a fixed seed; `tests/long` runs the whole and keeps the results.
+
+mod audit;
+mod consent_join;
+mod contention;
+mod covered;
+mod facts;
+mod history;
+mod migrations;
+mod opening;
+mod outage;
+mod power_cut;
+mod program;
+mod races;
+mod registry;
+mod search;
+mod world;
+mod write_sets;

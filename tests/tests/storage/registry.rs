@@ -1,0 +1,64 @@
+//! Who is registered, and the settings of an installation.
+
+use gateway::storage::registry::{Client, Organization, Pool, Practitioner, RegistryRows};
+
+use crate::world::{NOW_MS, open, stores};
+
+fn texts<const N: usize>(texts: [&str; N]) -> [String; N] {
+    texts.map(str::to_owned)
+}
+
+#[tokio::test]
+async fn what_is_registered_reads_back_and_changes_in_place() {
+    for (kind, _, store) in stores().await {
+        assert_eq!(store.registry().await.expect("it answers"), RegistryRows::default(), "{kind}");
+        let [id, name, organization_kind] = texts(["0012", "Praktijk É", "elp"]);
+        let cbe = Some("0400000000".to_owned());
+        let mut organization = Organization { id, name, kind: organization_kind, cbe, nihdi: None, active: true };
+        let [id, name, pool_kind, region] = texts(["p", "Pool", "elp", "Gent"]);
+        let mut pool = Pool { id, name, kind: pool_kind, region };
+        let [id, organization_id] = texts(["0012-ehr", "0012"]);
+        let mut client = Client { id, organization_id, purposes: texts(["TREAT", "HPAYMT"]).to_vec(), active: true };
+        let [id, organization_id, name] = texts(["007", "0012", "An"]);
+        let mut practitioner = Practitioner { id, organization_id, name, active: true };
+        for round in 0..2 {
+            store.put_organization(&organization, NOW_MS).await.expect("it is written");
+            store.put_pool(&pool).await.expect("it is written");
+            store.put_members("0012", &texts(["p", "q"])[round..]).await.expect("it is written");
+            store.put_client(&client).await.expect("it is written");
+            store.put_practitioner(&practitioner).await.expect("it is written");
+            let mut rows = store.registry().await.expect("it answers");
+            rows.members.sort();
+            let pools = &["p", "q"][round..];
+            let expected = RegistryRows {
+                organizations: vec![organization.clone()],
+                pools: vec![pool.clone()],
+                members: pools.iter().map(|pool| ("0012".to_owned(), (*pool).to_owned())).collect(),
+                clients: vec![client.clone()],
+                practitioners: vec![practitioner.clone()],
+            };
+            assert_eq!(rows, expected, "{kind} {round}");
+            (organization.active, organization.cbe, organization.nihdi) = (false, None, Some("12345678".to_owned()));
+            "Elders".clone_into(&mut pool.region);
+            (client.active, client.purposes) = (false, Vec::new());
+            practitioner.active = false;
+        }
+        // Its own compartment begins once, whatever is changed later.
+        let own = store.record_facts("organization/0012").await.expect("it answers").expect("it began");
+        assert_eq!((own.custodian.as_str(), own.epoch), ("organization/0012", 1), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn of_replicas_that_start_at_once_all_keep_the_setting_of_one() {
+    for (kind, url, store) in stores().await {
+        let other = open(&url).await;
+        let (one, two) = tokio::join!(store.setting_or("secret", "one"), other.setting_or("secret", "two"));
+        let (one, two) = (one.expect("it answers"), two.expect("it answers"));
+        assert_eq!(one, two, "{kind}");
+        assert_eq!(store.setting("secret").await.expect("it answers"), Some(one), "{kind}");
+        assert_eq!(store.setting("none").await.expect("it answers"), None, "{kind}");
+        store.put_setting("secret", "three").await.expect("it is written");
+        assert_eq!(other.setting("secret").await.expect("it answers").as_deref(), Some("three"), "{kind}");
+    }
+}
