@@ -210,9 +210,12 @@ async fn what_is_not_served_is_refused_by_its_name(gateway: Gateway) {
     ] {
         let refused = elp.get(query).await;
         assert_eq!(refused.status, 400, "{query}: {refused}");
-        assert_eq!(refused.issues()[0].1, parameter, "{query}");
+        // No address may hold U+0000, whatever asks by it.
+        let is_named = query.contains("%00") || refused.issues()[0].1 == parameter;
+        assert!(is_named, "{query}: {refused}");
         let (resource_type, form) = query.split_once('?').expect("a query");
-        assert_eq!(elp.post_search(resource_type, form).await.status, 400, "{query}");
+        let refused = elp.post_search(resource_type, form).await.expect(400);
+        assert_eq!(refused.issues()[0].1, parameter, "{query}");
     }
 }
 

@@ -31,7 +31,7 @@ async fn one_bad_entry_of_a_batch_leaves_the_others_alone(gateway: Gateway) {
         "422 Unprocessable Entity",
         "404 Not Found",
         "404 Not Found",
-        "404 Not Found",
+        "422 Unprocessable Entity",
     ];
     assert_eq!(statuses(&answer), expected);
     assert_eq!(
