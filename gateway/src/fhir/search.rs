@@ -83,7 +83,10 @@ pub async fn searchset(
     let with_total = query.total != TotalMode::None || query.summary_count;
     let viewer = caller.viewer();
     let store = &exchange.app.store;
-    let found = store.search(&viewer, resource_type, &query, after.as_deref(), with_total).await?;
+    let found = {
+        let bytes_max = exchange.app.limits.answer_bytes_max;
+        store.search(&viewer, resource_type, &query, (after.as_deref(), bytes_max), with_total).await?
+    };
     // The search itself is one event of the caller's own trail; each record found has its own.
     let further = vec![caller.shown(SEARCH, &own(caller, resource_type))];
     let page = store.record(found, |touched| caller.shown(SEARCH, touched), further).await?;
@@ -124,7 +127,7 @@ pub async fn matches_of(
     let query = Query { count: 2, ..query.clone() };
     // For no purpose no Consent permits anything: an identifier is an organisation's own, and never meets what another holds.
     let viewer = Viewer { purpose: PurposeSet::NONE.bits(), ..caller.viewer() };
-    let found = store.search(&viewer, resource_type, &query, None, false).await?;
+    let found = store.search(&viewer, resource_type, &query, (None, usize::MAX), false).await?;
     let page = store.record(found, |touched| caller.shown(SEARCH, touched), Vec::new()).await?;
     Ok(page.matches)
 }
