@@ -98,9 +98,15 @@ pub fn observation(patient: &str) -> Value {
     })
 }
 
+/// Method, URL and perhaps a resource.
+pub type BundleEntry<'e> = (&'e str, &'e str, Option<Value>);
+
 /// A Bundle of this type (`transaction` or `batch`), each entry a method, a URL and perhaps a resource. A resource's
 /// `fullUrl` is the `urn:uuid:` in its `id`, if it has such a one.
-pub fn bundle(kind: &str, entries: &[(&str, &str, Option<Value>)]) -> Value {
+///
+/// # Panics
+/// A resource is no JSON object.
+pub fn bundle(kind: &str, entries: &[BundleEntry<'_>]) -> Value {
     let entries: Vec<Value> = entries
         .iter()
         .map(|(method, url, resource)| {

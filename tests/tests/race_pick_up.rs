@@ -14,22 +14,22 @@ const LOST: &str = r#"{"resourceType":"OperationOutcome","issue":[{"severity":"e
 async fn race_for_a_pick_up_has_one_winner(gateway: Gateway) {
     let races: usize =
         variable("WELLGATE_RACES").map_or(10, |number| number.parse().expect("WELLGATE_RACES is a number"));
-    let racers: Vec<String> = (1..=RACERS).map(|n| format!("elp-{n}")).collect();
-    let permitted: Vec<&str> = racers.iter().map(String::as_str).collect();
+    let members: Vec<String> = (1..=RACERS).map(|n| format!("elp-{n}")).collect();
+    let permitted: Vec<&str> = members.iter().map(String::as_str).collect();
     let mut winners = vec![0; RACERS];
     for _ in 0..races {
         let placed = place(&gateway, "edpbw-a", &permitted, "HealthcareService/elp-pool").await;
-        let winner = race(&gateway, &racers, &placed.task).await;
+        let winner = race(&gateway, &members, &placed.task).await;
         winners[winner] += 1;
         let mut seeing = Vec::new();
-        for racer in &racers {
-            if gateway.as_(racer).get(format!("Patient/{}", placed.patient)).await.status == 200 {
-                seeing.push(racer);
+        for member in &members {
+            if gateway.as_(member).get(format!("Patient/{}", placed.patient)).await.status == 200 {
+                seeing.push(member);
             }
         }
-        assert_eq!(seeing, [&racers[winner]], "the dossier is open to the winner alone");
-        let task = gateway.as_(&racers[winner]).get(format!("Task/{}", placed.task)).await.expect(200);
-        assert_eq!(task.json["owner"]["reference"], format!("Organization/{}", racers[winner]));
+        assert_eq!(seeing, [&members[winner]], "the dossier is open to the winner alone");
+        let task = gateway.as_(&members[winner]).get(format!("Task/{}", placed.task)).await.expect(200);
+        assert_eq!(task.json["owner"]["reference"], format!("Organization/{}", members[winner]));
     }
     let lost = races * (RACERS - 1);
     println!(

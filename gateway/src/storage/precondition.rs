@@ -78,7 +78,7 @@ impl Ground {
         ask!(asked.epochs, EPOCHS, one, |row| ground.epochs.insert(row.get(0), row.get(1)));
         ask!(asked.versions, VERSIONS, three, |row| ground.keep_version(
             row.get(0),
-            row.get(1),
+            &row.get::<String, _>(1),
             row.get(2),
             row.get(3)
         ));
@@ -107,7 +107,7 @@ impl Ground {
                 .bind(texts(&asked.versions, 1))
                 .bind(texts(&asked.versions, 2));
             for row in query.fetch_all(&mut *connection).await? {
-                ground.keep_version(row.get(0), row.get(1), row.get(2), row.get(3));
+                ground.keep_version(row.get(0), &row.get::<String, _>(1), row.get(2), row.get(3));
             }
         }
         if !asked.guards.is_empty() {

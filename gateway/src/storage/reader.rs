@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use super::resource::Seen;
 use super::rows::{Cell, Rows, integers, json, texts};
 use super::sight::{LEVEL, Viewer};
-use super::{Database, StorageError, keep_running};
+use super::{Database, StorageError, is_about_one, keep_running};
 
 /// Questions that one statement takes at most.
 const GROUP_MAX: usize = 64;
@@ -71,28 +71,42 @@ async fn run(database: Database, sql: Arc<str>, questions: Arc<Mutex<mpsc::Unbou
         if questions.lock().await.recv_many(&mut group, GROUP_MAX).await == 0 {
             return;
         }
-        let asked: Rows = group.iter().map(question_row).collect();
-        let found = match &database {
-            Database::Sqlite { reader, .. } => ask_sqlite(reader, &sql, &asked).await,
-            Database::Postgres { pool } => ask_postgres(pool, &sql, &asked).await,
-        };
-        let mut answers: Vec<Result<Option<Seen>, StorageError>> = match found {
-            Ok(found) => {
-                let mut answers: Vec<_> = group.iter().map(|_| Ok(None)).collect();
-                for (n, seen) in found {
-                    if let Some(answer) = answers.get_mut(n) {
-                        *answer = Ok(Some(seen));
-                    }
-                }
-                answers
+        let mut answers = ask(&database, &sql, &group).await;
+        if group.len() > 1
+            && matches!(answers.first(), Some(Err(StorageError::Unavailable(error))) if is_about_one(error))
+        {
+            // What one of them asks must not fail the others.
+            answers.clear();
+            for question in &group {
+                answers.append(&mut ask(&database, &sql, std::slice::from_ref(question)).await);
             }
-            Err(error) => {
-                let error = Arc::new(error);
-                group.iter().map(|_| Err(StorageError::Unavailable(Arc::clone(&error)))).collect()
-            }
-        };
-        for (question, answer) in group.into_iter().zip(answers.drain(..)) {
+        }
+        for (question, answer) in group.into_iter().zip(answers) {
             let _ = question.answer.send(answer);
+        }
+    }
+}
+
+/// Asks the questions in one statement; an answer to each, in their order.
+async fn ask(database: &Database, sql: &str, group: &[Question]) -> Vec<Result<Option<Seen>, StorageError>> {
+    let asked: Rows = group.iter().map(question_row).collect();
+    let found = match database {
+        Database::Sqlite { reader, .. } => ask_sqlite(reader, sql, &asked).await,
+        Database::Postgres { pool } => ask_postgres(pool, sql, &asked).await,
+    };
+    match found {
+        Ok(found) => {
+            let mut answers: Vec<_> = group.iter().map(|_| Ok(None)).collect();
+            for (n, seen) in found {
+                if let Some(answer) = answers.get_mut(n) {
+                    *answer = Ok(Some(seen));
+                }
+            }
+            answers
+        }
+        Err(error) => {
+            let error = Arc::new(error);
+            group.iter().map(|_| Err(StorageError::Unavailable(Arc::clone(&error)))).collect()
         }
     }
 }

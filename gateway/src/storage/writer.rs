@@ -12,7 +12,7 @@ use super::precondition::{Ground, Questions};
 use super::rows::Fat;
 use super::statements::{Statement, statements};
 use super::write_set::WriteSet;
-use super::{Database, StorageError, keep_running};
+use super::{Database, StorageError, is_about_one, keep_running};
 
 /// Write sets that one transaction takes at most.
 const GROUP_MAX: usize = 256;
@@ -90,11 +90,6 @@ async fn run(database: Database, jobs: Arc<Mutex<mpsc::UnboundedReceiver<Job>>>)
             let _ = caller.send(answer);
         }
     }
-}
-
-/// Whether an error may come from one set of the group (a key used at the same moment by another replica, a deadlock).
-fn is_about_one(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Database(_))
 }
 
 /// Whether somebody wrote the same row between our question and our answer, or waited for us as we for them.

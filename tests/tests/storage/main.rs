@@ -16,5 +16,6 @@ mod program;
 mod races;
 mod registry;
 mod search;
+mod values;
 mod world;
 mod write_sets;

@@ -21,6 +21,12 @@ const CLIENTS: usize = 32;
 const SYSTEM: &str = "urn:kills";
 const TYPES: [&str; 3] = ["Patient", "Condition", "Observation"];
 
+/// Its own connections, as another organisation's program has.
+#[expect(clippy::disallowed_methods, reason = "these tests are the program's clients, not a part of it")]
+fn client() -> Client {
+    Client::new()
+}
+
 /// A running sandbox on one database.
 struct Gateway {
     child: Child,
@@ -83,7 +89,7 @@ impl Place {
         let root = line.split_whitespace().find_map(|word| word.strip_suffix("/fhir,"));
         let root = root.unwrap_or_else(|| panic!("it says where it is: {line:?}")).to_owned();
         let gateway = Gateway { child, root };
-        let client = Client::new();
+        let client = client();
         let begun = Instant::now();
         while client.get(format!("{}/readyz", gateway.root)).send().await.is_err() {
             assert!(begun.elapsed() < Duration::from_secs(30), "it does not become ready");
@@ -145,7 +151,7 @@ struct Known {
 
 /// Clients that send transaction after transaction until the gateway is away, or answers otherwise than by an acknowledgement.
 async fn load(gateway: &Gateway, name: &str) -> tokio::task::JoinHandle<Known> {
-    let client = Client::new();
+    let client = client();
     let token = gateway.token(&client).await;
     let (root, name) = (gateway.root.clone(), name.to_owned());
     tokio::spawn(async move {
@@ -180,7 +186,7 @@ async fn load(gateway: &Gateway, name: &str) -> tokio::task::JoinHandle<Known> {
 
 /// How many of these tags are not found by search, in each type exactly once.
 async fn missing(gateway: &Gateway, tags: &[String]) -> usize {
-    let client = Client::new();
+    let client = client();
     let token = gateway.token(&client).await;
     let mut missing = 0;
     for tags in tags.chunks(50) {
@@ -232,7 +238,7 @@ async fn torn(url: &str) -> usize {
 
 /// Sends again what nobody acknowledged, twice: each is there exactly once in the end, and both answers are the same.
 async fn repeat(gateway: &Gateway, open: &[String]) {
-    let client = Client::new();
+    let client = client();
     let token = gateway.token(&client).await;
     let once = async |tag: &String| {
         let first = send(&client, &gateway.root, &token, tag).await.expect("it answers");
@@ -347,7 +353,7 @@ async fn without_room_on_its_disk_it_refuses_and_corrupts_nothing() {
         assert_eq!(*status, StatusCode::SERVICE_UNAVAILABLE, "{body}");
     }
     // A line of the trail is small, and may still find room; without it nothing is shown.
-    let client = Client::new();
+    let client = client();
     let token = gateway.token(&client).await;
     let search = format!("{}/fhir/Patient?identifier={SYSTEM}|{}", gateway.root, known.acknowledged[0]);
     let answer = client.get(search).bearer_auth(token).send().await.expect("it is alive");
@@ -411,7 +417,7 @@ async fn tables(place: &Place) -> usize {
 async fn one_key_at_two_replicas_at_once_makes_one_transaction() {
     let Some(place) = Place::new("postgres") else { return };
     let replicas = [place.start().await, place.start().await];
-    let client = Arc::new(Client::new());
+    let client = Arc::new(client());
     let tokens = [replicas[0].token(&client).await, replicas[1].token(&client).await];
     for round in 0..cases("WELLGATE_KEYS", 20) {
         let tag = format!("key-{round}");

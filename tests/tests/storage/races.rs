@@ -2,6 +2,7 @@
 //!
 //! `tests/long/denies` runs a thousand of each on both databases.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -24,16 +25,16 @@ use serde_json::{Value, json};
 use crate::world::cases;
 
 /// Two replicas of the gateway on one database, and an issuer of tokens for its three organisations.
-struct World {
+pub(crate) struct World {
     replicas: [App; 2],
     issuer: Issuer,
     _keys: tempfile::TempDir,
 }
 
 /// An answer of a replica.
-struct Answer {
-    status: u16,
-    body: Value,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
 }
 
 impl Answer {
@@ -43,13 +44,21 @@ impl Answer {
         Self { status, body: serde_json::from_slice(&bytes).unwrap_or_default() }
     }
 
-    fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         self.body["id"].as_str().unwrap_or_default().to_owned()
     }
 }
 
+/// A text as it stands in an address.
+pub(crate) fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        let _ = write!(encoded, "%{byte:02X}");
+        encoded
+    })
+}
+
 impl World {
-    async fn new(url: &str) -> Self {
+    pub(crate) async fn new(url: &str) -> Self {
         let keys = tempfile::tempdir().expect("there is room");
         let mut config =
             Config::sandbox(None, keys.path(), &std::collections::BTreeMap::new()).expect("its own settings");
@@ -77,7 +86,7 @@ impl World {
         Self { replicas, issuer, _keys: keys }
     }
 
-    fn exchange(&self, replica: usize, organization: &str, query: &str) -> Exchange {
+    fn exchange(&self, replica: usize, organization: &str, address: &str) -> Exchange {
         let app = Arc::clone(&self.replicas[replica % 2]);
         let grant = TokenGrant {
             client_id: organization,
@@ -92,34 +101,34 @@ impl World {
         let bearer = HeaderValue::from_str(&format!("Bearer {token}")).expect("a token is plain text");
         headers.insert(header::AUTHORIZATION, bearer);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/fhir+json"));
-        Exchange { app, headers, uri: format!("/?{query}").parse::<Uri>().expect("an address") }
+        Exchange { app, headers, uri: format!("/fhir/{address}").parse::<Uri>().expect("an address") }
     }
 
-    async fn post(&self, replica: usize, organization: &str, resource: &Value) -> Answer {
+    pub(crate) async fn post(&self, replica: usize, organization: &str, resource: &Value) -> Answer {
         let resource_type = resource["resourceType"].as_str().expect("a resource has a type").to_owned();
         let exchange = self.exchange(replica, organization, "");
         Answer::of(create::create(exchange, resource_type, Body::from(resource.to_string())).await).await
     }
 
-    async fn put(&self, replica: usize, organization: &str, resource: &Value) -> Answer {
+    pub(crate) async fn put(&self, replica: usize, organization: &str, resource: &Value) -> Answer {
         let text = |member: &str| resource[member].as_str().expect("it was read before").to_owned();
         let exchange = self.exchange(replica, organization, "");
         let body = Body::from(resource.to_string());
         Answer::of(update::update(exchange, text("resourceType"), text("id"), body).await).await
     }
 
-    async fn delete(&self, replica: usize, organization: &str, resource_type: &str, id: &str) -> Answer {
-        let exchange = self.exchange(replica, organization, "");
+    pub(crate) async fn delete(&self, replica: usize, organization: &str, resource_type: &str, id: &str) -> Answer {
+        let exchange = self.exchange(replica, organization, &format!("{resource_type}/{}", encoded(id)));
         Answer::of(delete::delete(exchange, resource_type.to_owned(), id.to_owned()).await).await
     }
 
-    async fn get(&self, replica: usize, organization: &str, resource_type: &str, id: &str) -> Answer {
-        let exchange = self.exchange(replica, organization, "");
+    pub(crate) async fn get(&self, replica: usize, organization: &str, resource_type: &str, id: &str) -> Answer {
+        let exchange = self.exchange(replica, organization, &format!("{resource_type}/{}", encoded(id)));
         Answer::of(read::read(exchange, resource_type.to_owned(), id.to_owned()).await).await
     }
 
-    async fn find(&self, replica: usize, organization: &str, resource_type: &str, query: &str) -> Answer {
-        let exchange = self.exchange(replica, organization, query);
+    pub(crate) async fn find(&self, replica: usize, organization: &str, resource_type: &str, query: &str) -> Answer {
+        let exchange = self.exchange(replica, organization, &format!("{resource_type}?{query}"));
         Answer::of(search::search_by_get(exchange, resource_type.to_owned()).await).await
     }
 

@@ -385,3 +385,32 @@ async fn a_row_that_does_not_read_fails_whoever_asks_for_it_and_nobody_after() {
         assert!(read(&store, viewer("a"), "Patient", "good").await.is_some());
     }
 }
+
+#[tokio::test]
+async fn a_question_that_the_database_refuses_fails_nobody_beside_it() {
+    for (kind, _, store) in stores().await {
+        store.apply(beginning("r", "a", vec![first(key("r", "Patient", "r"), &json!({}))])).await.expect("new");
+        let asked = (0..40).map(|n| {
+            let (store, id) = (store.clone(), if n % 8 == 0 { "\0" } else { "r" });
+            async move { (id, store.sees_whole(viewer("a"), "Patient", id).await) }
+        });
+        for (id, sees) in join_all(asked).await {
+            if id == "r" {
+                assert!(matches!(sees, Ok(true)), "{kind}: {sees:?}");
+            } else {
+                assert!(!matches!(sees, Ok(true)), "{kind}");
+            }
+        }
+        // The same of what is written together.
+        let written = (0..40).map(|n| {
+            let (store, mut event) = (store.clone(), event("r", NOW_MS, Outcome::Success));
+            if n % 8 == 0 {
+                "\0".clone_into(&mut event.resource_id);
+            }
+            async move { (n, store.record_only(vec![event]).await) }
+        });
+        for (n, written) in join_all(written).await {
+            assert!(written.is_ok() || n % 8 == 0, "{kind} {n}: {written:?}");
+        }
+    }
+}

@@ -81,8 +81,8 @@ async fn a_refused_transaction_leaves_nothing_of_itself(gateway: Gateway) {
     assert_eq!(answer.reason(), "no-consent");
     assert_eq!(answer.issues()[0].1, "Bundle.entry[1].resource.performer");
     assert_eq!(edpbw.search("Patient").await.len(), 0);
-    // The record never came to be, so the trail of the organisation has it.
-    assert_eq!(refusals(&edpbw, None).await, ["no-consent"]);
+    // The record never came to be, so the trail of the organisation has it: for the entry and for the Bundle.
+    assert_eq!(refusals(&edpbw, None).await, ["no-consent", "no-consent"]);
 }
 
 async fn a_pick_up_after_the_consent_ended_finds_nothing(gateway: Gateway) {

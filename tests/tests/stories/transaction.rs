@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use wellgate_tests::caller::Answer;
 use wellgate_tests::gateway::Gateway;
-use wellgate_tests::resources::{bundle, consent, encounter, observation, patient, permit};
+use wellgate_tests::resources::{BundleEntry, bundle, consent, encounter, observation, patient, permit};
 use wellgate_tests::stories;
 
 async fn one_bad_entry_of_a_batch_leaves_the_others_alone(gateway: Gateway) {
@@ -18,7 +18,7 @@ async fn one_bad_entry_of_a_batch_leaves_the_others_alone(gateway: Gateway) {
         ("POST", "Encounter", Some(encounter("never-was"))),
         ("DELETE", "Patient/never-was", None),
         ("POST", "Nonsense", Some(patient())),
-        ("GET", "Patient/x\u{0}", None),
+        ("GET", "Patient/x y", None),
     ];
     let answer = elp.post("", &bundle("batch", &entries)).await.expect(200);
     assert_eq!(answer.json["type"], "batch-response");
@@ -54,7 +54,7 @@ async fn one_bad_entry_of_a_transaction_leaves_nothing(gateway: Gateway) {
         ("POST", "Consent", Some(consent(&urn(1), &permit(&["elp-2"])))),
         ("PUT", &*address, Some(changed)),
     ];
-    let bad: [(&str, u16, (&str, &str, Option<Value>)); 7] = [
+    let bad: [(&str, u16, BundleEntry<'_>); 7] = [
         ("wrong structure", 422, ("POST", "Patient", Some(json!({"resourceType": "Patient", "actve": true})))),
         ("another's record", 422, ("POST", "Encounter", Some(encounter("never-was")))),
         ("a reference to no entry", 422, ("POST", "Observation", Some(observation(&urn(9))))),
