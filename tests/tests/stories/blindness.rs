@@ -323,18 +323,7 @@ async fn a_waiting_task_shows_coded_facts_and_leads_nowhere(gateway: Gateway) {
     sorted.sort_unstable();
     assert_eq!(
         sorted,
-        [
-            "authoredOn",
-            "code",
-            "id",
-            "input",
-            "intent",
-            "meta",
-            "owner",
-            "resourceType",
-            "restriction",
-            "status"
-        ]
+        ["authoredOn", "code", "id", "input", "intent", "meta", "owner", "resourceType", "restriction", "status"]
     );
     let facts: Vec<(&str, &str)> = seen.json["input"]
         .as_array()
