@@ -158,7 +158,9 @@ impl Registry {
             ActorReference::Identifier { system, value } => match *system {
                 ORGANIZATION_KIND_SYSTEM => by(&|row| row.kind == *value).map(|row| Grantee::kind(&row.kind)),
                 CBE_SYSTEM => by(&|row| row.cbe.as_deref() == Some(value)).map(|row| Grantee::organization(&row.id)),
-                NIHDI_SYSTEM => by(&|row| row.nihdi.as_deref() == Some(value)).map(|row| Grantee::organization(&row.id)),
+                NIHDI_SYSTEM => {
+                    by(&|row| row.nihdi.as_deref() == Some(value)).map(|row| Grantee::organization(&row.id))
+                }
                 _ => None,
             },
         }

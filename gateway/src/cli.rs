@@ -45,6 +45,8 @@ pub enum Command {
     Pool(PoolArguments),
     /// Add, list or disable clients: the programs that call the gateway for an organisation
     Client(ClientArguments),
+    /// Add, list or disable practitioners: the people whom Consents and tokens may name
+    Practitioner(PractitionerArguments),
     /// Check a configuration and name everything that is wrong, without starting anything
     CheckConfig(CheckConfigArguments),
 }
@@ -71,6 +73,7 @@ Examples:
   wellgate sandbox                      everything in a temporary directory, gone when it stops
   wellgate sandbox --data ./sandbox     keep data, keys and tokens between runs
   wellgate sandbox --demo               play the story of a referral, then stay up to be tried out
+  wellgate sandbox --demo=once          play it and stop: exit code 0 if all went as it should, else 1
 
 GET /sandbox describes the made-up organisations; POST /sandbox/token gives a token for one of their clients.
 Never for real patients: anyone who reaches a sandbox may ask it for a token.")]
@@ -81,9 +84,19 @@ pub struct SandboxArguments {
     /// Directory to keep database and keys in; without it a temporary one, removed at the end
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// First play a whole referral over HTTP and print it for a person
-    #[arg(long)]
-    pub demo: bool,
+    /// First play a whole referral over HTTP and print it for a person; then stay up, or with `--demo=once` stop. If the
+    /// story does not go as it should, the exit code is 1. Only warnings are logged, unless a log level is set
+    #[arg(long, value_name = "WHAT_THEN", num_args = 0..=1, require_equals = true, default_missing_value = "stay")]
+    pub demo: Option<Demo>,
+}
+
+/// What a sandbox does after its demo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Demo {
+    /// It stays up, to be tried out
+    Stay,
+    /// It stops
+    Once,
 }
 
 /// `wellgate organization`
@@ -255,7 +268,46 @@ pub struct ClientAdd {
     pub purposes: Vec<String>,
 }
 
-/// `disable`, of an organisation or a client.
+/// `wellgate practitioner`
+#[derive(Args, Debug)]
+pub struct PractitionerArguments {
+    /// What to do with practitioners.
+    #[command(subcommand)]
+    pub action: PractitionerAction,
+}
+
+/// What can be done with practitioners.
+#[derive(Debug, Subcommand)]
+pub enum PractitionerAction {
+    /// Register a practitioner of an organisation
+    Add(PractitionerAdd),
+    /// Print every practitioner with organisation and state
+    List(ConfigArguments),
+    /// Refuse tokens that name this practitioner from now on; Consents go on to mean them
+    Disable(Disable),
+}
+
+/// `wellgate practitioner add`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Example:
+  wellgate practitioner add --config wellgate.toml --id psy-1 --organization elp-linde --name \"An Voorbeeld\"")]
+pub struct PractitionerAdd {
+    /// Configuration that says which database.
+    #[command(flatten)]
+    pub config: ConfigArguments,
+    /// The practitioner's id: the address in the gateway is Practitioner/ID, and tokens may carry it
+    #[arg(long, value_name = "ID", value_parser = fhir_id)]
+    pub id: String,
+    /// The organisation where they work
+    #[arg(long, value_name = "ORGANIZATION_ID", value_parser = fhir_id)]
+    pub organization: String,
+    /// The name that people know them by
+    #[arg(long)]
+    pub name: String,
+}
+
+/// `disable`, of an organisation, a practitioner or a client.
 #[derive(Args, Clone, Debug)]
 pub struct Disable {
     /// Configuration that says which database.

@@ -3,23 +3,25 @@
 mod operator;
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use axum::Router;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use crate::auth_keys::KeyLoader;
-use crate::cli::{CheckConfigArguments, SandboxArguments};
+use crate::cli::{CheckConfigArguments, Demo, SandboxArguments};
 use crate::clock::Clock;
-use crate::config::{self, Config, ConfigError, KeySource};
-use crate::demo;
+use crate::config::{self, Config, ConfigError, KeySource, LogConfig};
+use crate::demo::{self, StoryError};
 use crate::gateway::{self, StartError};
 use crate::sandbox::{Sandbox, SandboxError};
 use crate::server::shutdown_signal;
 use crate::server::tls::TlsKeys;
 use crate::telemetry::{Telemetry, TelemetryError};
 
-pub use operator::{client, organization, pool};
+pub use operator::{client, organization, pool, practitioner};
 
 /// Why a command failed, in words for whoever typed it.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +38,9 @@ pub enum CommandError {
     /// The gateway does not start, or stopped with an error.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The story of a demo did not go as it should.
+    #[error("the demo stopped: {0}")]
+    Demo(#[from] StoryError),
     /// Log or metrics cannot be set up.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
@@ -64,34 +69,50 @@ fn lines(errors: &[ConfigError]) -> String {
 /// Runs a sandbox until it is stopped.
 ///
 /// # Errors
-/// The data directory holds a database that no sandbox made; the address is taken.
+/// The data directory holds a database that no sandbox made; the address is taken; the demo's story broke.
 pub async fn sandbox(arguments: SandboxArguments) -> Result<(), CommandError> {
     let address = arguments.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
     let listener = TcpListener::bind(address).await.map_err(StartError::Listen)?;
     let sandbox = Sandbox::prepare(&listener, arguments.data.as_deref())?;
     let config = sandbox.config();
-    let telemetry = Arc::new(Telemetry::install(config.log, config.otlp_endpoint.as_deref())?);
+    let log = if arguments.demo.is_some() { beside_a_story(config.log) } else { config.log };
+    let telemetry = Arc::new(Telemetry::install(log, config.otlp_endpoint.as_deref())?);
     let base_url = config.server.base_url.clone();
     let root = base_url.trim_end_matches("/fhir").to_owned();
     println!("Wellgate sandbox: FHIR at {base_url}, everything about it at {root}/sandbox");
-    let shutdown = shutdown_signal().map_err(StartError::Listen)?;
-    let serving = sandbox.serve(listener, Arc::clone(&telemetry), shutdown);
-    if arguments.demo {
-        let story = async {
-            if let Err(error) = demo::play(&root).await {
-                eprintln!("the demo stopped: {error}");
-            }
-            std::future::pending::<()>().await;
-        };
+    let (end, ended) = oneshot::channel();
+    let signal = shutdown_signal().map_err(StartError::Listen)?;
+    let shutdown = async move {
         tokio::select! {
-            served = serving => served?,
-            () = story => {}
+            () = signal => {}
+            Ok(()) = ended => {}
         }
-    } else {
-        serving.await?;
-    }
+    };
+    let mut serving = pin!(sandbox.serve(listener, Arc::clone(&telemetry), shutdown));
+    let told = match arguments.demo {
+        None => Ok(()),
+        Some(demo) => tokio::select! {
+            served = &mut serving => return Ok(served?),
+            told = demo::play(&root, demo == Demo::Stay) => {
+                if told.is_err() || demo == Demo::Once {
+                    // The sandbox has it in the same moment, or has stopped by itself.
+                    let _ = end.send(());
+                }
+                told
+            }
+        },
+    };
+    serving.await?;
     telemetry.shutdown();
-    Ok(())
+    Ok(told?)
+}
+
+/// The log of a sandbox that tells a story: only what is amiss, unless a level was asked for.
+fn beside_a_story(log: LogConfig) -> LogConfig {
+    if config::environment().contains_key("WELLGATE_LOG_LEVEL") {
+        return log;
+    }
+    LogConfig { level: tracing::Level::WARN, ..log }
 }
 
 /// Runs the gateway until it is stopped.

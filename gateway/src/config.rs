@@ -141,6 +141,8 @@ pub enum ServedTypes {
 pub struct Limits {
     /// Longest request body.
     pub body_bytes_max: usize,
+    /// Longest answer of a search, a history or a batch.
+    pub answer_bytes_max: usize,
     /// Most entries of a batch or transaction.
     pub bundle_entries_max: usize,
     /// Deepest nesting of a JSON body.

@@ -79,7 +79,7 @@ pub enum Failure {
     PreconditionRequired,
     /// `If-Match` does not match, or another picked up first.
     PreconditionFailed,
-    /// Concurrent writes kept moving what this was decided on.
+    /// Others moved what this was decided on: it is decided again, and told only where that keeps happening.
     Conflict,
     /// The media type asked for is not served.
     NotAcceptable,
@@ -167,6 +167,7 @@ impl Failure {
             Self::BadRequest(_) => Some("request"),
             Self::Conflict => Some("conflict"),
             Self::TooLarge(_) => Some("too-costly"),
+            Self::MethodNotAllowed => Some("not-supported"),
             _ => None,
         }
     }
@@ -180,8 +181,12 @@ impl Failure {
     pub fn issues(&self) -> Vec<Issue> {
         let one = |code, text: &str| vec![Issue::new(code, text)];
         match self {
-            Self::Unauthenticated { expired: true } => one("expired", "the access token has expired: ask for a new one"),
-            Self::Unauthenticated { expired: false } => one("login", "send a valid access token: Authorization: Bearer …"),
+            Self::Unauthenticated { expired: true } => {
+                one("expired", "the access token has expired: ask for a new one")
+            }
+            Self::Unauthenticated { expired: false } => {
+                one("login", "send a valid access token: Authorization: Bearer …")
+            }
             Self::Forbidden(issue) | Self::Refused { issue, .. } => vec![issue.clone()],
             Self::NotFound => one("not-found", "no such resource"),
             Self::Gone => one("deleted", "the resource was deleted"),
@@ -194,7 +199,9 @@ impl Failure {
             Self::MethodNotAllowed => one("not-supported", "this interaction is not offered here: see /fhir/metadata"),
             Self::TooLarge(details) => one("too-costly", details),
             Self::Throttled => one("throttled", "too many requests wait: repeat after the time in Retry-After"),
-            Self::Unavailable => one("transient", "the gateway cannot answer now: repeat after the time in Retry-After"),
+            Self::Unavailable => {
+                one("transient", "the gateway cannot answer now: repeat after the time in Retry-After")
+            }
             Self::Internal(_) => one("exception", "the gateway failed; the request id leads to the cause in its log"),
         }
     }

@@ -31,7 +31,10 @@ const REFUSAL_INTERVAL: Duration = Duration::from_secs(10);
 /// How often keys that nobody waits for any more are forgotten.
 const FORGET_INTERVAL: Duration = Duration::from_hours(1);
 /// How long an idempotency key is remembered: longer than any client repeats.
-const KEY_AGE_MS_MAX: i64 = 7 * 24 * 60 * 60 * 1_000;
+const KEY_AGE_MS_MAX: i64 = 7 * DAY_MS;
+/// How long a notice that nobody fetched, and a count of refusals, are kept.
+const NOTICE_AGE_MS_MAX: i64 = 180 * DAY_MS;
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// Why the gateway does not start or run.
 #[derive(Debug, thiserror::Error)]
@@ -151,8 +154,9 @@ async fn housekeeping(app: App) {
             },
             _ = refusals.tick() => write_refusals(&app).await,
             _ = forget.tick() => {
-                if app.store.forget_keys(app.clock.now_ms() - KEY_AGE_MS_MAX).await.is_err() {
-                    tracing::warn!("old idempotency keys could not be forgotten, it is tried again");
+                let now_ms = app.clock.now_ms();
+                if app.store.forget(now_ms - KEY_AGE_MS_MAX, now_ms - NOTICE_AGE_MS_MAX).await.is_err() {
+                    tracing::warn!("old rows could not be forgotten, it is tried again");
                 }
             }
         }

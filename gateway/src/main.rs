@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use gateway::cli::{Cli, ClientAction, Command, ConfigArguments, OrganizationAction, PoolAction};
+use gateway::cli::{Cli, ClientAction, Command, ConfigArguments, OrganizationAction, PoolAction, PractitionerAction};
 use gateway::commands::{self, CommandError};
 use gateway::config::{self, Config};
 
@@ -57,6 +57,14 @@ async fn run(command: Command) -> Result<(), CommandError> {
                 ClientAction::Disable(disable) => &disable.config,
             };
             commands::client(load(config)?, arguments.action).await
+        }
+        Command::Practitioner(arguments) => {
+            let config = match &arguments.action {
+                PractitionerAction::Add(add) => &add.config,
+                PractitionerAction::List(config) => config,
+                PractitionerAction::Disable(disable) => &disable.config,
+            };
+            commands::practitioner(load(config)?, arguments.action).await
         }
         Command::CheckConfig(arguments) => {
             print!("{}", commands::check_config(&arguments).await?);

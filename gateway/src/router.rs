@@ -22,17 +22,10 @@ use crate::telemetry::{Telemetry, observe};
 
 /// The whole HTTP face. `extra` are further routes (the sandbox's).
 pub fn router(app: &App, telemetry: &Arc<Telemetry>, extra: Router) -> Router {
-    let routes = fhir(app).merge(plain(app, telemetry)).merge(extra);
-    let inner = routes.clone().fallback(not_found);
-    // A base URL with a slash at its end gives paths with two, and a type may be asked with one after it.
-    let tidied = move |request: Request| async move {
-        match tidy(request) {
-            Ok(request) => inner.oneshot(request).await.unwrap_or_else(|never| match never {}),
-            Err(failure) => failure.into_response(),
-        }
-    };
+    let routes = fhir(app).merge(plain(app, telemetry)).merge(extra).fallback(not_found);
     routes
-        .fallback(tidied)
+        .clone()
+        .layer(middleware::from_fn_with_state(routes, tidied))
         .layer(middleware::from_fn(headers))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(observe))
@@ -152,16 +145,24 @@ async fn not_found() -> Response<Body> {
     Failure::NotFound.into_response()
 }
 
-/// The request with a path of single slashes and none at its end.
-fn tidy(mut request: Request) -> Result<Request, Failure> {
+/// A base URL with a slash at its end gives paths with two, and a type may be asked with one after it: such a request is
+/// routed again, without them.
+async fn tidied(State(routes): State<Router>, request: Request, next: Next) -> Response<Body> {
     let path = request.uri().path();
-    let tidied = format!("/{}", path.split('/').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/"));
-    if tidied == path {
-        return Err(Failure::NotFound);
+    if !path.contains("//") && (path == "/" || !path.ends_with('/')) {
+        return next.run(request).await;
     }
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
-    *request.uri_mut() = format!("{tidied}{query}").parse::<Uri>().map_err(|_| Failure::NotFound)?;
-    Ok(request)
+    let Ok(uri) = format!("/{}{query}", parts.join("/")).parse::<Uri>() else { return not_found().await };
+    let (sent, body) = request.into_parts();
+    let mut again = Request::new(body);
+    (*again.method_mut(), *again.uri_mut(), *again.headers_mut()) = (sent.method, uri, sent.headers);
+    // The other extensions hold what the first routing made of the path.
+    if let Some(id) = sent.extensions.get::<RequestId>() {
+        again.extensions_mut().insert(id.clone());
+    }
+    routes.oneshot(again).await.unwrap_or_else(|never| match never {})
 }
 
 #[derive(Clone)]

@@ -121,7 +121,7 @@ fn a_choice_is_there_in_one_type() {
     assert_issue(
         "/extension/0/_valueCode",
         json!({ "extension": [{ "url": "u", "valueCode": "x" }] }),
-        "Patient.extension[0].valueString",
+        "Patient.extension[0].valueCode",
         Structure,
         "once, in one type",
     );

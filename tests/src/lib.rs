@@ -1,11 +1,16 @@
-//! What the tests share: databases of their own, the published examples, and the built program.
+//! What the tests share: databases of their own, a gateway in the process, the published examples, and the built program.
 //!
 //! `tests/run` sets the variables that are read here; without them each test looks for what it needs itself, so that one
 //! test can be run alone with `cargo nextest run`.
 
+pub mod caller;
 pub mod corpus;
+pub mod gateway;
 pub mod postgres;
 pub mod program;
+pub mod raw;
+pub mod referral;
+pub mod resources;
 pub mod sqlite;
 
 use std::path::{Path, PathBuf};

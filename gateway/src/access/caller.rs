@@ -161,13 +161,18 @@ impl Caller {
         if self.claims.scopes.permits(resource_type, interaction) {
             return Ok(());
         }
-        Err(Failure::Forbidden(Issue::new("forbidden", "the token's scope does not allow this interaction on this type")))
+        Err(Failure::Forbidden(Issue::new(
+            "forbidden",
+            "the token's scope does not allow this interaction on this type",
+        )))
     }
 
     /// An event of the trail about something that was done.
     pub fn event(&self, act: Act, basis: &'static str, touched: &Touched) -> AuditEvent {
+        let is_directory = touched.compartment == DIRECTORY;
         AuditEvent {
-            compartment: touched.compartment.clone(),
+            // The directory is no record's business: its events are kept with the caller's own.
+            compartment: if is_directory { self.organization() } else { touched.compartment.clone() },
             id: AuditEvent::fresh_id(),
             recorded_ms: self.now_ms,
             action: act.action,
@@ -186,8 +191,7 @@ impl Caller {
         }
     }
 
-    /// An event of the trail about something that was shown. What is shown of the directory is no record's business, and is
-    /// kept with the caller's own.
+    /// An event of the trail about something that was shown.
     pub fn shown(&self, act: Act, touched: &Touched) -> AuditEvent {
         let basis = match touched.level {
             Level::Permitted => "consent",
@@ -195,15 +199,18 @@ impl Caller {
             Level::Held if touched.compartment == DIRECTORY => Basis::Directory.code(),
             Level::Held => Basis::Custodian.code(),
         };
-        let mut event = self.event(act, basis, touched);
-        if event.compartment == DIRECTORY {
-            event.compartment = self.organization();
-        }
-        event
+        self.event(act, basis, touched)
     }
 
     /// An event of the trail about a refusal. Without a record it is kept in the caller's own compartment.
-    pub fn refusal(&self, act: Act, reason: &str, compartment: Option<&str>, resource_type: &str, id: &str) -> AuditEvent {
+    pub fn refusal(
+        &self,
+        act: Act,
+        reason: &str,
+        compartment: Option<&str>,
+        resource_type: &str,
+        id: &str,
+    ) -> AuditEvent {
         let touched = Touched {
             compartment: compartment.map_or_else(|| self.organization(), str::to_owned),
             resource_type: resource_type.to_owned(),

@@ -65,7 +65,8 @@ fn coding(system: &str, code: &str) -> Value {
 
 fn agents(event: &StoredEvent) -> Vec<Value> {
     // In a read the data flows to the client, in a write it comes from it: BALP's source and destination roles.
-    let (client, server) = if matches!(event.action.as_str(), "C" | "U") { ("110153", "110152") } else { ("110152", "110153") };
+    let (client, server) =
+        if matches!(event.action.as_str(), "C" | "U") { ("110153", "110152") } else { ("110152", "110153") };
     let organization = event.organization.split_once('/').map_or("", |(_, id)| id);
     let mut user = json!({
         "type": {"coding": [coding(PARTICIPATION, "IRCP")]},

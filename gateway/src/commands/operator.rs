@@ -1,14 +1,14 @@
 //! The operator's commands: who takes part. What grantees and callers are known by comes only from here.
 
 use super::CommandError;
-use crate::cli::{ClientAction, OrganizationAction, OrganizationAdd, PoolAction};
+use crate::cli::{ClientAction, OrganizationAction, OrganizationAdd, PoolAction, PractitionerAction};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::consent::Purpose;
 use crate::gateway::{self, StartError};
 use crate::registry;
 use crate::storage::Store;
-use crate::storage::registry::{Client, Organization, Pool};
+use crate::storage::registry::{Client, Organization, Pool, Practitioner};
 use mappings::identifiers::{Cbe, Nihdi};
 
 /// Adds, lists or disables organisations.
@@ -76,8 +76,12 @@ async fn list_organizations(store: &Store) -> Result<(), CommandError> {
     for organization in &rows.organizations {
         let pools: Vec<&str> =
             rows.members.iter().filter(|(id, _)| *id == organization.id).map(|(_, pool)| pool.as_str()).collect();
-        let clients: Vec<&str> =
-            rows.clients.iter().filter(|row| row.organization_id == organization.id).map(|row| row.id.as_str()).collect();
+        let clients: Vec<&str> = rows
+            .clients
+            .iter()
+            .filter(|row| row.organization_id == organization.id)
+            .map(|row| row.id.as_str())
+            .collect();
         println!(
             "{}\t{}\t{}\t{}\tpools: {}\tclients: {}",
             organization.id,
@@ -157,6 +161,43 @@ pub async fn client(config: Config, action: ClientAction) -> Result<(), CommandE
             };
             store.put_client(&Client { active: false, ..client }).await.map_err(StartError::Storage)?;
             println!("Client {} is disabled.", disable.id);
+        }
+    }
+    store.close().await;
+    Ok(())
+}
+
+/// Adds, lists or disables practitioners.
+///
+/// # Errors
+/// The database cannot be reached; the organisation or the practitioner is unknown.
+pub async fn practitioner(config: Config, action: PractitionerAction) -> Result<(), CommandError> {
+    let store = gateway::open(&config).await.map_err(StartError::Open)?;
+    let rows = store.registry().await.map_err(StartError::Storage)?;
+    let now_ms = Clock::System.now_ms();
+    match action {
+        PractitionerAction::Add(add) => {
+            if rows.organizations.iter().all(|row| row.id != add.organization) {
+                return Err(CommandError::Wrong(format!("no organisation '{}' is registered", add.organization)));
+            }
+            let id = add.id.clone();
+            let practitioner = Practitioner { id, organization_id: add.organization, name: add.name, active: true };
+            registry::put_practitioner(&store, &practitioner, now_ms).await.map_err(StartError::Storage)?;
+            println!("Practitioner/{} is registered.", add.id);
+        }
+        PractitionerAction::List(_) => {
+            for row in &rows.practitioners {
+                let state = if row.active { "active" } else { "disabled" };
+                println!("{}\t{}\t{state}\t{}", row.id, row.organization_id, row.name);
+            }
+        }
+        PractitionerAction::Disable(disable) => {
+            let Some(practitioner) = rows.practitioners.into_iter().find(|row| row.id == disable.id) else {
+                return Err(CommandError::Wrong(format!("no practitioner '{}' is registered", disable.id)));
+            };
+            let practitioner = Practitioner { active: false, ..practitioner };
+            registry::put_practitioner(&store, &practitioner, now_ms).await.map_err(StartError::Storage)?;
+            println!("Practitioner/{} is disabled.", disable.id);
         }
     }
     store.close().await;

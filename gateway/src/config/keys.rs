@@ -186,10 +186,17 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "limits",
+        "answer_bytes_max",
+        Integer(65_536, 1_073_741_824),
+        Value("20971520"),
+        "Longest answer, in bytes. A page ends earlier and links to the next; a batch answers 413 for the entries beyond.",
+    ),
+    key(
+        "limits",
         "requests_in_flight_max",
         Integer(1, 100_000),
         Value("512"),
-        "Requests worked on at once. One more is 503 with `Retry-After`.",
+        "Requests worked on at once. One more is 429 with `Retry-After`.",
     ),
     key(
         "limits",
@@ -217,7 +224,7 @@ pub(super) const KEYS: &[Key] = &[
         "write_queue_max",
         Integer(1, 1_000_000),
         Value("4096"),
-        "Writes that wait for a commit. One more is 503 with `Retry-After`.",
+        "Writes that wait for a commit. One more is 429 with `Retry-After`.",
     ),
     key(
         "referral",

@@ -142,6 +142,7 @@ fn types(reader: &mut Reader) -> ServedTypes {
 fn limits(reader: &mut Reader) -> Limits {
     let mut count = |key: &str| usize::try_from(reader.integer(key)).unwrap_or(usize::MAX);
     let body_bytes_max = count("limits.body_bytes_max");
+    let answer_bytes_max = count("limits.answer_bytes_max");
     let bundle_entries_max = count("limits.bundle_entries_max");
     let nesting_max = count("limits.nesting_max");
     let requests_in_flight_max = count("limits.requests_in_flight_max");
@@ -155,6 +156,7 @@ fn limits(reader: &mut Reader) -> Limits {
     }
     Limits {
         body_bytes_max,
+        answer_bytes_max,
         bundle_entries_max,
         nesting_max,
         search_count_default,

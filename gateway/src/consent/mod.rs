@@ -37,7 +37,7 @@ pub use grantee::{ActorReference, Grantee, ORGANIZATION_KIND_SYSTEM};
 pub use grants::{Grant, evaluate, grants};
 pub use issue::{ConsentIssue, IssueCode};
 pub use period::Period;
-pub use permit::{Basis, LawRule, Permit, Permitted};
+pub use permit::{Basis, LawRule, Permit};
 pub use provision::{Consent, ConsentId, Provision, ProvisionType, Status};
 pub use provision_reader::{ACTORS_MAX, NESTED_PROVISIONS_MAX};
 pub use purpose::{PURPOSE_SYSTEM, Purpose, PurposeSet};

@@ -51,7 +51,7 @@ impl Basis {
             Self::OrganizationTask => "organization-task",
             Self::Directory => "directory",
             Self::OwnCompartment => "own-compartment",
-            Self::Law { .. } => "law",
+            Self::Law { rule } => rule.0,
             Self::Recorder => "recorder",
         }
     }
@@ -69,34 +69,5 @@ impl Permit {
     /// What the permit rests on.
     pub fn basis(&self) -> &Basis {
         &self.basis
-    }
-
-    /// Binds the permit to the one value that it was asked for.
-    pub fn over<T>(self, value: T) -> Permitted<T> {
-        Permitted { value, basis: self.basis }
-    }
-}
-
-/// A value over which a permit was given: what storage and delivery take instead of the bare value.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Permitted<T> {
-    value: T,
-    basis: Basis,
-}
-
-impl<T> Permitted<T> {
-    /// The permitted value.
-    pub fn value(&self) -> &T {
-        &self.value
-    }
-
-    /// What the permit rests on.
-    pub fn basis(&self) -> &Basis {
-        &self.basis
-    }
-
-    /// The value and what its permit rests on.
-    pub fn into_parts(self) -> (T, Basis) {
-        (self.value, self.basis)
     }
 }

@@ -91,3 +91,17 @@ impl Provision {
         self.purposes.is_none_or(|purposes| purposes.contains(purpose))
     }
 }
+
+impl Consent {
+    /// What stands in for a Consent that cannot be read any more: it denies everyone everything.
+    pub fn denying(id: ConsentId) -> Self {
+        let provision = Provision {
+            provision_type: Some(ProvisionType::Deny),
+            actors: None,
+            purposes: None,
+            period: Period::ALWAYS,
+            nested: Vec::new(),
+        };
+        Self { id, status: Status::Active, patient: String::new(), date_time: None, provision: Some(provision) }
+    }
+}

@@ -55,7 +55,7 @@ mod tests {
             (Standing::Person, "person"),
             (Standing::OwnCompartment, "own-compartment"),
             (Standing::Directory, "directory"),
-            (Standing::Law { rule: LawRule("tdi-register") }, "law"),
+            (Standing::Law { rule: LawRule("tdi-register") }, "tdi-register"),
         ] {
             let permit = without_consent(standing).expect("this standing needs no consent");
             assert_eq!(permit.basis().code(), code);

@@ -142,15 +142,17 @@ const WITHDRAW: &[Interaction] = &[Interaction::Withdraw];
 /// Every type that belongs where the row says, but those of [`OF_THEIR_OWN`]. To whom a type belongs is told by the overlay
 /// of search, so a type that is served anew needs no row here.
 const EVERY: &[&str] = &["*"];
-/// The order has rows of its own, and the trail is written by nobody.
-const OF_THEIR_OWN: &[&str] = &["ServiceRequest", "AuditEvent"];
+/// The person, the consent and the order have rows of their own, and the trail is written by nobody.
+const OF_THEIR_OWN: &[&str] = &["Patient", "Consent", "ServiceRequest", "AuditEvent"];
 
 /// Every permitted write. An `AuditEvent` stands in no row: nobody writes it.
 const ROWS: &[Row] = &[
     Row::of(Relation::DirectoryOwner, EVERY, ALL, Condition::None),
     Row::of(Relation::Owner, EVERY, ALL, Condition::None),
     Row::of(Relation::Beginner, &["Patient"], CREATE, Condition::None),
+    Row::of(Relation::Owner, &["Patient"], ALL, Condition::None),
     Row::of(Relation::Custodian, EVERY, ALL, Condition::None),
+    Row::of(Relation::Custodian, &["Patient", "Consent"], ALL, Condition::None),
     Row::of(Relation::Custodian, &["Consent"], WITHDRAW, Condition::None),
     // The order is its placer's; the Task carries the work on it, whoever holds the record by now.
     Row::of(Relation::Custodian, &["ServiceRequest"], CREATE, Condition::None),

@@ -9,7 +9,7 @@ use axum::http::{Response, StatusCode};
 use super::answer::json;
 use super::bundle::Bundle;
 use super::exchange::Exchange;
-use super::search::{SEARCH, links, name_of, own};
+use super::search::{SEARCH, links, name_of, own, without_control_characters};
 use crate::access::Caller;
 use crate::access::caller::Act;
 use crate::audit::resource::to_fhir;
@@ -44,7 +44,11 @@ pub async fn one(exchange: &Exchange, caller: &Caller, id: &str) -> Result<Strin
 ///
 /// # Errors
 /// 400 for a parameter that is not served.
-pub async fn search(exchange: &Exchange, caller: &Caller, pairs: &[(String, String)]) -> Result<Response<Body>, Failure> {
+pub async fn search(
+    exchange: &Exchange,
+    caller: &Caller,
+    pairs: &[(String, String)],
+) -> Result<Response<Body>, Failure> {
     Ok(json(StatusCode::OK, searchset(exchange, caller, pairs).await?))
 }
 
@@ -53,11 +57,13 @@ pub async fn search(exchange: &Exchange, caller: &Caller, pairs: &[(String, Stri
 /// # Errors
 /// As [`search`].
 pub async fn searchset(exchange: &Exchange, caller: &Caller, pairs: &[(String, String)]) -> Result<String, Failure> {
+    without_control_characters(pairs)?;
     let (mut filter, with_total, cursor) = filter(exchange, pairs)?;
     let name = name_of(TYPE, pairs);
     if let Some(cursor) = cursor {
         let place = exchange.app.cursor_key.open(&caller.bound_to(&name), &cursor);
-        filter.before = Some(place.ok_or_else(|| refuse("_cursor", "value", "this page does not belong to this search"))?);
+        filter.before =
+            Some(place.ok_or_else(|| refuse("_cursor", "value", "this page does not belong to this search"))?);
     }
     let store = &exchange.app.store;
     let viewer = caller.viewer();
@@ -68,7 +74,8 @@ pub async fn searchset(exchange: &Exchange, caller: &Caller, pairs: &[(String, S
     let count = usize::try_from(filter.count).unwrap_or(usize::MAX);
     let more = events.len() > count;
     events.truncate(count);
-    let next = events.last().filter(|_| more).map(|event| exchange.app.cursor_key.seal(&caller.bound_to(&name), &event.id));
+    let next =
+        events.last().filter(|_| more).map(|event| exchange.app.cursor_key.seal(&caller.bound_to(&name), &event.id));
     let mut bundle = Bundle::new("searchset", total, &links(exchange, TYPE, pairs, next.as_deref()));
     for event in &events {
         let url = serde_json::json!(format!("{}/{TYPE}/{}", exchange.base(), event.id));
@@ -82,8 +89,11 @@ fn filter(exchange: &Exchange, pairs: &[(String, String)]) -> Result<(EventFilte
     let mut filter = EventFilter { count: limits.search_count_default, ..EventFilter::default() };
     let (mut with_total, mut cursor) = (false, None);
     for (name, value) in pairs {
+        if value.contains('\0') {
+            return Err(refuse(name, "value", "must be without the character U+0000"));
+        }
         match name.as_str() {
-            "patient" | "patient:Patient" | "entity" => {
+            "patient" | "patient:Patient" => {
                 let id = value.strip_prefix("Patient/").unwrap_or(value);
                 filter.compartment = Some(id.to_owned());
             }
@@ -103,7 +113,8 @@ fn filter(exchange: &Exchange, pairs: &[(String, String)]) -> Result<(EventFilte
             "_cursor" => cursor = Some(value.clone()),
             "_format" | "_pretty" => {}
             _ => {
-                let details = "is not served for AuditEvent: patient, date, outcome, _id, _count, _total and _sort=-date are";
+                let details =
+                    "is not served for AuditEvent: patient, date, outcome, _id, _count, _total and _sort=-date are";
                 return Err(refuse(name, "not-supported", details));
             }
         }
@@ -116,7 +127,8 @@ fn narrow(filter: &mut EventFilter, value: &str) -> Result<(), Failure> {
         Some(prefix @ ("ge" | "gt" | "le" | "lt" | "eq")) => (prefix, &value[2..]),
         _ => ("eq", value),
     };
-    let moment = Moment::parse(text).ok_or_else(|| refuse("date", "value", "must be a date or a moment, after eq ge gt le lt"))?;
+    let moment = Moment::parse(text)
+        .ok_or_else(|| refuse("date", "value", "must be a date or a moment, after eq ge gt le lt"))?;
     let (from_ms, until_ms) = match prefix {
         "ge" => (Some(moment.low_ms), None),
         "gt" => (Some(moment.high_ms.saturating_add(1)), None),

@@ -1,5 +1,7 @@
 //! Bundles as answers, put together from stored bytes: nothing is parsed again.
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 
 use super::answer::etag;
@@ -19,11 +21,11 @@ impl Bundle {
     pub fn new(kind: &str, total: Option<u64>, links: &[(&str, String)]) -> Self {
         let mut text = format!("{{\"resourceType\":\"Bundle\",\"type\":\"{kind}\"");
         if let Some(total) = total {
-            text.push_str(&format!(",\"total\":{total}"));
+            let _ = write!(text, ",\"total\":{total}");
         }
         if !links.is_empty() {
             let links: Vec<_> = links.iter().map(|(relation, url)| json!({"relation": relation, "url": url})).collect();
-            text.push_str(&format!(",\"link\":{}", json!(links)));
+            let _ = write!(text, ",\"link\":{}", json!(links));
         }
         Self { text, entries: 0 }
     }
@@ -48,7 +50,7 @@ impl Bundle {
         let (resource_type, id) = (seen.key.resource_type, &seen.key.id);
         let mut members = format!("\"fullUrl\":{}", json!(format!("{base}/{resource_type}/{id}")));
         if !seen.deleted {
-            members.push_str(&format!(",\"resource\":{}", seen.body));
+            let _ = write!(members, ",\"resource\":{}", seen.body);
         }
         let url = if seen.method == Method::Post { resource_type.to_owned() } else { format!("{resource_type}/{id}") };
         let status = match seen.method {
@@ -57,9 +59,20 @@ impl Bundle {
             Method::Delete => "204 No Content",
         };
         let request = json!({"method": seen.method.verb(), "url": url});
-        let response = json!({"status": status, "etag": etag(seen.version), "lastModified": format_instant(seen.last_updated_ms)});
-        members.push_str(&format!(",\"request\":{request},\"response\":{response}"));
+        let response =
+            json!({"status": status, "etag": etag(seen.version), "lastModified": format_instant(seen.last_updated_ms)});
+        let _ = write!(members, ",\"request\":{request},\"response\":{response}");
         self.entry(&members);
+    }
+
+    /// Bytes so far.
+    pub fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Whether it has no entry yet.
+    pub fn is_empty(&self) -> bool {
+        self.entries == 0
     }
 
     /// The Bundle as text.

@@ -49,14 +49,14 @@ fn resource(resource_type: &'static str) -> Value {
     let interactions: Vec<Value> = codes.iter().map(|code| json!({"code": code})).collect();
     let mut search: Vec<Value> = Vec::new();
     if is_trail {
-        for (name, search_type) in [("patient", "reference"), ("date", "date"), ("outcome", "token"), ("_id", "token")] {
+        for (name, search_type) in [("patient", "reference"), ("date", "date"), ("outcome", "token"), ("_id", "token")]
+        {
             search.push(json!({"name": name, "type": search_type}));
         }
     } else {
         search.extend(COMMON.iter().map(|(name, search_type)| json!({"name": name, "type": search_type})));
-        let named = parameters(resource_type).map(|parameter| {
-            json!({"name": parameter.name, "type": parameter.search_type.as_str()})
-        });
+        let named = parameters(resource_type)
+            .map(|parameter| json!({"name": parameter.name, "type": parameter.search_type.as_str()}));
         search.extend(named);
     }
     json!({

@@ -67,10 +67,14 @@ pub async fn commit(
         if let Some(condition) = &condition
             && let Some(seen) = exists(exchange, &mut draft, resource_type, condition).await?
         {
-            return Ok(existing(seen));
+            let body = caller.may(resource_type, Interaction::Read).ok().map(|()| seen.body.clone());
+            return Ok(Written { body, ..existing(seen) });
         }
         let content = Content { text: content.text.clone(), value: content.value.clone() };
-        let placed = create_in(&mut draft, resource_type, AuditEvent::fresh_id(), content).await?;
+        let placed = match create_in(&mut draft, resource_type, AuditEvent::fresh_id(), content).await {
+            Err(Failure::Conflict) => continue,
+            placed => placed?,
+        };
         let written = written(&draft, &placed, StatusCode::CREATED)?;
         if let Some(key) = key {
             draft.set.idempotency = Some(key.kept(caller, &written));
@@ -106,6 +110,7 @@ pub async fn exists(
     resource_type: &'static str,
     (query, name): &(Query, String),
 ) -> Result<Option<Seen>, Failure> {
+    draft.caller.may(resource_type, Interaction::Search)?;
     let name = format!("{}/{name}", draft.caller.organization());
     let epoch = exchange.app.store.guard_epoch(&name).await?;
     let mut found = matches_of(exchange, draft.caller, resource_type, query).await?;
@@ -146,7 +151,7 @@ pub fn existing(seen: Seen) -> Written {
         location: format!("{}/{}/_history/{}", seen.key.resource_type, seen.key.id, seen.version),
         version: seen.version,
         last_updated_ms: seen.last_updated_ms,
-        body: Some(seen.body),
+        body: None,
     }
 }
 

@@ -47,7 +47,10 @@ pub async fn commit(
 ) -> Result<Written, Failure> {
     for _ in 0..ATTEMPTS_MAX {
         let mut draft = Draft::new(&exchange.app, caller);
-        let key = delete_in(&mut draft, resource_type, id, if_match).await?;
+        let key = match delete_in(&mut draft, resource_type, id, if_match).await {
+            Err(Failure::Conflict) => continue,
+            key => key?,
+        };
         let written = written(&draft, &key, StatusCode::NO_CONTENT)?;
         match exchange.app.store.apply(draft.finish()).await {
             Ok(()) => return Ok(written),

@@ -92,20 +92,22 @@ impl Entry<'_> {
 /// Reads the entries of a Bundle.
 ///
 /// # Errors
-/// 413 over the limit; 422 naming the entry whose request is not understood.
-pub fn entries(bundle: &Content, entries_max: usize) -> Result<Vec<Entry<'_>>, Failure> {
-    let text: BundleText<'_> = serde_json::from_str(&bundle.text)
-        .map_err(|_| Failure::content("Bundle.entry", "structure", "must be a list of entries, each with its request"))?;
+/// 413 over the limit. An entry whose request is not understood fails alone: 422 naming it.
+pub fn entries(bundle: &Content, entries_max: usize) -> Result<Vec<Result<Entry<'_>, Failure>>, Failure> {
+    let text: BundleText<'_> = serde_json::from_str(&bundle.text).map_err(|_| {
+        Failure::content("Bundle.entry", "structure", "must be a list of entries, each with its request")
+    })?;
     if text.entry.len() > entries_max {
         return Err(Failure::TooLarge(format!("a Bundle has at most {entries_max} entries: send it in parts")));
     }
-    text.entry.into_iter().enumerate().map(|(n, entry)| read(n, entry)).collect()
+    Ok(text.entry.into_iter().enumerate().map(|(n, entry)| read(n, entry)).collect())
 }
 
 fn read(n: usize, entry: EntryText<'_>) -> Result<Entry<'_>, Failure> {
     let at = |element: &str| format!("Bundle.entry[{n}].request{element}");
-    let request =
-        entry.request.ok_or_else(|| Failure::content(at(""), "required", "each entry says by its request what to do"))?;
+    let request = entry
+        .request
+        .ok_or_else(|| Failure::content(at(""), "required", "each entry says by its request what to do"))?;
     let verb = match request.method.as_deref() {
         Some("GET") => Verb::Get,
         Some("POST") => Verb::Post,
@@ -126,6 +128,12 @@ fn read(n: usize, entry: EntryText<'_>) -> Result<Entry<'_>, Failure> {
     if parts.next().is_some() || resource_type.is_empty() || !fits {
         let details = "must be relative: Type for POST, Type/id for PUT and DELETE, Type/id or Type?… for GET";
         return Err(Failure::content(at(".url"), "value", details));
+    }
+    if request.if_none_exist.is_some() && verb != Verb::Post {
+        return Err(Failure::content(at(".ifNoneExist"), "invariant", "belongs to POST only"));
+    }
+    if !id.is_empty() && !mappings::r4::primitive::is_id(&id) {
+        return Err(Failure::content(at(".url"), "value", "the id in it is none"));
     }
     Ok(Entry {
         full_url: entry.full_url,

@@ -4,12 +4,13 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Response, Uri, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
-use crate::access::Caller;
 use crate::access::caller::Act;
+use crate::access::{Caller, Draft};
 use crate::app::App;
 use crate::audit::AuditEvent;
 use crate::error::{Failure, Issue};
 use crate::search::parameters::type_name;
+use mappings::r4::primitive::is_id;
 
 /// The parts of a request that an interaction reads.
 #[derive(Debug)]
@@ -61,20 +62,20 @@ impl Exchange {
         if !self.takes_json() {
             return Failure::NotAcceptable.into_response();
         }
-        // No text of FHIR has it, and PostgreSQL takes it for a fault of its caller.
-        if self.uri.to_string().contains("%00") {
-            let issue = Issue::new("value", "the address must not contain the character U+0000");
-            return Failure::BadRequest(vec![issue]).into_response();
-        }
         let caller = match Caller::of(&self.app, &self.headers, self.request_id()).await {
             Ok(caller) => caller,
             Err(failure) => {
-                let reason = if matches!(failure, Failure::Unauthenticated { .. }) { "not-authenticated" } else { "not-registered" };
+                let reason = if matches!(failure, Failure::Unauthenticated { .. }) {
+                    "not-authenticated"
+                } else {
+                    "not-registered"
+                };
                 self.app.refusals.count(reason, self.app.clock.now_ms());
                 return failure.into_response();
             }
         };
-        match work(&self, &caller).await {
+        let worked = if is_address(&target.id) { work(&self, &caller).await } else { Err(Failure::NotFound) };
+        match worked {
             Ok(response) => response,
             Err(failure) => match self.record_refusal(&caller, &target, &failure).await {
                 Ok(()) => failure.into_response(),
@@ -83,21 +84,40 @@ impl Exchange {
         }
     }
 
-    /// Writes a refusal into the trail of the record concerned, or of the caller's own compartment where there is none.
+    /// Writes a refusal into the trail of the record concerned; and into the caller's own, unless the caller holds the record.
     ///
     /// # Errors
     /// The trail cannot be written: then the refusal is not told either.
     pub async fn record_refusal(&self, caller: &Caller, target: &Target, failure: &Failure) -> Result<(), Failure> {
         let Some(reason) = failure.audit_reason() else { return Ok(()) };
         let mut compartment = failure.compartment().map(str::to_owned);
-        if compartment.is_none() && !target.id.is_empty() && target.id.len() <= 64 {
+        if compartment.is_none() && is_id(&target.id) {
             let located = self.app.store.locate(&target.resource_type, &target.id).await?;
             compartment = located.map(|located| located.key.compartment);
         }
         let compartment = compartment.filter(|compartment| compartment != crate::storage::sight::DIRECTORY);
-        let event = refusal(caller, target, reason, compartment.as_deref());
-        self.app.store.record_only(vec![event]).await?;
+        let record = match compartment {
+            Some(compartment) => self.record_of(caller, compartment).await?,
+            None => None,
+        };
+        let mut events = Vec::new();
+        if record.as_ref().is_none_or(|(_, is_held)| !is_held) {
+            // The caller's own trail looks the same whether or not there is a record that it may not see.
+            events.push(refusal(caller, target, reason, None));
+        }
+        events.extend(record.map(|(compartment, _)| refusal(caller, target, reason, Some(&compartment))));
+        self.app.store.record_only(events).await?;
         Ok(())
+    }
+
+    /// The record, and whether the caller holds it with sight; none where a refused write would have begun it.
+    async fn record_of(&self, caller: &Caller, compartment: String) -> Result<Option<(String, bool)>, Failure> {
+        let mut draft = Draft::new(&self.app, caller);
+        if draft.record(&compartment).await?.is_none() {
+            return Ok(None);
+        }
+        let is_held = draft.holds(&compartment);
+        Ok(Some((compartment, is_held)))
     }
 
     /// The type in a path, if it is served.
@@ -106,6 +126,14 @@ impl Exchange {
     /// [`Failure::NotFound`].
     pub fn served(&self, resource_type: &str) -> Result<&'static str, Failure> {
         type_name(resource_type).filter(|name| self.app.types.contains(name)).ok_or(Failure::NotFound)
+    }
+
+    /// The type of an address within a Bundle, if it is served and the id, if there is one, has the form of one.
+    ///
+    /// # Errors
+    /// [`Failure::NotFound`].
+    pub fn served_at(&self, resource_type: &str, id: &str) -> Result<&'static str, Failure> {
+        self.served(resource_type).and_then(|name| if is_address(id) { Ok(name) } else { Err(Failure::NotFound) })
     }
 
     /// What the caller wants back from a write.
@@ -166,10 +194,13 @@ impl Exchange {
     /// `_format` overrides `Accept`, as the standard has it; without either, JSON is what there is.
     fn takes_json(&self) -> bool {
         let format = self.uri.query().and_then(|query| {
-            form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "_format").map(|(_, value)| value.into_owned())
+            form_urlencoded::parse(query.as_bytes())
+                .find(|(name, _)| name == "_format")
+                .map(|(_, value)| value.into_owned())
         });
         match format {
-            Some(format) => format == "json" || is_json(&format),
+            // A plus in an address reads as a space, and clients rarely escape it here.
+            Some(format) => format == "json" || is_json(&format.replace(' ', "+")),
             None => self.header("accept").is_none_or(|accept| {
                 accept.split(',').any(|range| is_json(range) || ["*/*", "application/*"].contains(&bare(range)))
             }),
@@ -180,8 +211,13 @@ impl Exchange {
 fn refusal(caller: &Caller, target: &Target, reason: &str, compartment: Option<&str>) -> AuditEvent {
     // What is written in a path is the client's text: only what has the form of a type or an id is kept.
     let resource_type = type_name(&target.resource_type).unwrap_or_default();
-    let is_id = mappings::r4::primitive::is_id(&target.id);
-    caller.refusal(target.act, reason, compartment, resource_type, if is_id { &target.id } else { "" })
+    let id = if is_id(&target.id) { &target.id } else { "" };
+    caller.refusal(target.act, reason, compartment, resource_type, id)
+}
+
+/// Nothing is kept under what has not the form of an id, and a database may not even take it as a question.
+fn is_address(id: &str) -> bool {
+    id.is_empty() || is_id(id)
 }
 
 fn bare(media_range: &str) -> &str {
@@ -189,5 +225,6 @@ fn bare(media_range: &str) -> &str {
 }
 
 fn is_json(media_range: &str) -> bool {
-    ["application/fhir+json", "application/json", "text/json"].contains(&bare(media_range).to_ascii_lowercase().as_str())
+    ["application/fhir+json", "application/json", "text/json"]
+        .contains(&bare(media_range).to_ascii_lowercase().as_str())
 }

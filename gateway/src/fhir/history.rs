@@ -27,10 +27,9 @@ pub async fn instance_history(exchange: Exchange, resource_type: String, id: Str
             let path = format!("{resource_type}/{id}/_history");
             let (pairs, page) = page(exchange, caller, &path)?;
             let store = &exchange.app.store;
-            let is_first = page.before.is_none();
             let found = store.instance_history(&caller.viewer(), resource_type, &id, page).await?;
             let versions = store.record(found, |touched| caller.shown(act, touched), Vec::new()).await?;
-            if versions.versions.is_empty() && is_first {
+            if versions.versions.is_empty() {
                 return Err(Failure::NotFound);
             }
             Ok(json(StatusCode::OK, bundle(exchange, caller, &path, &pairs, &versions)))

@@ -9,13 +9,18 @@ use crate::consent::{Belongs as Owner, WriteFacts};
 use crate::error::Failure;
 use crate::search::overlay::{Belongs, belongs, owner_references};
 use crate::storage::sight::DIRECTORY;
-use crate::storage::write_set::ResourceKey;
+use crate::storage::write_set::{Method, ResourceKey};
 
 /// The compartment of a resource that is about to be created, for the caller.
 ///
 /// # Errors
 /// 422 where the owning reference is missing, does not resolve, or names two records.
-pub async fn compartment(draft: &mut Draft<'_>, resource_type: &str, id: &str, value: &Value) -> Result<String, Failure> {
+pub async fn compartment(
+    draft: &mut Draft<'_>,
+    resource_type: &str,
+    id: &str,
+    value: &Value,
+) -> Result<String, Failure> {
     match belongs(resource_type) {
         None => Err(Failure::MethodNotAllowed),
         Some(Belongs::Directory) => Ok(DIRECTORY.to_owned()),
@@ -25,7 +30,7 @@ pub async fn compartment(draft: &mut Draft<'_>, resource_type: &str, id: &str, v
             let expression = format!("{resource_type}.{path}");
             let mut found = None;
             for reference in owner_references(resource_type, value) {
-                if let Some(patient) = local(draft, &reference).strip_prefix("Patient/") {
+                if let Some(patient) = draft.local(&reference).strip_prefix("Patient/") {
                     one(&mut found, patient.to_owned(), &expression)?;
                 }
             }
@@ -41,9 +46,13 @@ async fn through(draft: &mut Draft<'_>, resource_type: &str, path: &str, value: 
     let expression = format!("{resource_type}.{path}");
     let mut found = None;
     for reference in owner_references(resource_type, value) {
-        let local = local(draft, &reference).to_owned();
+        let local = draft.local(&reference).to_owned();
         let Some((target_type, id)) = local.split_once('/') else { return Err(unresolved(&expression)) };
-        let compartment = resolve(draft, target_type, id, &expression).await?;
+        let mut compartment = resolve(draft, target_type, id, &expression).await?;
+        if compartment == DIRECTORY {
+            // What is guarded by an entry of the directory is not for everyone who reads the directory.
+            compartment = draft.caller.organization();
+        }
         one(&mut found, compartment, &expression)?;
     }
     Ok(found.unwrap_or_else(|| draft.caller.organization()))
@@ -58,17 +67,14 @@ fn one(found: &mut Option<String>, compartment: String, expression: &str) -> Res
     Ok(())
 }
 
-/// A reference without our own base URL.
-fn local<'r>(draft: &Draft<'_>, reference: &'r str) -> &'r str {
-    let base = &draft.app.base_url;
-    reference.strip_prefix(base.as_str()).and_then(|rest| rest.strip_prefix('/')).unwrap_or(reference)
-}
-
 async fn resolve(draft: &mut Draft<'_>, resource_type: &str, id: &str, expression: &str) -> Result<String, Failure> {
     if let Some(pending) = draft.pending(resource_type, id) {
-        return Ok(pending.key.compartment.clone());
+        let is_there = pending.method != Method::Delete;
+        return if is_there { Ok(pending.key.compartment.clone()) } else { Err(unresolved(expression)) };
     }
-    let Some(resource_type) = crate::search::parameters::type_name(resource_type) else { return Err(unresolved(expression)) };
+    let Some(resource_type) = crate::search::parameters::type_name(resource_type) else {
+        return Err(unresolved(expression));
+    };
     if !mappings::r4::primitive::is_id(id) {
         return Err(unresolved(expression));
     }

@@ -14,10 +14,12 @@ use super::exchange::{Exchange, Target};
 use crate::access::Caller;
 use crate::access::caller::Act;
 use crate::auth::Interaction;
+use crate::consent::PurposeSet;
 use crate::error::{Failure, Issue};
 use crate::search::query::{Query, QueryLimits, SearchError, SearchFault, TotalMode, parse};
 use crate::storage::resource::Seen;
 use crate::storage::search::Key;
+use crate::storage::sight::Viewer;
 
 /// The act of a search, for the trail.
 pub const SEARCH: Act = Act::new("E", "search-type");
@@ -74,6 +76,7 @@ pub async fn searchset(
     resource_type: &'static str,
     pairs: &[(String, String)],
 ) -> Result<String, Failure> {
+    without_control_characters(pairs)?;
     let query = parse(resource_type, pairs, limits(exchange)).map_err(refuse)?;
     let name = name_of(resource_type, pairs);
     let after = query.cursor.as_deref().map(|cursor| open(exchange, caller, &name, cursor)).transpose()?;
@@ -106,7 +109,7 @@ pub fn own(caller: &Caller, resource_type: &str) -> crate::storage::resource::To
     }
 }
 
-/// The resources that a conditional interaction's criteria find for the caller, two at most: more than one is one too many.
+/// The resources that a conditional interaction's criteria find among what the caller holds, two at most: more than one is one too many.
 /// They are recorded like those of any search.
 ///
 /// # Errors
@@ -119,7 +122,9 @@ pub async fn matches_of(
 ) -> Result<Vec<Seen>, Failure> {
     let store = &exchange.app.store;
     let query = Query { count: 2, ..query.clone() };
-    let found = store.search(&caller.viewer(), resource_type, &query, None, false).await?;
+    // For no purpose no Consent permits anything: an identifier is an organisation's own, and never meets what another holds.
+    let viewer = Viewer { purpose: PurposeSet::NONE.bits(), ..caller.viewer() };
+    let found = store.search(&viewer, resource_type, &query, None, false).await?;
     let page = store.record(found, |touched| caller.shown(SEARCH, touched), Vec::new()).await?;
     Ok(page.matches)
 }
@@ -130,11 +135,26 @@ pub async fn matches_of(
 /// 400 where a parameter is not served, or nothing is asked.
 pub fn condition(exchange: &Exchange, resource_type: &str, text: &str) -> Result<(Query, String), Failure> {
     let pairs = pairs_of(text.strip_prefix('?').unwrap_or(text));
+    without_control_characters(&pairs)?;
     let query = parse(resource_type, &pairs, limits(exchange)).map_err(refuse)?;
     if query.criteria.is_empty() && query.ids.is_none() {
         return Err(bad_request("a conditional interaction needs at least one search parameter"));
     }
     Ok((query, name_of(resource_type, &pairs)))
+}
+
+/// Databases do not take every character: what no value has is refused before it is asked.
+///
+/// # Errors
+/// 400 naming the parameter.
+pub fn without_control_characters(pairs: &[(String, String)]) -> Result<(), Failure> {
+    match pairs.iter().find(|(name, value)| name.contains(char::is_control) || value.contains(char::is_control)) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let name: String = name.chars().filter(|character| !character.is_control()).take(64).collect();
+            Err(Failure::BadRequest(vec![Issue::at(name, "value", "holds a control character")]))
+        }
+    }
 }
 
 /// Decoded pairs of a query string or form.

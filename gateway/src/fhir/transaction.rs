@@ -28,7 +28,6 @@ use crate::storage::write_set::ResourceKey;
 use mappings::json::spans::replace_references;
 
 const TRANSACTION: Act = Act::new("E", "transaction");
-const BATCH: Act = Act::new("E", "batch");
 
 /// `POST [base]`
 pub async fn transaction(exchange: Exchange, body: Body) -> Response<Body> {
@@ -42,6 +41,7 @@ pub async fn transaction(exchange: Exchange, body: Body) -> Response<Body> {
             match content.value.get("type").and_then(Value::as_str) {
                 Some("transaction") => {
                     structure(&content.value, "")?;
+                    let entries = entries.into_iter().collect::<Result<Vec<_>, _>>()?;
                     let key = key_of(exchange, &["POST"], &bytes)?;
                     all_or_nothing(exchange, caller, &entries, key.as_ref()).await
                 }
@@ -64,18 +64,33 @@ async fn all_or_nothing(
     entries: &[Entry<'_>],
     key: Option<&RequestKey>,
 ) -> Result<Response<Body>, Failure> {
-    if let Some(key) = key
-        && let Some(kept) = remembered(exchange, caller, key).await?
-    {
-        return Ok(answer(StatusCode::OK, kept));
+    if key.is_some() && entries.iter().any(|entry| entry.verb == Verb::Get) {
+        let details = "what is remembered under a key holds no bodies: read in a request of its own";
+        return Err(Failure::content("Bundle.entry", "business-rule", details));
     }
     for (n, entry) in entries.iter().enumerate() {
-        let resource_type = exchange.served(&entry.resource_type).map_err(|failure| within(failure, n))?;
+        let resource_type =
+            exchange.served_at(&entry.resource_type, &entry.id).map_err(|failure| within(failure, n))?;
         caller.may(resource_type, interaction(entry))?;
     }
     for _ in 0..ATTEMPTS_MAX {
+        if let Some(key) = key
+            && let Some(kept) = remembered(exchange, caller, key).await?
+        {
+            return Ok(answer(StatusCode::OK, kept));
+        }
         let mut draft = Draft::new(&exchange.app, caller);
-        let done = decide_all(exchange, &mut draft, entries).await?;
+        let done = match decide_all(exchange, &mut draft, entries).await {
+            Ok(done) => done,
+            Err((_, Failure::Conflict)) => continue,
+            Err((n, failure)) => {
+                // The trail of the record concerned has to say so too, not only that of the whole Bundle.
+                let entry = &entries[n];
+                let target = Target::new(act(entry), &entry.resource_type, &entry.id);
+                exchange.record_refusal(caller, &target, &failure).await?;
+                return Err(failure);
+            }
+        };
         let mut bundle = Bundle::new("transaction-response", None, &[]);
         let has_later = done.iter().any(|done| matches!(done, Done::Later));
         for done in &done {
@@ -83,16 +98,15 @@ async fn all_or_nothing(
                 bundle.entry(&response_members(exchange.base(), written));
             }
         }
-        // What is kept under a key has statuses and locations only; a reading entry is asked anew by the client.
+        // What is kept under a key has statuses and locations only.
         let text = bundle.finish();
-        if let Some(key) = key.filter(|_| !has_later) {
+        if let Some(key) = key {
             draft.set.idempotency = Some(key.remember(caller, text.clone()));
         }
         match exchange.app.store.apply(draft.finish()).await {
             Ok(()) if has_later => return with_reads(exchange, caller, entries, &done).await,
             Ok(()) => return Ok(answer(StatusCode::OK, text)),
-            Err(StorageError::Moved) => {}
-            Err(StorageError::KeyUsed) if key.is_some() => return Err(Failure::Conflict),
+            Err(StorageError::Moved | StorageError::KeyUsed) => {}
             Err(error) => return Err(error.into()),
         }
     }
@@ -101,21 +115,37 @@ async fn all_or_nothing(
 
 /// Decides every entry in one draft: deletions, then what begins records and consents, then the rest, then orders and Tasks,
 /// which rest on all of it.
-async fn decide_all(exchange: &Exchange, draft: &mut Draft<'_>, entries: &[Entry<'_>]) -> Result<Vec<Done>, Failure> {
+async fn decide_all(
+    exchange: &Exchange,
+    draft: &mut Draft<'_>,
+    entries: &[Entry<'_>],
+) -> Result<Vec<Done>, (usize, Failure)> {
     let mut order: Vec<usize> = (0..entries.len()).collect();
     order.sort_by_key(|n| entries[*n].stage());
     let mut done: Vec<Option<Done>> = entries.iter().map(|_| None).collect();
     // References between entries: what each fullUrl becomes.
     let mut addresses: HashMap<String, String> = HashMap::new();
     let mut ids: Vec<String> = Vec::with_capacity(entries.len());
+    let mut conditions: Vec<String> = Vec::new();
     for (n, entry) in entries.iter().enumerate() {
         let id = if entry.id.is_empty() { AuditEvent::fresh_id() } else { entry.id.clone() };
         let mut address = format!("{}/{id}", entry.resource_type);
         if let Some(text) = &entry.if_none_exist
             && let Some(resource_type) = crate::search::parameters::type_name(&entry.resource_type)
         {
-            let condition = search::condition(exchange, resource_type, text).map_err(|failure| within(failure, n))?;
-            if let Some(seen) = exists(exchange, draft, resource_type, &condition).await.map_err(|failure| within(failure, n))? {
+            let condition =
+                search::condition(exchange, resource_type, text).map_err(|failure| (n, within(failure, n)))?;
+            if conditions.contains(&condition.1) {
+                let details = "two entries have the same condition: send one of them";
+                return Err((
+                    n,
+                    Failure::content(format!("Bundle.entry[{n}].request.ifNoneExist"), "invariant", details),
+                ));
+            }
+            conditions.push(condition.1.clone());
+            if let Some(seen) =
+                exists(exchange, draft, resource_type, &condition).await.map_err(|failure| (n, within(failure, n)))?
+            {
                 address = format!("{}/{}", seen.key.resource_type, seen.key.id);
                 done[n] = Some(Done::Written(create::existing(seen)));
             }
@@ -129,11 +159,11 @@ async fn decide_all(exchange: &Exchange, draft: &mut Draft<'_>, entries: &[Entry
     for n in order {
         if done[n].is_none() {
             let one = decide(exchange, draft, &entries[n], &ids[n], &addresses).await;
-            let (one, key) = one.map_err(|failure| within(failure, n))?;
+            let (one, key) = one.map_err(|failure| (n, within(failure, n)))?;
             if let Some(key) = key {
                 if seen.contains(&key) {
                     let details = "two entries of a transaction write the same resource";
-                    return Err(Failure::content(format!("Bundle.entry[{n}]"), "invariant", details));
+                    return Err((n, Failure::content(format!("Bundle.entry[{n}]"), "invariant", details)));
                 }
                 seen.push(key);
             }
@@ -150,7 +180,7 @@ async fn decide(
     id: &str,
     addresses: &HashMap<String, String>,
 ) -> Result<(Done, Option<ResourceKey>), Failure> {
-    let resource_type = exchange.served(&entry.resource_type)?;
+    let resource_type = exchange.served_at(&entry.resource_type, &entry.id)?;
     let (key, status) = match entry.verb {
         Verb::Get => return Ok((Done::Later, None)),
         Verb::Delete => (write::delete(draft, resource_type, id, entry.if_match()?).await?, StatusCode::NO_CONTENT),
@@ -169,7 +199,8 @@ async fn decide(
 
 /// The content of an entry with the references between entries replaced.
 fn resolved(entry: &Entry<'_>, addresses: &HashMap<String, String>) -> Result<Content, Failure> {
-    let resource = entry.resource.ok_or_else(|| Failure::content("resource", "required", "this entry needs a resource"))?;
+    let resource =
+        entry.resource.ok_or_else(|| Failure::content("resource", "required", "this entry needs a resource"))?;
     let unresolved = std::cell::RefCell::new(false);
     let text = replace_references(resource, &|reference| {
         let found = addresses.get(reference).cloned();
@@ -225,7 +256,7 @@ async fn read_entry(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>) -> 
 }
 
 async fn read_in_bundle(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>) -> Result<String, Failure> {
-    let resource_type = exchange.served(&entry.resource_type)?;
+    let resource_type = exchange.served_at(&entry.resource_type, &entry.id)?;
     caller.may(resource_type, interaction(entry))?;
     if entry.id.is_empty() {
         let pairs = search::pairs_of(&entry.query);
@@ -241,22 +272,43 @@ async fn read_in_bundle(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>)
 }
 
 async fn failed_entry(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>, failure: Failure) -> String {
-    let target = Target::new(BATCH, &entry.resource_type, &entry.id);
+    let target = Target::new(act(entry), &entry.resource_type, &entry.id);
     let failure = match exchange.record_refusal(caller, &target, &failure).await {
         Ok(()) => failure,
         Err(unrecorded) => unrecorded,
     };
+    failed_members(&failure)
+}
+
+fn failed_members(failure: &Failure) -> String {
     let status = failure.status();
     let status = format!("{} {}", status.as_u16(), status.canonical_reason().unwrap_or_default());
     format!("\"response\":{{\"status\":{},\"outcome\":{}}}", json!(status), failure.outcome())
 }
 
-async fn one_by_one(exchange: &Exchange, caller: &Caller, entries: &[Entry<'_>]) -> Result<Response<Body>, Failure> {
+fn act(entry: &Entry<'_>) -> Act {
+    match entry.verb {
+        Verb::Get => Act::new("R", "read"),
+        Verb::Post => Act::new("C", "create"),
+        Verb::Put => Act::new("U", "update"),
+        Verb::Delete => Act::new("D", "delete"),
+    }
+}
+
+async fn one_by_one(
+    exchange: &Exchange,
+    caller: &Caller,
+    entries: &[Result<Entry<'_>, Failure>],
+) -> Result<Response<Body>, Failure> {
     let mut bundle = Bundle::new("batch-response", None, &[]);
     for (n, entry) in entries.iter().enumerate() {
-        let members = match entry.verb {
-            Verb::Get => read_entry(exchange, caller, entry).await,
-            _ => match write_alone(exchange, caller, entry).await {
+        let members = match entry {
+            Err(failure) => failed_members(failure),
+            Ok(_) if bundle.len() > exchange.app.limits.answer_bytes_max => failed_members(&Failure::TooLarge(
+                "the answer is too long: ask for the rest in another batch".to_owned(),
+            )),
+            Ok(entry) if entry.verb == Verb::Get => read_entry(exchange, caller, entry).await,
+            Ok(entry) => match write_alone(exchange, caller, entry).await {
                 Ok(written) => response_members(exchange.base(), &written),
                 Err(failure) => failed_entry(exchange, caller, entry, within(failure, n)).await,
             },
@@ -267,7 +319,7 @@ async fn one_by_one(exchange: &Exchange, caller: &Caller, entries: &[Entry<'_>])
 }
 
 async fn write_alone(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>) -> Result<Written, Failure> {
-    let resource_type = exchange.served(&entry.resource_type)?;
+    let resource_type = exchange.served_at(&entry.resource_type, &entry.id)?;
     caller.may(resource_type, interaction(entry))?;
     if entry.verb == Verb::Delete {
         return delete::commit(exchange, caller, resource_type, &entry.id, entry.if_match()?).await;

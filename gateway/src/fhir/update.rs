@@ -10,9 +10,9 @@ use super::content::read_of_type;
 use super::create::{ATTEMPTS_MAX, stored_body, written};
 use super::exchange::{Exchange, Target};
 use super::write::update as update_in;
-use crate::access::{Caller, Draft};
 use crate::access::caller::Act;
 use crate::access::draft::Content;
+use crate::access::{Caller, Draft};
 use crate::auth::Interaction;
 use crate::error::{Failure, Issue};
 use crate::storage::StorageError;
@@ -49,7 +49,10 @@ pub async fn commit(
     for _ in 0..ATTEMPTS_MAX {
         let mut draft = Draft::new(&exchange.app, caller);
         let content = Content { text: content.text.clone(), value: content.value.clone() };
-        let key = update_in(&mut draft, resource_type, id, content, if_match).await?;
+        let key = match update_in(&mut draft, resource_type, id, content, if_match).await {
+            Err(Failure::Conflict) => continue,
+            key => key?,
+        };
         let written = written(&draft, &key, StatusCode::OK)?;
         let keeps_sight = draft.holds(&key.compartment);
         let set = draft.finish();

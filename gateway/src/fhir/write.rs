@@ -9,9 +9,10 @@ use super::owner::{Part, compartment};
 use crate::access::Draft;
 use crate::access::caller::Act;
 use crate::access::draft::{Content, Put};
-use crate::consent::{self, ConsentId, Grantee, Interaction, Permit, Status, grants, may_write};
+use crate::consent::{self, ConsentId, Interaction, Permit, Status, grants, may_write};
 use crate::error::{Failure, Issue};
 use crate::referral;
+use crate::routing::Actor;
 use crate::storage::facts::Located;
 use crate::storage::write_set::{GrantRow, Method, Precondition, ResourceKey, VersionId};
 use mappings::json::spans::set_members;
@@ -36,12 +37,12 @@ pub async fn create(
         draft.begin_record(&key.compartment);
     }
     if resource_type == "Task" && referral::place::is_offer(draft, &content.value) {
-        return referral::place::on_offer(draft, &key.compartment, &content.value).await;
+        return referral::place::on_offer(draft, key, content).await;
     }
     let put = Put { key: key.clone(), content, previous: None, method: Method::Post, minimum: None };
     draft.put(permit, put);
     draft.note(Act::new("C", "create"), basis, &key);
-    follow(draft, &key).await?;
+    follow(draft, &key, None).await?;
     Ok(key)
 }
 
@@ -79,11 +80,12 @@ pub async fn update(
         return Err(Failure::content(resource_type, "business-rule", details));
     }
     let basis = permit.basis().code();
+    let before = (!located.deleted).then(|| serde_json::from_str(&located.body).unwrap_or_default());
     let key = located.key;
     let put = Put { key: key.clone(), content, previous: Some(located.version), method: Method::Put, minimum: None };
     draft.put(permit, put);
     draft.note(Act::new("U", "update"), basis, &key);
-    follow(draft, &key).await?;
+    follow(draft, &key, before.as_ref()).await?;
     Ok(key)
 }
 
@@ -165,12 +167,25 @@ async fn update_task(
     sent: &Value,
     if_match: Option<VersionId>,
 ) -> Result<ResourceKey, Failure> {
+    if draft.pending("Task", &task.id).is_some() {
+        let details = "another entry of this Bundle moves this Task already: send one after the other";
+        return Err(Failure::content("Task.status", "business-rule", details));
+    }
+    if located.deleted {
+        return Err(if sees(draft, &located).await? { Failure::Gone } else { Failure::NotFound });
+    }
     let whole = sees(draft, &located).await?;
     let minimum = located.minimum.as_deref().filter(|_| !whole);
-    let is_past_room = referral::act::was_of_room(draft, task);
-    if referral::act::parts(draft, task).is_empty() && !whole {
+    let parts = referral::act::parts(draft, task);
+    if !whole && parts.iter().all(|part| *part == Actor::Room) {
+        // Of a room, and not permitted by the patient: for this caller nothing waits or waited there.
+        if !referral::act::was_shown_in_room(draft, task).await? {
+            return Err(Failure::NotFound);
+        }
         // Whoever raced for a Task and lost has seen it: the answer is that it changed, and not a byte more.
-        return Err(if is_past_room { Failure::PreconditionFailed } else { Failure::NotFound });
+        if parts.is_empty() {
+            return Err(Failure::PreconditionFailed);
+        }
     }
     let if_match = if_match.ok_or(Failure::PreconditionRequired)?;
     if if_match != located.version {
@@ -202,7 +217,8 @@ async fn withdraw_blind(draft: &mut Draft<'_>, located: Located, sent: &Value) -
     }
     let part = Part::of(draft, &located.key, true).await?;
     let organization = draft.caller.organization();
-    let permit = may_write(&part.facts(&organization), "Consent", Interaction::Withdraw).map_err(|_| Failure::NotFound)?;
+    let permit =
+        may_write(&part.facts(&organization), "Consent", Interaction::Withdraw).map_err(|_| Failure::NotFound)?;
     let basis = permit.basis().code();
     let mut value: Value =
         serde_json::from_str(&located.body).map_err(|_| Failure::Internal("a stored Consent is not JSON"))?;
@@ -212,20 +228,27 @@ async fn withdraw_blind(draft: &mut Draft<'_>, located: Located, sent: &Value) -
     let put = Put { key: key.clone(), content, previous: Some(located.version), method: Method::Put, minimum: None };
     draft.put(permit, put);
     draft.note(Act::new("U", "withdraw"), basis, &key);
-    follow(draft, &key).await?;
+    follow(draft, &key, None).await?;
     Ok(key)
 }
 
-/// What a resource of this type entails once it is put.
-async fn follow(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Failure> {
+/// What a resource of this type entails once it is put; `before` is what it said until now.
+async fn follow(draft: &mut Draft<'_>, key: &ResourceKey, before: Option<&Value>) -> Result<(), Failure> {
     match key.resource_type {
         "Consent" => {
             write_grants(draft, key).await?;
             referral::withdraw::on_consents(draft, &key.compartment).await
         }
+        "ServiceRequest" if is_same_order(draft, key, before) => Ok(()),
         "ServiceRequest" => referral::place::on_order(draft, key).await,
         _ => Ok(()),
     }
+}
+
+/// Whether an update of an order leaves to whom it goes as it was: then it is no new placement.
+fn is_same_order(draft: &Draft<'_>, key: &ResourceKey, before: Option<&Value>) -> bool {
+    let (Some(before), Some(after)) = (before, draft.pending(key.resource_type, &key.id)) else { return false };
+    ["status", "performer"].iter().all(|name| before.get(*name) == after.value.get(*name))
 }
 
 async fn drop_grants(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Failure> {
@@ -243,11 +266,14 @@ async fn write_grants(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Fa
         let issue = |issue: consent::ConsentIssue| Issue::at(issue.expression, issue.code.as_str(), issue.details);
         Failure::Unprocessable(issues.into_iter().map(issue).collect())
     })?;
+    let already = draft.app.store.permitted_grantees(&key.compartment, &key.id).await?;
     drop_grants(draft, key).await?;
     let grants = if consent.status == Status::Active { grants(&consent) } else { Vec::new() };
     for grant in grants {
-        let names = grant.grantee != Grantee::everyone() && grant.grantee.as_str().starts_with("organization/");
-        if grant.effect == consent::Effect::Permit && names {
+        // Anew means anew: to repeat what a Consent said already opens nothing that was closed since.
+        let grantee = grant.grantee.as_str();
+        let names_anew = grantee.starts_with("organization/") && already.iter().all(|other| other != grantee);
+        if grant.effect == consent::Effect::Permit && names_anew {
             draft.set.lifted_releases.push((key.compartment.clone(), grant.grantee.to_string()));
         }
         draft.set.grants.push(GrantRow {

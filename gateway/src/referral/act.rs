@@ -6,10 +6,9 @@ use serde_json::Value;
 
 use super::close::send_feedback;
 use super::rooms::{decide_for, is_of_room, organizations};
-use super::step::{WORKFLOW_RULE, close, gateway_step, kind_of, state_of, step, waiting_cause};
+use super::step::{close, gateway_step, kind_of, state_of, step, waiting_cause, workflow_permit};
 use crate::access::Draft;
-use crate::access::draft::gateway_permit;
-use crate::consent::{Decision, Permit, Reason};
+use crate::consent::{Decision, Permit, Reason, Request, decide};
 use crate::error::Failure;
 use crate::routing::transitions::{by_status, legal};
 use crate::routing::{Actor, Custody, Event, State, Transition};
@@ -17,6 +16,8 @@ use crate::storage::write_set::{ReferralTask, Sight};
 
 /// What an owner may write beside the status.
 const OWNER_MEMBERS: &[&str] = &["statusReason", "businessStatus", "output", "note"];
+/// What the room and the sender may write beside the status: why. It is kept in the whole, and not in what is shown before.
+const OTHER_MEMBERS: &[&str] = &["statusReason"];
 /// What says nothing about the workflow and is not compared.
 const IGNORED_MEMBERS: &[&str] = &["resourceType", "id", "meta", "text", "status", "lastModified"];
 
@@ -31,15 +32,26 @@ pub fn parts(draft: &Draft<'_>, task: &ReferralTask) -> Vec<Actor> {
     if task.owner.as_deref() == Some(&*organization) {
         actors.push(Actor::Owner);
     }
-    if task.owner.is_none() && task.part_of.is_some() && is_of_room(caller, &task.room) {
+    // Whoever placed it into a pool of its own does not pick it up there: it would be released from its own record.
+    let is_sender = task.requester == organization;
+    if !is_sender && task.owner.is_none() && task.part_of.is_some() && is_of_room(caller, &task.room) {
         actors.push(Actor::Room);
     }
     actors
 }
 
-/// Whether the Task waited, or waits, in a room of the caller's.
-pub fn was_of_room(draft: &Draft<'_>, task: &ReferralTask) -> bool {
-    task.part_of.is_some() && is_of_room(draft.caller, &task.room)
+/// Whether the Task waits, or waited, in a room of the caller's, and the Consents let the caller see what waits there.
+///
+/// # Errors
+/// The database is away.
+pub async fn was_shown_in_room(draft: &mut Draft<'_>, task: &ReferralTask) -> Result<bool, Failure> {
+    if task.part_of.is_none() || !is_of_room(draft.caller, &task.room) {
+        return Ok(false);
+    }
+    let consents = draft.consents(&task.compartment).await?;
+    let grantees = draft.caller.grantees();
+    let request = Request { grantees: &grantees, purpose: draft.caller.purpose() };
+    Ok(matches!(decide(request, &consents, draft.caller.now_ms), Decision::Permit(_)))
 }
 
 /// A party writes a Task. `seen` is what the caller sees of it now, `sent` what it wrote.
@@ -63,7 +75,7 @@ pub async fn on_task(draft: &mut Draft<'_>, task: &ReferralTask, seen: &Value, s
             Ok(())
         }
         Event::Complete | Event::Fail => end(draft, task, row, &members, sent).await,
-        _ => step(draft, task, row, gateway_permit(WORKFLOW_RULE), &members).await.map(|_| ()),
+        _ => step(draft, task, row, workflow_permit(), &members).await.map(|_| ()),
     }
 }
 
@@ -87,12 +99,13 @@ fn members<'v>(
     sent: &'v Value,
     organization: &str,
 ) -> Result<Vec<(&'v str, Value)>, Failure> {
-    let own: &[&str] = if actor == Actor::Owner { OWNER_MEMBERS } else { &[] };
+    let own = if actor == Actor::Owner { OWNER_MEMBERS } else { OTHER_MEMBERS };
     let mut members = Vec::new();
     for (name, value) in sent.as_object().into_iter().flatten() {
         let is_claimed = name == "owner"
             && actor == Actor::Room
-            && value.get("reference").and_then(Value::as_str).and_then(crate::routing::task::room).as_deref() == Some(organization);
+            && value.get("reference").and_then(Value::as_str).and_then(crate::routing::task::room).as_deref()
+                == Some(organization);
         if own.contains(&name.as_str()) {
             members.push((name.as_str(), value.clone()));
         } else if !IGNORED_MEMBERS.contains(&name.as_str()) && !is_claimed && seen.get(name) != Some(value) {
@@ -106,7 +119,10 @@ fn members<'v>(
 /// One of the room takes the Task: custody moves, the sender is released, the dossier opens.
 async fn pick_up(draft: &mut Draft<'_>, task: &ReferralTask, row: &Transition) -> Result<(), Failure> {
     let compartment = task.compartment.as_str();
-    let permit = permit_for_caller(draft, compartment).await?;
+    // Of a room that may not read the Consents: whatever they say, it is told no more than that there is none.
+    let permit = decide_for_caller(draft, compartment).await?.ok_or_else(|| {
+        Failure::refused(Reason::NoConsent.code(), Reason::NoConsent.sentence(), None).about(compartment)
+    })?;
     let organization = draft.caller.organization();
     let picked = ReferralTask { owner: Some(organization.clone()), ..task.clone() };
     let picked = step(draft, &picked, row, permit, &[]).await?;
@@ -133,24 +149,27 @@ fn passed_over(draft: &Draft<'_>, task: &ReferralTask, winner: &str) -> Vec<Stri
     others.filter(|other| other != winner && *other != task.requester).collect()
 }
 
-/// The Consents must permit the caller's organisation at this moment. A caller who may not read them is told no more than
-/// that there is no consent.
-async fn permit_for_caller(draft: &mut Draft<'_>, compartment: &str) -> Result<Permit, Failure> {
+/// The permit of the caller's organisation to have the record, at this moment.
+async fn decide_for_caller(draft: &mut Draft<'_>, compartment: &str) -> Result<Option<Permit>, Failure> {
     let consents = draft.consents(compartment).await?;
     let registry = &draft.caller.registry;
     let organization = registry.organization(draft.caller.organization_id());
     let decision = organization.map(|organization| decide_for(registry, organization, &consents, draft.caller.now_ms));
-    match decision {
-        Some(Decision::Permit(permit)) => Ok(permit),
-        _ => Err(Failure::refused(Reason::NoConsent.code(), Reason::NoConsent.sentence(), None).about(compartment)),
-    }
+    Ok(match decision {
+        Some(Decision::Permit(permit)) => Some(permit),
+        _ => None,
+    })
 }
 
 /// The record goes back to its sender, with sight: after a refusal, a cancellation, an expiry or a withdrawal.
-pub(super) async fn give_back(draft: &mut Draft<'_>, task: &ReferralTask, row: &Transition) -> Result<ReferralTask, Failure> {
+pub(super) async fn give_back(
+    draft: &mut Draft<'_>,
+    task: &ReferralTask,
+    row: &Transition,
+) -> Result<ReferralTask, Failure> {
     debug_assert_eq!(row.custody, Custody::Returns, "only such a row gives back");
     let compartment = task.compartment.as_str();
-    let returned = step(draft, task, row, gateway_permit(WORKFLOW_RULE), &[]).await?;
+    let returned = step(draft, task, row, workflow_permit(), &[]).await?;
     draft.set.lifted_causes.push((compartment.to_owned(), waiting_cause(&task.id)));
     let ends_chain = task.predecessor.is_none();
     let facts = draft.move_record(compartment).await?;
@@ -171,7 +190,7 @@ async fn end(
     sent: &Value,
 ) -> Result<(), Failure> {
     let compartment = task.compartment.as_str();
-    let ended = step(draft, task, row, gateway_permit(WORKFLOW_RULE), members).await?;
+    let ended = step(draft, task, row, workflow_permit(), members).await?;
     if row.event == Event::Complete {
         send_feedback(draft, &ended, sent).await?;
     }

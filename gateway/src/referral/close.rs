@@ -12,7 +12,7 @@ use crate::audit::AuditEvent;
 use crate::consent::Decision;
 use crate::error::Failure;
 use crate::routing::Notice;
-use crate::routing::feedback::{FeedbackFacts, FEEDBACK_CHARS_MAX, shown, texts, whole};
+use crate::routing::feedback::{FEEDBACK_CHARS_MAX, FeedbackFacts, shown, texts, whole};
 use crate::routing::task::reference;
 use crate::storage::write_set::{ReferralTask, ResourceKey, Sight};
 
@@ -23,7 +23,8 @@ use crate::storage::write_set::{ReferralTask, ResourceKey, Sight};
 /// 422 where the feedback is too long; the database is away.
 pub(super) async fn send_feedback(draft: &mut Draft<'_>, task: &ReferralTask, sent: &Value) -> Result<(), Failure> {
     let texts = texts(sent).map_err(|expression| {
-        let details = format!("feedback is at most {FEEDBACK_CHARS_MAX} characters: send the rest by a referral of its own");
+        let details =
+            format!("feedback is at most {FEEDBACK_CHARS_MAX} characters: send the rest by a referral of its own");
         Failure::content(expression, "too-long", details)
     })?;
     let tasks = draft.tasks(&task.compartment).await?;

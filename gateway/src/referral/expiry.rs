@@ -7,6 +7,7 @@ use crate::error::Failure;
 use crate::routing::transitions::transition;
 use crate::routing::{Actor, Event, Kind, State};
 use crate::storage::StorageError;
+use crate::storage::write_set::ReferralTask;
 
 /// Tasks that one round ends at most.
 const ROUND_MAX: i64 = 100;
@@ -19,20 +20,34 @@ pub async fn expire(app: &App) -> Result<usize, Failure> {
     let now_ms = app.clock.now_ms();
     let mut expired = 0;
     for task in app.store.expired_tasks(now_ms, ROUND_MAX).await? {
-        let caller = Caller::gateway(app.registry().await?, now_ms);
-        let mut draft = Draft::new(app, &caller);
-        draft.record(&task.compartment).await?;
-        // Read again under the epoch: what was listed may have moved since.
-        let tasks = draft.tasks(&task.compartment).await?;
-        let Some(task) = tasks.into_iter().find(|other| other.id == task.id && other.state == task.state) else { continue };
-        let row = transition(Kind::Organization, Some(State::Requested), Actor::Gateway, Event::Expire)
-            .ok_or(Failure::Internal("the table has no row for an expiry"))?;
-        give_back(&mut draft, &task, row).await?;
-        match app.store.apply(draft.finish()).await {
-            Ok(()) => expired += 1,
-            Err(StorageError::Moved) => {}
-            Err(error) => return Err(error.into()),
+        match expire_one(app, &task, now_ms).await {
+            Ok(true) => expired += 1,
+            Ok(false) => {}
+            // One that cannot be ended must not keep the others waiting.
+            Err(failure) => tracing::error!(status = failure.status().as_u16(), "a Task could not be expired"),
         }
     }
     Ok(expired)
+}
+
+async fn expire_one(app: &App, listed: &ReferralTask, now_ms: i64) -> Result<bool, Failure> {
+    let caller = Caller::gateway(app.registry().await?, now_ms);
+    let mut draft = Draft::new(app, &caller);
+    draft.record(&listed.compartment).await?;
+    // Read again under the epoch: what was listed may have moved since.
+    let tasks = draft.tasks(&listed.compartment).await?;
+    let Some(task) = tasks.into_iter().find(|task| task.id == listed.id && task.state == listed.state) else {
+        return Ok(false);
+    };
+    let row = transition(Kind::Organization, Some(State::Requested), Actor::Gateway, Event::Expire)
+        .ok_or(Failure::Internal("the table has no row for an expiry"))?;
+    match give_back(&mut draft, &task, row).await {
+        Err(Failure::Conflict) => return Ok(false),
+        returned => returned?,
+    };
+    match app.store.apply(draft.finish()).await {
+        Ok(()) => Ok(true),
+        Err(StorageError::Moved) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }

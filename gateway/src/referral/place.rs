@@ -3,19 +3,20 @@
 use serde_json::Value;
 
 use super::rooms::{decide_for_room, kind, organizations};
-use super::step::{close, kind_of, notify, state_of, task_key, waiting_cause};
+use super::step::{changed, close, kind_of, notify, state_of, task_key, waiting_cause, workflow_permit};
 use crate::access::Draft;
 use crate::access::caller::Act;
-use crate::access::draft::{Put, gateway_permit};
+use crate::access::draft::{Content, Put};
 use crate::audit::AuditEvent;
 use crate::clock::format_instant;
-use crate::consent::Permit;
+use crate::consent::{ActorReference, Permit};
 use crate::error::Failure;
 use crate::routing::minimum::Minimum;
-use crate::routing::task::{TaskFacts, offers_an_order, reference, room, shown, whole};
+use crate::routing::task::{TaskFacts, reference, room, shown, whole};
 use crate::routing::transitions::transition;
 use crate::routing::{Actor, Event, Kind, State};
-use crate::storage::write_set::{ReferralTask, ResourceKey, Sight};
+use crate::storage::write_set::{Precondition, ReferralTask, ResourceKey, Sight};
+use mappings::r4::time::Moment;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
@@ -24,6 +25,8 @@ struct Offer {
     room: String,
     /// The element that names the target, for refusals.
     expression: &'static str,
+    /// The Task that the client wrote for it, if it wrote one, under the id it gets: what it says is kept in the whole.
+    task: Option<(String, Content)>,
 }
 
 /// After a ServiceRequest was put: places it, if it is an active order with a registered target.
@@ -39,7 +42,7 @@ pub async fn on_order(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Fa
     }
     let mut rooms = Vec::new();
     for (n, performer) in order.get("performer").and_then(Value::as_array).into_iter().flatten().enumerate() {
-        let target = performer.get("reference").and_then(Value::as_str).and_then(room);
+        let target = room_of(draft, performer);
         if let Some(target) = target.filter(|target| *target != draft.caller.organization()) {
             known(draft, &target, &format!("ServiceRequest.performer[{n}]"))?;
             rooms.push(target);
@@ -47,7 +50,9 @@ pub async fn on_order(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Fa
     }
     match (rooms.pop(), rooms.is_empty()) {
         (None, _) => Ok(()),
-        (Some(room), true) => offer(draft, key, &order, &Offer { room, expression: "ServiceRequest.performer" }).await,
+        (Some(room), true) => {
+            offer(draft, key, &order, Offer { room, expression: "ServiceRequest.performer", task: None }).await
+        }
         (Some(_), false) => Err(Failure::content(
             "ServiceRequest.performer",
             "business-rule",
@@ -58,28 +63,53 @@ pub async fn on_order(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Fa
 
 /// Whether a Task that a client creates offers an order to somebody else.
 pub fn is_offer(draft: &Draft<'_>, task: &Value) -> bool {
-    let owner = task.pointer("/owner/reference").and_then(Value::as_str).and_then(room);
-    offers_an_order(task) && owner.is_some_and(|owner| owner != draft.caller.organization())
+    let focus = task.pointer("/focus/reference").and_then(Value::as_str).unwrap_or_default();
+    let owner = task.get("owner").and_then(|owner| room_of(draft, owner));
+    task.get("status").and_then(Value::as_str) == Some("requested")
+        && draft.local(focus).starts_with("ServiceRequest/")
+        && owner.is_some_and(|owner| owner != draft.caller.organization())
 }
 
-/// A client creates an organisation Task: the order in its focus is placed with, or forwarded to, its owner. The gateway
-/// makes the Task; what it answers is its id.
+/// A client creates an organisation Task: the order in its focus is placed with, or forwarded to, its owner. Answers the
+/// Task's key.
 ///
 /// # Errors
 /// As [`on_order`].
-pub async fn on_offer(draft: &mut Draft<'_>, compartment: &str, task: &Value) -> Result<ResourceKey, Failure> {
-    let owner = task.pointer("/owner/reference").and_then(Value::as_str).and_then(room).unwrap_or_default();
+pub async fn on_offer(draft: &mut Draft<'_>, task_key: ResourceKey, sent: Content) -> Result<ResourceKey, Failure> {
+    let owner = sent.value.get("owner").and_then(|owner| room_of(draft, owner)).unwrap_or_default();
     known(draft, &owner, "Task.owner")?;
-    let focus = task.pointer("/focus/reference").and_then(Value::as_str).unwrap_or_default();
-    let id = focus.strip_prefix("ServiceRequest/").unwrap_or_default();
-    let key = ResourceKey { compartment: compartment.to_owned(), resource_type: "ServiceRequest", id: id.to_owned() };
+    let focus = sent.value.pointer("/focus/reference").and_then(Value::as_str).unwrap_or_default();
+    let id = draft.local(focus).strip_prefix("ServiceRequest/").unwrap_or_default().to_owned();
+    let key = ResourceKey { compartment: task_key.compartment.clone(), resource_type: "ServiceRequest", id };
     let Some(order) = draft.content(&key).await? else {
-        return Err(Failure::content("Task.focus", "value", "this ServiceRequest does not resolve in the Task's record"));
+        return Err(Failure::content(
+            "Task.focus",
+            "value",
+            "this ServiceRequest does not resolve in the Task's record",
+        ));
     };
+    if let Some(version) = order.previous {
+        // The offer rests on the order as it is: one that is revoked or deleted at this moment is not placed.
+        draft.set.preconditions.push(Precondition::Version { key: key.clone(), version });
+    }
     let order = order.content.value;
-    offer(draft, &key, &order, &Offer { room: owner, expression: "Task.owner" }).await?;
-    let made = draft.set.tasks.iter().rev().find(|task| task.kind == Kind::Organization.code());
-    made.map(|task| task_key(compartment, &task.id)).ok_or(Failure::Internal("an offer made no Task"))
+    if order.get("status").and_then(Value::as_str) != Some("active") {
+        return Err(Failure::content("Task.focus", "business-rule", "only an active ServiceRequest is referred"));
+    }
+    let task = Some((task_key.id.clone(), sent));
+    offer(draft, &key, &order, Offer { room: owner, expression: "Task.owner", task }).await?;
+    Ok(task_key)
+}
+
+/// The room that a reference names: by its address, relative or whole, or by a registered identifier of an organisation.
+fn room_of(draft: &Draft<'_>, reference: &Value) -> Option<String> {
+    if let Some(literal) = reference.get("reference").and_then(Value::as_str) {
+        return room(draft.local(literal));
+    }
+    let text = |name: &str| reference.pointer(&format!("/identifier/{name}")).and_then(Value::as_str);
+    let actor = ActorReference::Identifier { system: text("system")?, value: text("value")? };
+    let grantee = draft.caller.registry.grantee(&actor)?;
+    grantee.as_str().starts_with("organization/").then(|| grantee.to_string())
 }
 
 fn known(draft: &Draft<'_>, room: &str, expression: &str) -> Result<(), Failure> {
@@ -94,10 +124,11 @@ fn known(draft: &Draft<'_>, room: &str, expression: &str) -> Result<(), Failure>
     }
 }
 
-async fn offer(draft: &mut Draft<'_>, order: &ResourceKey, value: &Value, offer: &Offer) -> Result<(), Failure> {
+async fn offer(draft: &mut Draft<'_>, order: &ResourceKey, value: &Value, offer: Offer) -> Result<(), Failure> {
     let compartment = order.compartment.as_str();
-    let predecessor = forwarded_by(draft, order, offer).await?;
-    let permit = match decide_for_room(draft, compartment, &offer.room).await? {
+    let room = offer.room.clone();
+    let predecessor = forwarded_by(draft, order, &offer).await?;
+    let permit = match decide_for_room(draft, compartment, &offer.room, &draft.caller.organization()).await? {
         Ok(permit) => permit,
         Err(reason) => {
             let expression = Some(offer.expression.to_owned());
@@ -107,7 +138,7 @@ async fn offer(draft: &mut Draft<'_>, order: &ResourceKey, value: &Value, offer:
     let made = make_tasks(draft, order, value, offer, predecessor.as_ref(), permit).await?;
     let sender = draft.caller.organization();
     close(draft, compartment, &sender, waiting_cause(&made.id));
-    close(draft, compartment, &offer.room, waiting_cause(&made.id));
+    close(draft, compartment, &room, waiting_cause(&made.id));
     let facts = draft.move_record(compartment).await?;
     facts.chain = Some(order.id.clone());
     facts.closures.push((sender, waiting_cause(&made.id)));
@@ -115,15 +146,31 @@ async fn offer(draft: &mut Draft<'_>, order: &ResourceKey, value: &Value, offer:
 }
 
 /// The organisation Task that is forwarded by this offer; none where the offer begins a chain.
-async fn forwarded_by(draft: &mut Draft<'_>, order: &ResourceKey, offer: &Offer) -> Result<Option<ReferralTask>, Failure> {
+async fn forwarded_by(
+    draft: &mut Draft<'_>,
+    order: &ResourceKey,
+    offer: &Offer,
+) -> Result<Option<ReferralTask>, Failure> {
     let Some(record) = draft.record(&order.compartment).await? else {
         return Err(Failure::Internal("a record of a known resource is missing"));
     };
-    let Some(chain) = record.facts.chain.clone() else { return Ok(None) };
+    let chain = record.facts.chain.clone();
     let organization = draft.caller.organization();
     let tasks = draft.tasks(&order.compartment).await?;
+    let Some(chain) = chain else {
+        return if tasks.iter().any(|task| task.id == order.id) {
+            Err(Failure::content(
+                offer.expression,
+                "business-rule",
+                "this order was referred before, and that has ended: make a new ServiceRequest to refer again",
+            ))
+        } else {
+            Ok(None)
+        };
+    };
     let own = tasks.into_iter().find(|task| {
-        let may = state_of(task).and_then(|state| transition(kind_of(task)?, Some(state), Actor::Owner, Event::Forward));
+        let may =
+            state_of(task).and_then(|state| transition(kind_of(task)?, Some(state), Actor::Owner, Event::Forward));
         task.owner.as_deref() == Some(&*organization) && may.is_some()
     });
     match own {
@@ -141,7 +188,7 @@ async fn make_tasks(
     draft: &mut Draft<'_>,
     order: &ResourceKey,
     value: &Value,
-    offer: &Offer,
+    offer: Offer,
     predecessor: Option<&ReferralTask>,
     permit: Permit,
 ) -> Result<ReferralTask, Failure> {
@@ -150,7 +197,8 @@ async fn make_tasks(
     let patient = draft.content(&patient).await?.map(|stored| stored.content.value).unwrap_or_default();
     let registry = &draft.caller.registry;
     let minimum = Minimum::of(&patient, value, &kind(registry, &offer.room), today(&draft.instant));
-    let expires_ms = draft.caller.now_ms + i64::from(draft.app.waiting_days_max) * DAY_MS;
+    let (task_id, sent) = offer.task.map_or_else(|| (AuditEvent::fresh_id(), None), |(id, sent)| (id, Some(sent)));
+    let expires_ms = expires_ms(draft, sent.as_ref());
     let basis = permit.basis().code();
     let template = ReferralTask {
         compartment,
@@ -158,7 +206,7 @@ async fn make_tasks(
         kind: Kind::Referral.code().to_owned(),
         state: State::Requested.code().to_owned(),
         requester: draft.caller.organization(),
-        room: offer.room.clone(),
+        room: offer.room,
         owner: None,
         part_of: None,
         predecessor: None,
@@ -169,19 +217,19 @@ async fn make_tasks(
         let row = state_of(predecessor)
             .and_then(|state| transition(Kind::Organization, Some(state), Actor::Owner, Event::Forward))
             .ok_or(Failure::Internal("a Task that may be forwarded has no such row"))?;
-        super::step::step(draft, predecessor, row, gateway_permit(super::step::WORKFLOW_RULE), &[]).await?;
+        super::step::step(draft, predecessor, row, workflow_permit(), &[]).await?;
     } else {
         // The referral Task has the id of its order, as in the Belgian practice: whoever placed it knows where to look.
-        make(draft, &template, &minimum, gateway_permit(super::step::WORKFLOW_RULE));
+        make(draft, &template, &minimum, None, workflow_permit());
     }
     let organization_task = ReferralTask {
-        id: AuditEvent::fresh_id(),
+        id: task_id,
         kind: Kind::Organization.code().to_owned(),
         part_of: Some(order.id.clone()),
         predecessor: predecessor.map(|task| task.id.clone()),
         ..template
     };
-    make(draft, &organization_task, &minimum, permit);
+    make(draft, &organization_task, &minimum, sent, permit);
     let row = transition(Kind::Organization, None, Actor::Sender, Event::Place)
         .ok_or(Failure::Internal("the table has no row for placing"))?;
     notify(draft, &organization_task, row.notices);
@@ -190,8 +238,17 @@ async fn make_tasks(
     Ok(organization_task)
 }
 
-fn make(draft: &mut Draft<'_>, task: &ReferralTask, minimum: &Minimum, permit: Permit) {
-    let (patient, order) = (format!("Patient/{}", task.compartment), format!("ServiceRequest/{}", task.service_request));
+/// When the waiting ends: as the client's Task says, and no later than the configuration allows.
+fn expires_ms(draft: &Draft<'_>, task: Option<&Content>) -> i64 {
+    let latest_ms = draft.caller.now_ms + i64::from(draft.app.waiting_days_max) * DAY_MS;
+    let end = task.and_then(|task| task.value.pointer("/restriction/period/end")).and_then(Value::as_str);
+    let wanted_ms = end.and_then(Moment::parse).map_or(latest_ms, |moment| moment.high_ms);
+    wanted_ms.min(latest_ms)
+}
+
+fn make(draft: &mut Draft<'_>, task: &ReferralTask, minimum: &Minimum, sent: Option<Content>, permit: Permit) {
+    let (patient, order) =
+        (format!("Patient/{}", task.compartment), format!("ServiceRequest/{}", task.service_request));
     let (requester, part_of) = (reference(&task.requester), task.part_of.as_ref().map(|id| format!("Task/{id}")));
     let owner = task.part_of.is_some().then(|| reference(&task.room));
     let expires = format_instant(task.expires_ms);
@@ -208,12 +265,29 @@ fn make(draft: &mut Draft<'_>, task: &ReferralTask, minimum: &Minimum, permit: P
     };
     let (whole, shown) = (whole(&facts, minimum), shown(&facts, minimum));
     let key = task_key(&task.compartment, &task.id);
-    draft.put(permit, Put::made(key.clone(), whole, Some(shown)));
+    let put = match sent {
+        Some(sent) => Put { content: completed(sent, &whole), ..Put::made(key.clone(), Value::Null, Some(shown)) },
+        None => Put::made(key.clone(), whole, Some(shown)),
+    };
+    draft.put(permit, put);
     draft.set.sights.push(Sight { key: key.clone(), grantee: task.requester.clone(), requires_consent: false });
     if task.part_of.is_some() {
         draft.set.sights.push(Sight { key, grantee: task.room.clone(), requires_consent: true });
     }
     draft.set.tasks.push(task.clone());
+}
+
+/// A client's Task, byte for byte, with the elements that are the gateway's.
+fn completed(sent: Content, whole: &Value) -> Content {
+    let mut members = vec![("partOf", &whole["partOf"]), ("requester", &whole["requester"])];
+    members.extend(
+        ["code", "authoredOn", "restriction", "input"]
+            .iter()
+            .filter(|name| sent.value.get(**name).is_none())
+            .map(|name| (*name, &whole[*name])),
+    );
+    let members: Vec<(&str, Value)> = members.into_iter().map(|(name, value)| (name, value.clone())).collect();
+    changed(sent, &members)
 }
 
 /// Year, month and day of an instant.

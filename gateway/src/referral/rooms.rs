@@ -34,11 +34,18 @@ pub(super) fn kind(registry: &Registry, room: &str) -> String {
 /// Whether the caller is one of the room.
 pub(super) fn is_of_room(caller: &Caller, room: &str) -> bool {
     room == caller.organization()
-        || room.strip_prefix("pool/").is_some_and(|pool| caller.registry.pools_of(caller.organization_id()).any(|id| id == pool))
+        || room
+            .strip_prefix("pool/")
+            .is_some_and(|pool| caller.registry.pools_of(caller.organization_id()).any(|id| id == pool))
 }
 
 /// Decides whether an organisation may have the record for a referral.
-pub(super) fn decide_for(registry: &Registry, organization: &Organization, consents: &[Consent], now_ms: i64) -> Decision {
+pub(super) fn decide_for(
+    registry: &Registry,
+    organization: &Organization,
+    consents: &[Consent],
+    now_ms: i64,
+) -> Decision {
     let grantees = registry.grantees(organization);
     match Purpose::from_code(REFERRAL_PURPOSE) {
         Some(purpose) => decide(Request { grantees: &grantees, purpose }, consents, now_ms),
@@ -47,7 +54,7 @@ pub(super) fn decide_for(registry: &Registry, organization: &Organization, conse
 }
 
 /// Decides whether a room may be offered the record: at least one organisation behind it must be permitted, and only those
-/// who are will see that something waits.
+/// who are will see that something waits. `sender` is `organization/<id>`.
 ///
 /// # Errors
 /// The database is away. The inner error is the reason that says most.
@@ -55,11 +62,14 @@ pub(super) async fn decide_for_room(
     draft: &mut Draft<'_>,
     compartment: &str,
     room: &str,
+    sender: &str,
 ) -> Result<Result<Permit, Reason>, Failure> {
     let consents = draft.consents(compartment).await?;
     let registry = &draft.caller.registry;
     let mut reason = Reason::NoConsent;
-    for organization in organizations(registry, room).unwrap_or_default() {
+    let behind = organizations(registry, room).unwrap_or_default();
+    // A sender that is of the pool itself is not asked: it holds the record.
+    for organization in behind.into_iter().filter(|other| sender != format!("organization/{}", other.id)) {
         match decide_for(registry, organization, &consents, draft.caller.now_ms) {
             Decision::Permit(permit) => return Ok(Ok(permit)),
             Decision::Deny(other) => reason = reason.min(other),

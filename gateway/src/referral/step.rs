@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use crate::access::Draft;
 use crate::access::caller::Act;
-use crate::access::draft::{Content, Put, gateway_permit};
+use crate::access::draft::{Content, Put};
 use crate::audit::AuditEvent;
-use crate::consent::Permit;
+use crate::consent::{LawRule, Permit, Standing, without_consent};
 use crate::error::Failure;
 use crate::routing::task::reference;
 use crate::routing::transitions::transition;
@@ -15,7 +15,13 @@ use crate::storage::write_set::{Closure, Method, NewDelivery, ReferralTask, Reso
 use mappings::json::spans::set_members;
 
 /// The rule under which the gateway moves a Task along.
-pub(super) const WORKFLOW_RULE: &str = "referral-workflow";
+const WORKFLOW_RULE: &str = "referral-workflow";
+
+/// The permit of what the gateway itself does because the table says so.
+pub(super) fn workflow_permit() -> Permit {
+    without_consent(Standing::Law { rule: LawRule(WORKFLOW_RULE) })
+        .unwrap_or_else(|| unreachable!("a named rule needs no consent"))
+}
 
 /// The key of a referral's Task.
 pub(super) fn task_key(compartment: &str, id: &str) -> ResourceKey {
@@ -38,12 +44,20 @@ pub(super) fn close(draft: &mut Draft<'_>, compartment: &str, grantee: &str, cau
     draft.set.closures.push(closure);
 }
 
-/// Moves a Task on an event of the gateway; the row must exist, or the table and the code disagree.
-pub(super) async fn gateway_step(draft: &mut Draft<'_>, task: &ReferralTask, event: Event) -> Result<ReferralTask, Failure> {
+/// Moves a Task on an event of the gateway.
+///
+/// # Errors
+/// [`Failure::Conflict`] where the Task is in a state in which this cannot follow: others moved it between two reads of this
+/// draft, and it is decided again.
+pub(super) async fn gateway_step(
+    draft: &mut Draft<'_>,
+    task: &ReferralTask,
+    event: Event,
+) -> Result<ReferralTask, Failure> {
     let row = state_of(task)
         .and_then(|state| transition(kind_of(task)?, Some(state), Actor::Gateway, event))
-        .ok_or(Failure::Internal("a referral's Task is in a state that the table does not know"))?;
-    step(draft, task, row, gateway_permit(WORKFLOW_RULE), &[]).await
+        .ok_or(Failure::Conflict)?;
+    step(draft, task, row, workflow_permit(), &[]).await
 }
 
 /// The Task's kind as the table knows it.
@@ -93,10 +107,11 @@ pub(super) async fn step(
 }
 
 /// The content with members replaced, in bytes and parsed form alike.
-fn changed(content: Content, changes: &[(&str, Value)]) -> Content {
+pub(super) fn changed(content: Content, changes: &[(&str, Value)]) -> Content {
     let Content { text, mut value } = content;
     let texts: Vec<String> = changes.iter().map(|(_, value)| value.to_string()).collect();
-    let members: Vec<(&str, &str)> = changes.iter().zip(&texts).map(|((name, _), text)| (*name, text.as_str())).collect();
+    let members: Vec<(&str, &str)> =
+        changes.iter().zip(&texts).map(|((name, _), text)| (*name, text.as_str())).collect();
     for (name, change) in changes {
         value[*name] = change.clone();
     }

@@ -17,7 +17,7 @@ pub async fn on_consents(draft: &mut Draft<'_>, compartment: &str) -> Result<(),
     };
     let tasks = draft.tasks(compartment).await?;
     for task in tasks.iter().filter(|task| waiting(task)) {
-        if decide_for_room(draft, compartment, &task.room).await?.is_err() {
+        if decide_for_room(draft, compartment, &task.room, &task.requester).await?.is_err() {
             let row = transition(Kind::Organization, Some(State::Requested), Actor::Gateway, Event::Withdraw)
                 .ok_or(Failure::Internal("the table has no row for a withdrawal"))?;
             give_back(draft, task, row).await?;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// Characters of feedback text that are taken over, so that a dossier does not travel as feedback.
+/// Characters of feedback that are taken over in all, so that a dossier does not travel as feedback.
 pub const FEEDBACK_CHARS_MAX: usize = 4_000;
 
 /// What a feedback is made from. References are relative literals.
@@ -29,9 +29,11 @@ pub struct FeedbackFacts<'a> {
 pub fn texts(task: &Value) -> Result<Vec<String>, String> {
     let outputs = task.get("output").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let mut texts = Vec::new();
+    let mut chars = 0;
     for (n, output) in outputs.iter().enumerate() {
         if let Some(text) = output.get("valueString").and_then(Value::as_str) {
-            if text.chars().count() > FEEDBACK_CHARS_MAX {
+            chars += text.chars().count();
+            if chars > FEEDBACK_CHARS_MAX {
                 return Err(format!("Task.output[{n}].valueString"));
             }
             texts.push(text.to_owned());

@@ -41,9 +41,7 @@ impl Minimum {
 
     /// The facts as `Task.input`.
     pub fn inputs(&self) -> Value {
-        let input = |code: &str, value: &str| {
-            json!({"type": {"coding": [{"system": MINIMUM_SYSTEM, "code": code}]}, "valueCode": value})
-        };
+        let input = |code: &str, value: &str| json!({"type": {"coding": [{"system": MINIMUM_SYSTEM, "code": code}]}, "valueCode": value});
         json!([
             input("age-band", self.age_band),
             input("region", self.region),
@@ -102,10 +100,11 @@ fn urgency(priority: Option<&str>) -> &'static str {
 /// The preferred language, else the first: only a two-letter primary subtag passes, so that no client text does.
 fn language(patient: &Value) -> String {
     let communications = patient.get("communication").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let preferred = communications.iter().find(|communication| communication.get("preferred") == Some(&Value::Bool(true)));
-    let code = preferred.or(communications.first()).and_then(|communication| {
-        communication.pointer("/language/coding/0/code").and_then(Value::as_str)
-    });
+    let preferred =
+        communications.iter().find(|communication| communication.get("preferred") == Some(&Value::Bool(true)));
+    let code = preferred
+        .or(communications.first())
+        .and_then(|communication| communication.pointer("/language/coding/0/code").and_then(Value::as_str));
     match code.and_then(|code| code.split('-').next()) {
         Some(subtag) if subtag.len() == 2 && subtag.bytes().all(|byte| byte.is_ascii_lowercase()) => subtag.to_owned(),
         _ => "unknown".to_owned(),

@@ -33,6 +33,9 @@ pub struct TaskFacts<'a> {
 /// The whole Task, without `meta`.
 pub fn whole(facts: &TaskFacts<'_>, minimum: &Minimum) -> Value {
     let mut task = shown(facts, minimum);
+    if let Some(part_of) = facts.part_of {
+        task["partOf"] = json!([{"reference": part_of}]);
+    }
     task["focus"] = json!({"reference": facts.service_request});
     task["for"] = json!({"reference": facts.patient});
     task["requester"] = json!({"reference": facts.requester});
@@ -51,9 +54,6 @@ pub fn shown(facts: &TaskFacts<'_>, minimum: &Minimum) -> Value {
         "restriction": {"period": {"end": facts.expires}},
         "input": minimum.inputs(),
     });
-    if let Some(part_of) = facts.part_of {
-        task["partOf"] = json!([{"reference": part_of}]);
-    }
     if let Some(owner) = facts.owner {
         task["owner"] = json!({"reference": owner});
     }
@@ -77,13 +77,4 @@ pub fn reference(room: &str) -> String {
         Some((_, id)) => format!("Organization/{id}"),
         None => String::new(),
     }
-}
-
-/// Whether a Task that a client writes is meant as an organisation Task: it offers an order to somebody.
-pub fn offers_an_order(task: &Value) -> bool {
-    let focus = task.pointer("/focus/reference").and_then(Value::as_str).unwrap_or_default();
-    let owner = task.pointer("/owner/reference").and_then(Value::as_str).unwrap_or_default();
-    task.get("status").and_then(Value::as_str) == Some("requested")
-        && focus.starts_with("ServiceRequest/")
-        && room(owner).is_some()
 }

@@ -211,9 +211,10 @@ pub fn transition(kind: Kind, from: Option<State>, actor: Actor, event: Event) -
 /// The row by which one of `actors` brings a Task from one state to another by writing its status.
 pub fn by_status(kind: Kind, from: State, to: State, actors: &[Actor]) -> Option<&'static Transition> {
     let forwards = |row: &&Transition| row.event != Event::Forward;
-    TRANSITIONS.iter().filter(forwards).find(|row| {
-        row.kind == kind && row.from == Some(from) && row.to == to && actors.contains(&row.actor)
-    })
+    TRANSITIONS
+        .iter()
+        .filter(forwards)
+        .find(|row| row.kind == kind && row.from == Some(from) && row.to == to && actors.contains(&row.actor))
 }
 
 /// The states that one of `actors` may bring a Task to, for the text of a refusal. Sorted as in the table, may be empty.

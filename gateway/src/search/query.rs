@@ -210,7 +210,7 @@ impl Query {
         let (name, modifier) = key.split_once(':').map_or((key, None), |(name, modifier)| (name, Some(modifier)));
         refuse_unsupported(name, modifier)?;
         if value.contains('\0') {
-            return Err(SearchFault::Value("text without the character U+0000"));
+            return Err(SearchFault::Value("without the character U+0000, which no resource holds"));
         }
         let alternatives = values::alternatives(value, limits.values_max)?;
         match name {

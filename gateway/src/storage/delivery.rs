@@ -2,7 +2,7 @@
 
 use sqlx::Row;
 
-use super::{Store, StorageError, read};
+use super::{StorageError, Store, read};
 
 /// A row of the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]

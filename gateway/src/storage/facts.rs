@@ -97,7 +97,7 @@ impl Store {
         })
     }
 
-    /// Every Consent of a record that is not deleted, whatever its status; the author is whoever recorded it first.
+    /// Every Consent of a record that is not deleted, whatever its status.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -107,6 +107,19 @@ impl Store {
         read!(&self.database, |pool| {
             let rows = sqlx::query(sql).bind(compartment).fetch_all(pool).await?;
             Ok(rows.iter().filter_map(|row| located!(row)).collect())
+        })
+    }
+
+    /// Whom the stored rules of a Consent permit, each once.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn permitted_grantees(&self, compartment: &str, consent_id: &str) -> Result<Vec<String>, StorageError> {
+        let sql = "SELECT DISTINCT grantee FROM access_grant WHERE compartment = $1 AND consent_id = $2 \
+                   AND effect = 'permit' ORDER BY grantee";
+        read!(&self.database, |pool| {
+            let rows = sqlx::query(sql).bind(compartment).bind(consent_id).fetch_all(pool).await?;
+            Ok(rows.iter().map(|row| row.get(0)).collect())
         })
     }
 

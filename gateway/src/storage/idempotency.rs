@@ -2,7 +2,7 @@
 
 use sqlx::Row;
 
-use super::{Store, StorageError, read, write};
+use super::{StorageError, Store, read, write};
 
 /// An answer kept under an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,16 +26,24 @@ impl Store {
         })
     }
 
-    /// Forgets keys and guards that nobody can still be waiting for; answers how many rows went.
+    /// Forgets what nobody can still be waiting for: keys and guards before one moment, deliveries that were voided or never
+    /// fetched and counts of refusals before another. Answers how many rows went.
     ///
     /// # Errors
     /// [`StorageError`].
-    pub async fn forget_keys(&self, before_ms: i64) -> Result<u64, StorageError> {
-        write!(&self.database, |pool| {
-            let keys = sqlx::query("DELETE FROM idempotency_key WHERE created_ms < $1").bind(before_ms);
-            let keys = keys.execute(pool).await?.rows_affected();
-            let guards = sqlx::query("DELETE FROM guard WHERE touched_ms < $1").bind(before_ms);
-            Ok(keys + guards.execute(pool).await?.rows_affected())
-        })
+    pub async fn forget(&self, keys_before_ms: i64, others_before_ms: i64) -> Result<u64, StorageError> {
+        let aged: &[(&'static str, i64)] = &[
+            ("DELETE FROM idempotency_key WHERE created_ms < $1", keys_before_ms),
+            ("DELETE FROM guard WHERE touched_ms < $1", keys_before_ms),
+            ("DELETE FROM delivery WHERE state IN ('waiting', 'void') AND due_ms < $1", others_before_ms),
+            ("DELETE FROM refusal_count WHERE minute_ms < $1", others_before_ms),
+        ];
+        let mut rows = 0;
+        for (sql, before_ms) in aged {
+            rows += write!(&self.database, |pool| {
+                sqlx::query(*sql).bind(before_ms).execute(pool).await?.rows_affected()
+            });
+        }
+        Ok(rows)
     }
 }

@@ -336,3 +336,27 @@ fn is_postgres(url: &str) -> bool {
 /// Whatever is sorted or searched compares by code point on both databases: prefix ranges and cursors depend on it.
 const CODE_POINT_TEXT: &str = "DO $$ BEGIN CREATE DOMAIN code_point_text AS text COLLATE \"C\"; \
      EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$";
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Row as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_text_of_digits_stays_a_text() {
+        let path = std::env::temp_dir().join(format!("wellgate-text-{}.sqlite", uuid::Uuid::new_v4().simple()));
+        let store =
+            Store::open(&StoreSettings::new(format!("sqlite:{}", path.display()))).await.expect("a fresh database");
+        for name in ["7", "007"] {
+            store.put_setting(name, name).await.expect("two names, not one");
+        }
+        let Database::Sqlite { reader, .. } = &store.database else { unreachable!("it was opened as SQLite") };
+        let names =
+            sqlx::query("SELECT name FROM setting WHERE name IN ('7', '007') ORDER BY name").fetch_all(reader).await;
+        let names: Vec<String> = names.expect("readable").iter().map(|row| row.get(0)).collect();
+        store.close().await;
+        std::fs::remove_file(path).expect("it was made above");
+        assert_eq!(names, ["007", "7"]);
+    }
+}

@@ -2,7 +2,7 @@
 
 use sqlx::Row;
 
-use super::{Store, StorageError, read, write};
+use super::{StorageError, Store, read, write};
 
 /// A registered organisation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,7 +182,10 @@ impl Store {
         let organization = format!("organization/{organization_id}");
         write!(&self.database, |connections| {
             let mut tx = connections.begin().await?;
-            sqlx::query("DELETE FROM pool_member WHERE organization = $1").bind(&organization).execute(&mut *tx).await?;
+            sqlx::query("DELETE FROM pool_member WHERE organization = $1")
+                .bind(&organization)
+                .execute(&mut *tx)
+                .await?;
             for pool in pools {
                 sqlx::query("INSERT INTO pool_member (organization, pool) VALUES ($1, $2)")
                     .bind(&organization)
@@ -261,7 +264,8 @@ impl Store {
     /// # Errors
     /// [`StorageError`].
     pub async fn put_setting(&self, name: &str, value: &str) -> Result<(), StorageError> {
-        let sql = "INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+        let sql =
+            "INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
         write!(&self.database, |pool| {
             sqlx::query(sql).bind(name).bind(value).execute(pool).await?;
             Ok(())

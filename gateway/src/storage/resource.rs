@@ -4,7 +4,7 @@ use sqlx::{ColumnIndex, Decode, Row, Type};
 
 use super::sight::{Level, Viewer};
 use super::write_set::{Method, ResourceKey, VersionId, WriteSet};
-use super::{Store, StorageError};
+use super::{StorageError, Store};
 use crate::audit::AuditEvent;
 use crate::search::parameters::type_name;
 

@@ -141,16 +141,20 @@ const RESOURCE: &[(&str, Kind)] = &[
 ];
 const RESOURCE_KEY: &[(&str, Kind)] = &[("compartment", Text), ("resource_type", Text), ("id", Text)];
 
-fat!(NEW_RECORD = Fat::insert(
-    "record",
-    &[("compartment", Text), ("custodian", Text), ("epoch", Integer), ("chain", Text), ("created_ms", Integer)],
-    ""
-));
-fat!(MOVE_RECORD = Fat::over(
-    "UPDATE record SET custodian = q.custodian, epoch = q.epoch, chain = q.chain FROM ",
-    &[("compartment", Text), ("custodian", Text), ("epoch", Integer), ("chain", Text)],
-    " WHERE record.compartment = q.compartment"
-));
+fat!(
+    NEW_RECORD = Fat::insert(
+        "record",
+        &[("compartment", Text), ("custodian", Text), ("epoch", Integer), ("chain", Text), ("created_ms", Integer)],
+        ""
+    )
+);
+fat!(
+    MOVE_RECORD = Fat::over(
+        "UPDATE record SET custodian = q.custodian, epoch = q.epoch, chain = q.chain FROM ",
+        &[("compartment", Text), ("custodian", Text), ("epoch", Integer), ("chain", Text)],
+        " WHERE record.compartment = q.compartment"
+    )
+);
 fat!(
     /// Keeps the version that an update is about to replace.
     KEEP_VERSION = Fat::over(
@@ -160,54 +164,64 @@ fat!(
         " JOIN resource r ON r.compartment = q.compartment AND r.resource_type = q.resource_type AND r.id = q.id"
     )
 );
-fat!(PUT_RESOURCE = Fat::insert(
-    "resource",
-    RESOURCE,
-    "ON CONFLICT (compartment, resource_type, id) DO UPDATE SET version_id = excluded.version_id, \
+fat!(
+    PUT_RESOURCE = Fat::insert(
+        "resource",
+        RESOURCE,
+        "ON CONFLICT (compartment, resource_type, id) DO UPDATE SET version_id = excluded.version_id, \
      last_updated_ms = excluded.last_updated_ms, author = excluded.author, method = excluded.method, \
      deleted = excluded.deleted, body = excluded.body, minimum = excluded.minimum"
-));
-fat!(DROP_INDEX = Fat::over(
-    "DELETE FROM search_index WHERE (compartment, resource_type, id) IN (SELECT compartment, resource_type, id FROM ",
-    RESOURCE_KEY,
-    ")"
-));
-fat!(PUT_INDEX = Fat::insert(
-    "search_index",
-    &[
-        ("compartment", Text),
-        ("resource_type", Text),
-        ("id", Text),
-        ("ordinal", Integer),
-        ("parameter", Text),
-        ("system", Text),
-        ("value", Text),
-        ("low_ms", Integer),
-        ("high_ms", Integer),
-        ("sight", Integer)
-    ],
-    ""
-));
-fat!(DROP_GRANTS = Fat::over(
-    "DELETE FROM access_grant WHERE (compartment, consent_id) IN (SELECT compartment, consent_id FROM ",
-    &[("compartment", Text), ("consent_id", Text)],
-    ")"
-));
-fat!(PUT_GRANT = Fat::insert(
-    "access_grant",
-    &[
-        ("compartment", Text),
-        ("consent_id", Text),
-        ("rule", Integer),
-        ("grantee", Text),
-        ("effect", Text),
-        ("excepts", Integer),
-        ("purposes", Integer),
-        ("from_ms", Integer),
-        ("until_ms", Integer)
-    ],
-    ""
-));
+    )
+);
+fat!(
+    DROP_INDEX = Fat::over(
+        "DELETE FROM search_index WHERE (compartment, resource_type, id) IN (SELECT compartment, resource_type, id FROM ",
+        RESOURCE_KEY,
+        ")"
+    )
+);
+fat!(
+    PUT_INDEX = Fat::insert(
+        "search_index",
+        &[
+            ("compartment", Text),
+            ("resource_type", Text),
+            ("id", Text),
+            ("ordinal", Integer),
+            ("parameter", Text),
+            ("system", Text),
+            ("value", Text),
+            ("low_ms", Integer),
+            ("high_ms", Integer),
+            ("sight", Integer)
+        ],
+        ""
+    )
+);
+fat!(
+    DROP_GRANTS = Fat::over(
+        "DELETE FROM access_grant WHERE (compartment, consent_id) IN (SELECT compartment, consent_id FROM ",
+        &[("compartment", Text), ("consent_id", Text)],
+        ")"
+    )
+);
+fat!(
+    PUT_GRANT = Fat::insert(
+        "access_grant",
+        &[
+            ("compartment", Text),
+            ("consent_id", Text),
+            ("rule", Integer),
+            ("grantee", Text),
+            ("effect", Text),
+            ("excepts", Integer),
+            ("purposes", Integer),
+            ("from_ms", Integer),
+            ("until_ms", Integer)
+        ],
+        ""
+    )
+);
 fat!(
     /// A closure is lifted by its cause, for whomever it was.
     LIFT_CLOSURE = Fat::over(
@@ -224,79 +238,97 @@ fat!(
         ")"
     )
 );
-fat!(PUT_CLOSURE = Fat::insert(
-    "closure",
-    &[("compartment", Text), ("grantee", Text), ("cause", Text), ("since_ms", Integer)],
-    "ON CONFLICT (compartment, grantee, cause) DO NOTHING"
-));
-fat!(DROP_SIGHT = Fat::over(
-    "DELETE FROM sight WHERE (compartment, resource_type, id, grantee) IN \
+fat!(
+    PUT_CLOSURE = Fat::insert(
+        "closure",
+        &[("compartment", Text), ("grantee", Text), ("cause", Text), ("since_ms", Integer)],
+        "ON CONFLICT (compartment, grantee, cause) DO NOTHING"
+    )
+);
+fat!(
+    DROP_SIGHT = Fat::over(
+        "DELETE FROM sight WHERE (compartment, resource_type, id, grantee) IN \
      (SELECT compartment, resource_type, id, grantee FROM ",
-    &[("compartment", Text), ("resource_type", Text), ("id", Text), ("grantee", Text)],
-    ")"
-));
-fat!(PUT_SIGHT = Fat::insert(
-    "sight",
-    &[("compartment", Text), ("resource_type", Text), ("id", Text), ("grantee", Text), ("requires_consent", Integer)],
-    "ON CONFLICT (compartment, resource_type, id, grantee) DO UPDATE SET requires_consent = excluded.requires_consent"
-));
-fat!(PUT_TASK = Fat::insert(
-    "referral_task",
-    &[
-        ("compartment", Text),
-        ("id", Text),
-        ("kind", Text),
-        ("state", Text),
-        ("requester", Text),
-        ("room", Text),
-        ("owner", Text),
-        ("part_of", Text),
-        ("predecessor", Text),
-        ("service_request", Text),
-        ("expires_ms", Integer)
-    ],
-    "ON CONFLICT (compartment, id) DO UPDATE SET state = excluded.state, owner = excluded.owner"
-));
-fat!(PUT_AUDIT = Fat::insert(
-    "audit_event",
-    &[
-        ("compartment", Text),
-        ("id", Text),
-        ("recorded_ms", Integer),
-        ("action", Text),
-        ("subtype", Text),
-        ("outcome", Text),
-        ("reason", Text),
-        ("organization", Text),
-        ("client", Text),
-        ("practitioner", Text),
-        ("purpose", Text),
-        ("basis", Text),
-        ("resource_type", Text),
-        ("resource_id", Text),
-        ("version_id", Integer),
-        ("request_id", Text)
-    ],
-    ""
-));
-fat!(PUT_DELIVERY = Fat::insert(
-    "delivery",
-    &[
-        ("compartment", Text),
-        ("id", Text),
-        ("partner", Text),
-        ("kind", Text),
-        ("resource_type", Text),
-        ("resource_id", Text),
-        ("version_id", Integer),
-        ("state", Text),
-        ("attempts", Integer),
-        ("due_ms", Integer),
-        ("leased_until_ms", Integer),
-        ("fence", Integer)
-    ],
-    ""
-));
+        &[("compartment", Text), ("resource_type", Text), ("id", Text), ("grantee", Text)],
+        ")"
+    )
+);
+fat!(
+    PUT_SIGHT = Fat::insert(
+        "sight",
+        &[
+            ("compartment", Text),
+            ("resource_type", Text),
+            ("id", Text),
+            ("grantee", Text),
+            ("requires_consent", Integer)
+        ],
+        "ON CONFLICT (compartment, resource_type, id, grantee) DO UPDATE SET requires_consent = excluded.requires_consent"
+    )
+);
+fat!(
+    PUT_TASK = Fat::insert(
+        "referral_task",
+        &[
+            ("compartment", Text),
+            ("id", Text),
+            ("kind", Text),
+            ("state", Text),
+            ("requester", Text),
+            ("room", Text),
+            ("owner", Text),
+            ("part_of", Text),
+            ("predecessor", Text),
+            ("service_request", Text),
+            ("expires_ms", Integer)
+        ],
+        "ON CONFLICT (compartment, id) DO UPDATE SET state = excluded.state, owner = excluded.owner"
+    )
+);
+fat!(
+    PUT_AUDIT = Fat::insert(
+        "audit_event",
+        &[
+            ("compartment", Text),
+            ("id", Text),
+            ("recorded_ms", Integer),
+            ("action", Text),
+            ("subtype", Text),
+            ("outcome", Text),
+            ("reason", Text),
+            ("organization", Text),
+            ("client", Text),
+            ("practitioner", Text),
+            ("purpose", Text),
+            ("basis", Text),
+            ("resource_type", Text),
+            ("resource_id", Text),
+            ("version_id", Integer),
+            ("request_id", Text)
+        ],
+        ""
+    )
+);
+fat!(
+    PUT_DELIVERY = Fat::insert(
+        "delivery",
+        &[
+            ("compartment", Text),
+            ("id", Text),
+            ("partner", Text),
+            ("kind", Text),
+            ("resource_type", Text),
+            ("resource_id", Text),
+            ("version_id", Integer),
+            ("state", Text),
+            ("attempts", Integer),
+            ("due_ms", Integer),
+            ("leased_until_ms", Integer),
+            ("fence", Integer)
+        ],
+        ""
+    )
+);
 fat!(
     /// What waited to leave about a resource does not leave any more.
     VOID_DELIVERY = Fat::over(
@@ -306,19 +338,23 @@ fat!(
         ")"
     )
 );
-fat!(PUT_KEY = Fat::insert(
-    "idempotency_key",
-    &[
-        ("client_id", Text),
-        ("idempotency_key", Text),
-        ("fingerprint", Text),
-        ("answer", Text),
-        ("created_ms", Integer)
-    ],
-    ""
-));
-fat!(PUT_GUARD = Fat::insert(
-    "guard",
-    &[("name", Text), ("epoch", Integer), ("touched_ms", Integer)],
-    "ON CONFLICT (name) DO UPDATE SET epoch = excluded.epoch, touched_ms = excluded.touched_ms"
-));
+fat!(
+    PUT_KEY = Fat::insert(
+        "idempotency_key",
+        &[
+            ("client_id", Text),
+            ("idempotency_key", Text),
+            ("fingerprint", Text),
+            ("answer", Text),
+            ("created_ms", Integer)
+        ],
+        ""
+    )
+);
+fat!(
+    PUT_GUARD = Fat::insert(
+        "guard",
+        &[("name", Text), ("epoch", Integer), ("touched_ms", Integer)],
+        "ON CONFLICT (name) DO UPDATE SET epoch = excluded.epoch, touched_ms = excluded.touched_ms"
+    )
+);

@@ -3,9 +3,8 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use gateway::access::draft::gateway_permit;
 use gateway::audit::{AuditEvent, Outcome};
-use gateway::consent::{Purpose, PurposeSet};
+use gateway::consent::{LawRule, Purpose, PurposeSet, Standing, without_consent};
 use gateway::search::index::{IndexRow, index};
 use gateway::search::parameters::type_name;
 use gateway::search::query::{Query, QueryLimits, parse};
@@ -145,7 +144,8 @@ pub(crate) fn date_row(parameter: &'static str, low_ms: i64, high_ms: i64) -> In
 }
 
 pub(crate) fn put(set: &mut WriteSet, version: NewVersion) {
-    set.write(&gateway_permit("test"), version);
+    let permit = without_consent(Standing::Law { rule: LawRule("test") }).expect("a named rule needs no consent");
+    set.write(&permit, version);
 }
 
 /// A write set that begins a record and puts these versions into it.

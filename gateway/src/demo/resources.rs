@@ -1,0 +1,99 @@
+//! What the parties send: made-up people, and Consents in the shape of IHE PCF.
+
+use serde_json::{Value, json};
+
+use crate::consent::{ORGANIZATION_KIND_SYSTEM, PURPOSE_SYSTEM};
+
+/// The pool of the first-line psychologists.
+pub(super) const ELP_POOL: &str = "HealthcareService/elp-gent";
+/// The pool of the centres for mental health.
+pub(super) const CGG_POOL: &str = "HealthcareService/cgg-oost-vlaanderen";
+
+/// A person who does not exist.
+pub(super) fn patient(family: &str) -> Value {
+    json!({
+        "resourceType": "Patient",
+        "name": [{"family": family, "given": ["Emma"]}],
+        "gender": "female",
+        "birthDate": "1990-06-15",
+        "address": [{"line": ["Voorbeeldstraat 1"], "postalCode": "9000", "city": "Gent"}],
+        "communication": [{"language": {"coding": [{"system": "urn:ietf:bcp:47", "code": "nl"}]}, "preferred": true}],
+    })
+}
+
+/// Every organisation of a kind, as a Consent names it.
+pub(super) fn kind(code: &str) -> Value {
+    json!({"identifier": {"system": ORGANIZATION_KIND_SYSTEM, "value": code}})
+}
+
+/// One organisation, as a Consent names it.
+pub(super) fn organization(id: &str) -> Value {
+    json!({"reference": format!("Organization/{id}")})
+}
+
+/// A Consent that permits its recipients to read the record for treatment.
+pub(super) fn consent(patient: &str, recipients: &[Value]) -> Value {
+    let role =
+        json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]});
+    let actors: Vec<Value> = recipients.iter().map(|recipient| json!({"role": role, "reference": recipient})).collect();
+    json!({
+        "resourceType": "Consent",
+        "status": "active",
+        "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]},
+        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
+        "patient": {"reference": patient},
+        "policyRule": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "OPTIN"}]},
+        "provision": {
+            "type": "permit",
+            "actor": actors,
+            "purpose": [{"system": PURPOSE_SYSTEM, "code": "TREAT"}],
+        },
+    })
+}
+
+/// The order of a referral, to an organisation or a pool.
+pub(super) fn order(patient: &str, performer: &str) -> Value {
+    json!({
+        "resourceType": "ServiceRequest",
+        "status": "active",
+        "intent": "order",
+        "priority": "urgent",
+        "code": {"text": "Eerstelijnspsychologische zorg"},
+        "subject": {"reference": patient},
+        "performer": [{"reference": performer}],
+        "reasonCode": [{"text": "Slaapproblemen na een conflict op het werk"}],
+    })
+}
+
+/// A Task by which a referral goes on to another room.
+pub(super) fn forward(patient: &str, order: &str, room: &str) -> Value {
+    json!({
+        "resourceType": "Task",
+        "status": "requested",
+        "intent": "order",
+        "for": {"reference": patient},
+        "focus": {"reference": order},
+        "owner": {"reference": room},
+    })
+}
+
+/// A contact.
+pub(super) fn encounter(patient: &str) -> Value {
+    json!({
+        "resourceType": "Encounter",
+        "status": "finished",
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"},
+        "subject": {"reference": patient},
+        "period": {"start": "2026-03-02T09:00:00+01:00", "end": "2026-03-02T09:50:00+01:00"},
+    })
+}
+
+/// A transaction that creates each resource under its `urn:uuid`.
+pub(super) fn transaction(entries: &[(&str, Value)]) -> Value {
+    let entry = |(full_url, resource): &(&str, Value)| {
+        let request = json!({"method": "POST", "url": resource["resourceType"]});
+        json!({"fullUrl": full_url, "resource": resource, "request": request})
+    };
+    let entries: Vec<Value> = entries.iter().map(entry).collect();
+    json!({"resourceType": "Bundle", "type": "transaction", "entry": entries})
+}

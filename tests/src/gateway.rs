@@ -1,0 +1,264 @@
+//! The gateway in the process of a test: real HTTP on loopback, a clock that the test moves, an issuer of its own.
+//!
+//! Nothing of it is a stand-in: it is assembled by the functions that `wellgate serve` uses. Background work does not run, so
+//! that nothing happens but what a test does.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use axum::Router;
+use gateway::app::App;
+use gateway::auth::{Issuer, TokenGrant};
+use gateway::clock::Clock;
+use gateway::config::{Config, LogConfig, LogFormat};
+use gateway::gateway::{assemble, store_settings};
+use gateway::registry::{put_organization, put_pool, put_practitioner};
+use gateway::router::router;
+use gateway::server::{ServerSettings, serve};
+use gateway::storage::Store;
+use gateway::storage::registry::{Client, Organization, Pool, Practitioner};
+use gateway::telemetry::Telemetry;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use crate::caller::Caller;
+
+/// The moment at which every story begins: 2026-03-01T12:00:00Z, a Sunday.
+pub const NOW_MS: i64 = 1_772_366_400_000;
+/// A day of the clock.
+pub const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// Id, kind, pool.
+const ORGANIZATIONS: [(&str, &str, Option<&str>); 8] = [
+    ("edpbw-a", "edpbw", None),
+    ("edpbw-b", "edpbw", None),
+    ("elp-1", "elp", Some("elp-pool")),
+    ("elp-2", "elp", Some("elp-pool")),
+    ("cgg-1", "cgg", Some("cgg-pool")),
+    ("cgg-2", "cgg", Some("cgg-pool")),
+    ("gp-1", "gp", None),
+    ("mutuality-1", "mutuality", None),
+];
+
+/// What a story wants otherwise than usual.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Members of the ELP pool: at least the two that are always there, `elp-1`, `elp-2`, and so on.
+    pub elp_members: usize,
+    /// Settings by their variables: `("WELLGATE_LIMITS_BODY_BYTES_MAX", "2048")`.
+    pub settings: Vec<(&'static str, &'static str)>,
+}
+
+impl Options {
+    /// Every R4 type is served.
+    #[must_use]
+    pub fn all_types() -> Self {
+        Self { settings: vec![("WELLGATE_FHIR_TYPES", "all")], ..Self::default() }
+    }
+}
+
+/// A running gateway.
+#[derive(Debug)]
+pub struct Gateway {
+    /// The assembled gateway, to look behind its face.
+    pub app: App,
+    /// Its clock.
+    pub clock: Clock,
+    /// The base URL of its FHIR interface.
+    pub base: String,
+    pub(crate) http: reqwest::Client,
+    issuer: Issuer,
+    secret_key: Vec<u8>,
+    _stop: oneshot::Sender<()>,
+    _directory: TempDir,
+}
+
+impl Gateway {
+    /// Starts a gateway on an empty database.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub async fn start(database_url: &str, options: Options) -> Self {
+        let directory = tempfile::Builder::new().prefix("wellgate-gateway.").tempdir();
+        let directory = directory.expect("a temporary directory can be made");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let mut settings: BTreeMap<String, String> =
+            options.settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        settings.insert("WELLGATE_DATABASE_URL".to_owned(), database_url.to_owned());
+        let config = Config::sandbox(Some(address), directory.path(), &settings).expect("the settings are right");
+
+        let secret_key = Issuer::generate_key().expect("there is randomness");
+        let issuer = Issuer::new(&config.auth.issuer, &config.auth.audience, &secret_key).expect("the key is ours");
+        std::fs::write(directory.path().join("jwks.json"), issuer.jwks()).expect("the directory is there");
+
+        let store = Store::open(&store_settings(&config)).await.expect("the database is empty and ours");
+        register(&store, options.elp_members.max(2)).await;
+        let clock = Clock::fixed(NOW_MS);
+        let (app, _) = assemble(&config, store, clock.clone()).await.expect("the gateway is assembled");
+        let (stop, stopped) = oneshot::channel::<()>();
+        let settings = ServerSettings {
+            tls: None,
+            header_read_timeout: config.limits.header_read_timeout,
+            request_timeout: config.limits.request_timeout,
+            connections_max: config.limits.connections_max,
+            drain_timeout: config.server.drain_timeout,
+        };
+        let routes = router(&app, &telemetry(), Router::new());
+        tokio::spawn(serve(listener, routes, settings, async {
+            // Dropped with the gateway: either way it is over.
+            let _ = stopped.await;
+        }));
+        Self {
+            base: app.base_url.clone(),
+            app,
+            clock,
+            http: http_client(),
+            issuer,
+            secret_key,
+            _stop: stop,
+            _directory: directory,
+        }
+    }
+
+    /// A client of an organisation: treatment, every type, everything that a scope may grant.
+    pub fn as_(&self, organization: &str) -> Caller<'_> {
+        Caller::of(self, organization)
+    }
+
+    /// Moves the clock.
+    pub fn advance(&self, by_ms: i64) {
+        self.clock.advance(by_ms);
+    }
+
+    /// The moment of the clock plus so many milliseconds, as FHIR writes it.
+    pub fn instant(&self, after_ms: i64) -> String {
+        gateway::clock::format_instant(self.clock.now_ms() + after_ms)
+    }
+
+    /// A token as the issuer gives it now.
+    ///
+    /// # Panics
+    /// It cannot be signed.
+    pub fn token(&self, grant: &TokenGrant<'_>) -> String {
+        self.issuer.issue(grant, &Uuid::now_v7().to_string(), self.clock.now_ms()).expect("the key signs")
+    }
+
+    /// The claims of a token that is good, to change some before [`Gateway::signed`].
+    pub fn token_claims(&self, organization: &str) -> Value {
+        let now = self.clock.now_ms() / 1_000;
+        let root = self.base.trim_end_matches("/fhir");
+        json!({
+            "iss": format!("{root}/sandbox"), "aud": self.base, "exp": now + 600, "nbf": now, "iat": now,
+            "jti": Uuid::now_v7().to_string(), "client_id": client_id(organization), "organization": organization,
+            "purpose_of_use": "TREAT", "scope": "system/*.cruds",
+        })
+    }
+
+    /// A token with these claims, signed by the issuer's key.
+    ///
+    /// # Panics
+    /// It cannot be signed.
+    pub fn signed(&self, claims: &Value) -> String {
+        let mut header = Header::new(Algorithm::ES256);
+        header.kid = self.key()["kid"].as_str().map(str::to_owned);
+        jsonwebtoken::encode(&header, claims, &EncodingKey::from_ec_der(&self.secret_key)).expect("the key signs")
+    }
+
+    /// The issuer's public key, as a JWK.
+    ///
+    /// # Panics
+    /// The issuer has none.
+    pub fn key(&self) -> Value {
+        let keys: Value = serde_json::from_str(self.issuer.jwks()).expect("a JWK Set is JSON");
+        keys["keys"][0].clone()
+    }
+}
+
+/// The client of an organisation.
+pub fn client_id(organization: &str) -> String {
+    format!("{organization}-ehr")
+}
+
+async fn register(store: &Store, elp_members: usize) {
+    for (id, kind) in [("elp-pool", "elp"), ("cgg-pool", "cgg")] {
+        let [id, name, kind, region] = [id, id, kind, "Testland"].map(str::to_owned);
+        put_pool(store, &Pool { id, name, kind, region }, NOW_MS).await.expect("a pool is registered");
+    }
+    let further: Vec<String> = (3..=elp_members).map(|n| format!("elp-{n}")).collect();
+    let further = further.iter().map(|id| (id.as_str(), "elp", Some("elp-pool")));
+    for (id, kind, pool) in ORGANIZATIONS.into_iter().chain(further) {
+        let organization = Organization {
+            id: id.to_owned(),
+            name: format!("Test {id}"),
+            kind: kind.to_owned(),
+            cbe: None,
+            nihdi: None,
+            active: true,
+        };
+        let pools: Vec<String> = pool.iter().map(|pool| (*pool).to_owned()).collect();
+        put_organization(store, &organization, &pools, NOW_MS).await.expect("an organisation is registered");
+        let purposes = ["TREAT", "HPAYMT"].map(str::to_owned).to_vec();
+        let client = Client { id: client_id(id), organization_id: id.to_owned(), purposes, active: true };
+        store.put_client(&client).await.expect("a client is registered");
+    }
+    let practitioner = Practitioner {
+        id: "psychologist-1".to_owned(),
+        name: "Test Psychologist".to_owned(),
+        organization_id: "elp-1".to_owned(),
+        active: true,
+    };
+    put_practitioner(store, &practitioner, NOW_MS).await.expect("a practitioner is registered");
+}
+
+/// A process has one log and one recorder, however many gateways run in it.
+fn telemetry() -> Arc<Telemetry> {
+    static TELEMETRY: OnceLock<Arc<Telemetry>> = OnceLock::new();
+    let telemetry = TELEMETRY.get_or_init(|| {
+        // The gateway's own hook hides what a panic says; a failed test must say it.
+        let hook = std::panic::take_hook();
+        let log = LogConfig { format: LogFormat::Human, level: tracing::Level::WARN };
+        let telemetry = Telemetry::install(log, None).expect("nobody else installs it");
+        std::panic::set_hook(hook);
+        Arc::new(telemetry)
+    });
+    Arc::clone(telemetry)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a client from outside, as any EHR's")]
+fn http_client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().expect("a client can be built")
+}
+
+/// Runs stories on each database: `sqlite::name` and `postgres::name`. A story is `async fn name(gateway: Gateway)`.
+///
+/// `stories!(with small; a, b)` starts the gateway with the options of a function beside the stories.
+#[macro_export]
+macro_rules! stories {
+    (@on $options:expr; $($name:ident),+) => {
+        mod sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    let database_url = $crate::sqlite::database_url();
+                    super::$name($crate::gateway::Gateway::start(&database_url, $options).await).await;
+                }
+            )+
+        }
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    let Some(database_url) = $crate::postgres::database_url() else { return };
+                    super::$name($crate::gateway::Gateway::start(&database_url, $options).await).await;
+                }
+            )+
+        }
+    };
+    (with $options:ident; $($name:ident),+ $(,)?) => { $crate::stories!(@on super::$options(); $($name),+); };
+    ($($name:ident),+ $(,)?) => { $crate::stories!(@on $crate::gateway::Options::default(); $($name),+); };
+}

@@ -1,0 +1,72 @@
+//! A client that was written without us, in another language, plays the referral against the built program.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use wellgate_tests::{program, project};
+
+/// A sandbox that ends with the test.
+struct Sandbox {
+    process: Child,
+    root: String,
+}
+
+impl Sandbox {
+    fn start() -> Self {
+        let mut wellgate = program::wellgate();
+        wellgate.args(["sandbox", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stdin(Stdio::null());
+        let mut process = wellgate.spawn().expect("the program starts");
+        let output = process.stdout.take().expect("its output is a pipe");
+        let mut said = BufReader::new(output).lines();
+        let root = said.find_map(|line| {
+            let line = line.expect("its output is text");
+            let at = line.find("http://")?;
+            Some(line[at..].split("/fhir").next()?.to_owned())
+        });
+        // Whatever it says further must not fill the pipe.
+        std::thread::spawn(move || said.for_each(drop));
+        Self { process, root: root.expect("it says where it listens") }
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        // It may have ended by itself, then the test has failed already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn fhir_kit_client_plays_the_referral() {
+    let folder = project().join("tests/clients");
+    if !is_there("node") || !is_there("npm") {
+        println!("SKIPPED: no Node.js: tests/setup installs it");
+        return;
+    }
+    install(&folder);
+    let sandbox = Sandbox::start();
+    let output =
+        Command::new("node").arg(folder.join("referral.mjs")).arg(&sandbox.root).output().expect("node is there");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(said.trim_end(), "played");
+}
+
+fn is_there(program: &str) -> bool {
+    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+/// Exactly the versions of the lock file, and nothing of theirs is run for it.
+fn install(folder: &Path) {
+    if folder.join("node_modules/fhir-kit-client/package.json").is_file() {
+        return;
+    }
+    let npm = Command::new("npm")
+        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+        .current_dir(folder)
+        .output()
+        .expect("npm is there");
+    assert!(npm.status.success(), "npm ci: {}", String::from_utf8_lossy(&npm.stderr));
+}

@@ -1,0 +1,11 @@
+//! The stories: a running gateway, told over HTTP what EHRs tell it, on both databases.
+
+mod authorization;
+mod blindness;
+mod referral;
+mod refusal;
+mod rest;
+mod search;
+mod token;
+mod transaction;
+mod whose_word;
