@@ -76,7 +76,6 @@ pub async fn searchset(
     resource_type: &'static str,
     pairs: &[(String, String)],
 ) -> Result<String, Failure> {
-    without_control_characters(pairs)?;
     let query = parse(resource_type, pairs, limits(exchange)).map_err(refuse)?;
     let name = name_of(resource_type, pairs);
     let after = query.cursor.as_deref().map(|cursor| open(exchange, caller, &name, cursor)).transpose()?;
@@ -138,26 +137,11 @@ pub async fn matches_of(
 /// 400 where a parameter is not served, or nothing is asked.
 pub fn condition(exchange: &Exchange, resource_type: &str, text: &str) -> Result<(Query, String), Failure> {
     let pairs = pairs_of(text.strip_prefix('?').unwrap_or(text));
-    without_control_characters(&pairs)?;
     let query = parse(resource_type, &pairs, limits(exchange)).map_err(refuse)?;
     if query.criteria.is_empty() && query.ids.is_none() {
         return Err(bad_request("a conditional interaction needs at least one search parameter"));
     }
     Ok((query, name_of(resource_type, &pairs)))
-}
-
-/// Databases do not take every character: what no value has is refused before it is asked.
-///
-/// # Errors
-/// 400 naming the parameter.
-pub fn without_control_characters(pairs: &[(String, String)]) -> Result<(), Failure> {
-    match pairs.iter().find(|(name, value)| name.contains(char::is_control) || value.contains(char::is_control)) {
-        None => Ok(()),
-        Some((name, _)) => {
-            let name: String = name.chars().filter(|character| !character.is_control()).take(64).collect();
-            Err(Failure::BadRequest(vec![Issue::at(name, "value", "holds a control character")]))
-        }
-    }
 }
 
 /// Decoded pairs of a query string or form.
