@@ -9,7 +9,7 @@ use axum::http::{Response, StatusCode};
 use super::answer::json;
 use super::bundle::Bundle;
 use super::exchange::Exchange;
-use super::search::{SEARCH, links, name_of, own, without_control_characters};
+use super::search::{SEARCH, links, name_of, own};
 use crate::access::Caller;
 use crate::access::caller::Act;
 use crate::audit::resource::to_fhir;
@@ -57,7 +57,6 @@ pub async fn search(
 /// # Errors
 /// As [`search`].
 pub async fn searchset(exchange: &Exchange, caller: &Caller, pairs: &[(String, String)]) -> Result<String, Failure> {
-    without_control_characters(pairs)?;
     let (mut filter, with_total, cursor) = filter(exchange, pairs)?;
     let name = name_of(TYPE, pairs);
     if let Some(cursor) = cursor {

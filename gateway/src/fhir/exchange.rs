@@ -62,11 +62,6 @@ impl Exchange {
         if !self.takes_json() {
             return Failure::NotAcceptable.into_response();
         }
-        // No text of FHIR has it, and PostgreSQL takes it for a fault of its caller.
-        if self.uri.to_string().contains("%00") {
-            let issue = Issue::new("value", "the address must not contain the character U+0000");
-            return Failure::BadRequest(vec![issue]).into_response();
-        }
         let caller = match Caller::of(&self.app, &self.headers, self.request_id()).await {
             Ok(caller) => caller,
             Err(failure) => {

@@ -76,14 +76,16 @@ pub async fn searchset(
     resource_type: &'static str,
     pairs: &[(String, String)],
 ) -> Result<String, Failure> {
-    without_control_characters(pairs)?;
     let query = parse(resource_type, pairs, limits(exchange)).map_err(refuse)?;
     let name = name_of(resource_type, pairs);
     let after = query.cursor.as_deref().map(|cursor| open(exchange, caller, &name, cursor)).transpose()?;
     let with_total = query.total != TotalMode::None || query.summary_count;
     let viewer = caller.viewer();
     let store = &exchange.app.store;
-    let found = store.search(&viewer, resource_type, &query, after.as_deref(), with_total).await?;
+    let found = {
+        let bytes_max = exchange.app.limits.answer_bytes_max;
+        store.search(&viewer, resource_type, &query, (after.as_deref(), bytes_max), with_total).await?
+    };
     // The search itself is one event of the caller's own trail; each record found has its own.
     let further = vec![caller.shown(SEARCH, &own(caller, resource_type))];
     let page = store.record(found, |touched| caller.shown(SEARCH, touched), further).await?;
@@ -124,7 +126,7 @@ pub async fn matches_of(
     let query = Query { count: 2, ..query.clone() };
     // For no purpose no Consent permits anything: an identifier is an organisation's own, and never meets what another holds.
     let viewer = Viewer { purpose: PurposeSet::NONE.bits(), ..caller.viewer() };
-    let found = store.search(&viewer, resource_type, &query, None, false).await?;
+    let found = store.search(&viewer, resource_type, &query, (None, usize::MAX), false).await?;
     let page = store.record(found, |touched| caller.shown(SEARCH, touched), Vec::new()).await?;
     Ok(page.matches)
 }
@@ -135,26 +137,11 @@ pub async fn matches_of(
 /// 400 where a parameter is not served, or nothing is asked.
 pub fn condition(exchange: &Exchange, resource_type: &str, text: &str) -> Result<(Query, String), Failure> {
     let pairs = pairs_of(text.strip_prefix('?').unwrap_or(text));
-    without_control_characters(&pairs)?;
     let query = parse(resource_type, &pairs, limits(exchange)).map_err(refuse)?;
     if query.criteria.is_empty() && query.ids.is_none() {
         return Err(bad_request("a conditional interaction needs at least one search parameter"));
     }
     Ok((query, name_of(resource_type, &pairs)))
-}
-
-/// Databases do not take every character: what no value has is refused before it is asked.
-///
-/// # Errors
-/// 400 naming the parameter.
-pub fn without_control_characters(pairs: &[(String, String)]) -> Result<(), Failure> {
-    match pairs.iter().find(|(name, value)| name.contains(char::is_control) || value.contains(char::is_control)) {
-        None => Ok(()),
-        Some((name, _)) => {
-            let name: String = name.chars().filter(|character| !character.is_control()).take(64).collect();
-            Err(Failure::BadRequest(vec![Issue::at(name, "value", "holds a control character")]))
-        }
-    }
 }
 
 /// Decoded pairs of a query string or form.

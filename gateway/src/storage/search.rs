@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::resource::{Seen, Shows, Touched, Unrecorded};
-use super::sight::{LEVEL, VIEWER, Viewer, bind_viewer, has_minimum};
+use super::sight::{LEVEL, Level, VIEWER, Viewer, bind_viewer, has_minimum};
 use super::{StorageError, Store, read};
 use crate::search::parameters::SearchType;
 use crate::search::query::{Comparison, Criterion, DateCondition, Query, Sort, SortKey, Token, TokenSystem, Values};
@@ -31,11 +31,19 @@ pub struct Page {
     pub next: Option<Vec<Key>>,
     /// How many there are in all, where it was asked.
     pub total: Option<u64>,
+    /// Records that the total tells something about, beside those of the matches.
+    counted: Vec<Touched>,
 }
 
 impl Shows for Page {
     fn touched(&self) -> Vec<Touched> {
-        self.matches.touched()
+        let mut touched = self.matches.touched();
+        for other in &self.counted {
+            if touched.iter().all(|known| known.compartment != other.compartment) {
+                touched.push(other.clone());
+            }
+        }
+        touched
     }
 }
 
@@ -65,7 +73,8 @@ impl Statement {
 }
 
 impl Store {
-    /// What a query finds for a viewer, after the keyset `after` of an earlier page.
+    /// What a query finds for a viewer, after the keyset `after` of an earlier page. A page has as many matches as the query
+    /// says, or as fit into `bytes_max`, but one at least.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -74,17 +83,18 @@ impl Store {
         viewer: &Viewer,
         resource_type: &'static str,
         query: &Query,
-        after: Option<&[Key]>,
+        (after, bytes_max): (Option<&[Key]>, usize),
         with_total: bool,
     ) -> Result<Unrecorded<Page>, StorageError> {
-        let total = if with_total { Some(self.count(viewer, resource_type, query).await?) } else { None };
+        let counted = if with_total { Some(self.count(viewer, resource_type, query).await?) } else { None };
+        let (total, counted) = counted.map_or((None, Vec::new()), |(total, touched)| (Some(total), touched));
         if query.count == 0 {
-            return Ok(Unrecorded::new(Page { matches: Vec::new(), next: None, total }));
+            return Ok(Unrecorded::new(Page { matches: Vec::new(), next: None, total, counted }));
         }
         let keys = sort_keys(&query.sort);
         let mut statement = Statement { text: String::new(), bound: Vec::new() };
         visible(&mut statement, resource_type, query, &keys);
-        page(&mut statement, query, &keys, after);
+        page(&mut statement, query, &keys, after, bytes_max);
         read!(&self.database, |pool| {
             let mut sql = bind_viewer!(sqlx::query(AssertSqlSafe(statement.text)), viewer);
             for value in statement.bound {
@@ -95,20 +105,35 @@ impl Store {
             }
             let mut rows = sql.fetch_all(pool).await?;
             let count = usize::try_from(query.count).unwrap_or(usize::MAX);
-            let more = rows.len() > count;
+            let in_all = rows.first().map_or(0, |row| row.get::<i64, _>("in_all"));
             rows.truncate(count);
+            let more = in_all > i64::try_from(rows.len()).unwrap_or(i64::MAX);
             let next = rows
                 .last()
                 .filter(|_| more)
                 .map(|row| keys.iter().enumerate().map(|(n, key)| key_of(row, n, key)).collect());
-            Ok(Unrecorded::new(Page { matches: rows.iter().filter_map(Seen::from_row).collect(), next, total }))
+            Ok(Unrecorded::new(Page {
+                matches: rows.iter().filter_map(Seen::from_row).collect(),
+                next,
+                total,
+                counted,
+            }))
         })
     }
 
-    async fn count(&self, viewer: &Viewer, resource_type: &'static str, query: &Query) -> Result<u64, StorageError> {
+    /// The number of matches, and the records that it tells something about which the viewer does not hold.
+    async fn count(
+        &self,
+        viewer: &Viewer,
+        resource_type: &'static str,
+        query: &Query,
+    ) -> Result<(u64, Vec<Touched>), StorageError> {
         let mut statement = Statement { text: String::new(), bound: Vec::new() };
         visible(&mut statement, resource_type, query, &[]);
-        statement.text.push_str(" SELECT COUNT(*) FROM t");
+        statement.text.push_str(
+            " SELECT '' AS compartment, CAST(0 AS BIGINT) AS level, COUNT(*) FROM t WHERE level = 1 \
+             UNION ALL SELECT compartment, level, COUNT(*) FROM t WHERE level <> 1 GROUP BY compartment, level",
+        );
         read!(&self.database, |pool| {
             let mut sql = bind_viewer!(sqlx::query(AssertSqlSafe(statement.text)), viewer);
             for value in statement.bound {
@@ -117,7 +142,18 @@ impl Store {
                     Key::Integer(number) => sql.bind(number),
                 };
             }
-            Ok(u64::try_from(sql.fetch_one(pool).await?.get::<i64, _>(0)).unwrap_or_default())
+            let rows = sql.fetch_all(pool).await?;
+            let total: i64 = rows.iter().map(|row| row.get::<i64, _>(2)).sum();
+            let touched = |row: &_| {
+                Some(Touched {
+                    compartment: Row::get(row, 0),
+                    resource_type: resource_type.to_owned(),
+                    resource_id: String::new(),
+                    version_id: 0,
+                    level: Level::from_code(Row::get(row, 1))?,
+                })
+            };
+            Ok((u64::try_from(total).unwrap_or_default(), rows.iter().filter_map(touched).collect()))
         })
     }
 }
@@ -218,7 +254,7 @@ fn visible(statement: &mut Statement, resource_type: &'static str, query: &Query
     );
 }
 
-fn page(statement: &mut Statement, query: &Query, keys: &[OrderKey], after: Option<&[Key]>) {
+fn page(statement: &mut Statement, query: &Query, keys: &[OrderKey], after: Option<&[Key]>, bytes_max: usize) {
     let mut keyset = "1 = 1".to_owned();
     if let Some(after) = after.filter(|after| after.len() == keys.len()) {
         let bound: Vec<String> = after.iter().map(|value| statement.bind(value.clone())).collect();
@@ -237,13 +273,17 @@ fn page(statement: &mut Statement, query: &Query, keys: &[OrderKey], after: Opti
         keys.iter().enumerate().map(|(n, key)| format!("k{n}{}", if key.descending { " DESC" } else { "" })).collect();
     let order = order.join(", ");
     let limit = statement.integer(i64::from(query.count) + 1);
+    let bytes_max = statement.integer(i64::try_from(bytes_max).unwrap_or(i64::MAX));
+    // `p` the keys of the page and of one more; `b` how many bytes come before each; then the bodies of those that fit.
     let _ = write!(
         statement.text,
-        ", p AS (SELECT * FROM t WHERE {keyset} ORDER BY {order} LIMIT {limit}) \
+        ", p AS (SELECT * FROM t WHERE {keyset} ORDER BY {order} LIMIT {limit}), \
+         b AS (SELECT p.*, COUNT(*) OVER () AS in_all, SUM(LENGTH(r.body)) OVER (ORDER BY {order}) - LENGTH(r.body) AS bytes \
+           FROM p JOIN resource r ON {same}) \
          SELECT {names}, r.compartment, r.resource_type, r.id, r.version_id, r.last_updated_ms, r.author, r.method, r.deleted, \
-         p.level, CASE WHEN (p.level & 1) = 1 THEN r.body ELSE r.minimum END AS body \
-         FROM p JOIN resource r ON r.compartment = p.compartment AND r.resource_type = p.resource_type AND r.id = p.id \
-         ORDER BY {order}"
+         p.level, p.in_all, CASE WHEN (p.level & 1) = 1 THEN r.body ELSE r.minimum END AS body \
+         FROM b AS p JOIN resource r ON {same} WHERE p.bytes < {bytes_max} ORDER BY {order}",
+        same = "r.compartment = p.compartment AND r.resource_type = p.resource_type AND r.id = p.id"
     );
 }
 

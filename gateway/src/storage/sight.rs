@@ -97,7 +97,7 @@ macro_rules! level {
               WHEN NOT EXISTS (SELECT 1 FROM closure x WHERE x.compartment = r.compartment AND ",
             of_viewer!("x.grantee"),
             ") AND EXISTS (SELECT 1 FROM record c WHERE c.compartment = r.compartment AND c.custodian = v.organization) THEN 1 \
-              WHEN r.resource_type <> 'Consent' AND NOT EXISTS \
+              WHEN r.resource_type <> 'Consent' AND r.minimum IS NULL AND NOT EXISTS \
                 (SELECT 1 FROM closure x WHERE x.compartment = r.compartment AND ",
             of_viewer!("x.grantee"),
             ") AND ",
@@ -115,7 +115,7 @@ macro_rules! level {
 }
 
 /// How viewer `v` sees resource row `r`: the codes of [`Level`]. A Consent is read by the record's custodian only: it names
-/// whom the patient excluded.
+/// whom the patient excluded. What has a minimum (the Tasks and the feedback of a referral) is read whole by the custodian only.
 pub(super) const LEVEL: &str = level!();
 
 /// How a viewer sees a resource. Bit 1: the whole; bit 2: the minimum; so that index rows join by a mask.

@@ -4,8 +4,8 @@ use gateway::audit::Outcome;
 use gateway::storage::facts::RecordFacts;
 use gateway::storage::idempotency::KeptAnswer;
 use gateway::storage::write_set::{
-    Closure, IdempotencyKey, Method, NewDelivery, NewVersion, Precondition, RecordState, ReferralTask, VersionId,
-    WriteSet,
+    Closure, GrantRow, IdempotencyKey, Method, NewDelivery, NewVersion, Precondition, RecordState, ReferralTask,
+    VersionId, WriteSet,
 };
 use serde_json::json;
 
@@ -159,6 +159,35 @@ async fn a_task_expires_at_its_moment_the_longest_waiting_first() {
         let expected = ReferralTask { owner, ..task("4", "accepted", NOW_MS) };
         assert_eq!(store.referral_task("4").await.expect("it answers"), Some(expected), "{kind}");
         assert_eq!(store.referral_task("none").await.expect("it answers"), None, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn the_grantees_of_a_consent_are_those_that_it_permits() {
+    for (kind, _, store) in stores().await {
+        store.apply(beginning("r", "a", Vec::new())).await.expect("new");
+        let grant = |consent: &str, rule, effect, grantee: &str| GrantRow {
+            compartment: "r".to_owned(),
+            consent_id: consent.to_owned(),
+            rule,
+            grantee: grantee.to_owned(),
+            effect,
+            excepts: None,
+            purposes: 1,
+            from_ms: 0,
+            until_ms: NOW_MS,
+        };
+        let grants = vec![
+            grant("c", 0, "permit", "organization/b"),
+            grant("c", 1, "permit", "organization/b"),
+            grant("c", 0, "permit", "kind/elp"),
+            grant("c", 2, "deny", "organization/x"),
+            grant("d", 0, "permit", "organization/y"),
+        ];
+        store.apply(set!(grants,)).await.expect("nothing is asked");
+        let permitted = store.permitted_grantees("r", "c").await.expect("it answers");
+        assert_eq!(permitted, ["kind/elp", "organization/b"], "{kind}");
+        assert!(store.permitted_grantees("other", "c").await.expect("it answers").is_empty(), "{kind}");
     }
 }
 
