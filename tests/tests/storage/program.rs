@@ -149,19 +149,43 @@ struct Known {
     refused: Vec<(StatusCode, String)>,
 }
 
+/// A load under way.
+struct Load {
+    clients: tokio::task::JoinHandle<Known>,
+    acknowledged: Arc<AtomicUsize>,
+}
+
+impl Load {
+    /// Waits until a few transactions were acknowledged: how long that takes is the machine's business.
+    async fn is_under_way(&self) {
+        while self.acknowledged.load(Ordering::Relaxed) < CLIENTS && !self.clients.is_finished() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    async fn ended(self) -> Known {
+        self.clients.await.expect("the clients end")
+    }
+}
+
 /// Clients that send transaction after transaction until the gateway is away, or answers otherwise than by an acknowledgement.
-async fn load(gateway: &Gateway, name: &str) -> tokio::task::JoinHandle<Known> {
+async fn load(gateway: &Gateway, name: &str) -> Load {
     let client = client();
     let token = gateway.token(&client).await;
     let (root, name) = (gateway.root.clone(), name.to_owned());
-    tokio::spawn(async move {
+    let acknowledged = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&acknowledged);
+    let clients = tokio::spawn(async move {
         let next = AtomicUsize::new(0);
         let one = async || {
             let mut known = Known::default();
             loop {
                 let tag = format!("{name}-{}", next.fetch_add(1, Ordering::Relaxed));
                 match send(&client, &root, &token, &tag).await {
-                    Ok((StatusCode::OK, _)) => known.acknowledged.push(tag),
+                    Ok((StatusCode::OK, _)) => {
+                        known.acknowledged.push(tag);
+                        counted.fetch_add(1, Ordering::Relaxed);
+                    }
                     Ok(refused) => {
                         known.refused.push(refused);
                         known.open.push(tag);
@@ -181,7 +205,8 @@ async fn load(gateway: &Gateway, name: &str) -> tokio::task::JoinHandle<Known> {
             all.refused.extend(known.refused);
         }
         all
-    })
+    });
+    Load { clients, acknowledged }
 }
 
 /// How many of these tags are not found by search, in each type exactly once.
@@ -274,10 +299,11 @@ async fn killed(kind: &str, kills: usize) -> Option<Tally> {
         tally.lost += missing(&gateway, &before).await;
         tally.torn += torn(&place.url()).await;
         let load = load(&gateway, &format!("{kind}-{round}")).await;
-        let wait_ms = u64::try_from(200 + mixed(round) % load_ms_max).expect("a moment");
+        load.is_under_way().await;
+        let wait_ms = u64::try_from(mixed(round) % load_ms_max).expect("a moment");
         tokio::time::sleep(Duration::from_millis(wait_ms)).await;
         gateway.kill();
-        let known = load.await.expect("the clients end");
+        let known = load.ended().await;
         assert!(known.refused.is_empty(), "{kind} {round}: {:?}", known.refused);
         let gateway = place.start().await;
         repeat(&gateway, &known.open).await;
@@ -325,10 +351,11 @@ async fn stopped_under_load_it_finishes_what_is_in_flight_and_ends_well() {
         let Some(place) = Place::new(kind) else { continue };
         let mut gateway = place.start().await;
         let load = load(&gateway, "stop").await;
+        load.is_under_way().await;
         tokio::time::sleep(Duration::from_millis(400)).await;
         let pid = gateway.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill is there").success());
-        let known = load.await.expect("the clients end");
+        let known = load.ended().await;
         let ended = gateway.child.wait().expect("it is ours");
         assert!(ended.success(), "{kind}: {ended}");
         assert!(known.refused.is_empty(), "{kind}: {:?}", known.refused);
@@ -346,7 +373,7 @@ async fn without_room_on_its_disk_it_refuses_and_corrupts_nothing() {
     let place = Place::new("sqlite").expect("SQLite is always there");
     // No file may grow over three megabytes, and the system says so as of a full disk: by an error, not by a signal.
     let gateway = place.start_after(Some("trap '' XFSZ; ulimit -f 6000")).await;
-    let known = load(&gateway, "full").await.await.expect("the clients end");
+    let known = load(&gateway, "full").await.ended().await;
     assert!(!known.acknowledged.is_empty());
     assert_eq!(known.refused.len(), CLIENTS, "every client was told");
     for (status, body) in &known.refused {
@@ -395,7 +422,7 @@ async fn killed_while_it_makes_its_tables_it_makes_them_at_the_next_start() {
             let known = load(&gateway, "start").await;
             tokio::time::sleep(Duration::from_millis(50)).await;
             gateway.kill();
-            assert!(known.await.expect("the clients end").refused.is_empty(), "{kind} {round}");
+            assert!(known.ended().await.refused.is_empty(), "{kind} {round}");
             assert_eq!(torn(&place.url()).await, 0, "{kind} {round}");
         }
         println!("{kind}: killed {rounds} times while starting, {interrupted} of them before the tables were there");
