@@ -87,34 +87,6 @@ async fn consents_are_all_that_are_not_deleted_of_that_record_only() {
 }
 
 #[tokio::test]
-async fn whom_a_consent_permits_are_the_grantees_of_its_permits_each_once() {
-    for (kind, _, store) in stores().await {
-        let grant = |consent: &str, rule, grantee: &str, effect| GrantRow {
-            compartment: "r".to_owned(),
-            consent_id: consent.to_owned(),
-            rule,
-            grantee: grantee.to_owned(),
-            effect,
-            excepts: None,
-            purposes: i64::MAX,
-            from_ms: i64::MIN,
-            until_ms: i64::MAX,
-        };
-        let grants = vec![
-            grant("c", 0, "organization/b", "permit"),
-            grant("c", 1, "organization/b", "permit"),
-            grant("c", 2, "kind/elp", "permit"),
-            grant("c", 3, "organization/d", "deny"),
-            grant("other", 0, "organization/e", "permit"),
-        ];
-        store.apply(set!(grants)).await.expect("nothing is asked");
-        let permitted = store.permitted_grantees("r", "c").await.expect("it answers");
-        assert_eq!(permitted, ["kind/elp", "organization/b"], "{kind}");
-        assert!(store.permitted_grantees("none", "c").await.expect("it answers").is_empty(), "{kind}");
-    }
-}
-
-#[tokio::test]
 async fn the_recorder_is_whoever_wrote_the_first_version() {
     for (kind, _, store) in stores().await {
         let consent = key("r", "Consent", "1");
