@@ -10,6 +10,7 @@ use serde_json::Value;
 
 fn bundles() -> Vec<Value> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    #[expect(clippy::disallowed_methods, reason = "tests are told where the corpus is")]
     let folder = std::env::var_os("WELLGATE_CORPUS").map_or(beside, PathBuf::from).join("synthea");
     let Ok(entries) = std::fs::read_dir(&folder) else {
         println!("skipped: no corpus at {}; set WELLGATE_CORPUS", folder.display());

@@ -24,6 +24,7 @@ const REFUSED: [(&str, &[&str]); 5] = [
 
 fn corpus() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    #[expect(clippy::disallowed_methods, reason = "tests are told where the corpus is")]
     let folder = std::env::var_os("WELLGATE_CORPUS").map_or(beside, PathBuf::from);
     if folder.is_dir() {
         return Some(folder);

@@ -44,7 +44,7 @@ fn change(value: &mut Value, random: &mut TestRng) -> bool {
     let Some(chosen) = children.into_iter().nth(usize::try_from(random.next_u32()).unwrap_or(0) % count.max(1)) else {
         return false;
     };
-    if random.next_u32() % 3 > 0 && change(chosen, random) {
+    if !random.next_u32().is_multiple_of(3) && change(chosen, random) {
         return true;
     }
     *chosen = match random.next_u32() % 6 {

@@ -68,7 +68,7 @@ pub async fn commit(
             && let Some(seen) = exists(exchange, &mut draft, resource_type, condition).await?
         {
             let body = caller.may(resource_type, Interaction::Read).ok().map(|()| seen.body.clone());
-            return Ok(Written { body, ..existing(seen) });
+            return Ok(Written { body, ..existing(&seen) });
         }
         let content = Content { text: content.text.clone(), value: content.value.clone() };
         let placed = match create_in(&mut draft, resource_type, AuditEvent::fresh_id(), content).await {
@@ -145,7 +145,7 @@ pub fn stored_body(set: &crate::storage::write_set::WriteSet, key: &ResourceKey)
 }
 
 /// The answer for what was there already.
-pub fn existing(seen: Seen) -> Written {
+pub fn existing(seen: &Seen) -> Written {
     Written {
         status: StatusCode::OK,
         location: format!("{}/{}/_history/{}", seen.key.resource_type, seen.key.id, seen.version),

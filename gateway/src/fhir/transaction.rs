@@ -147,7 +147,7 @@ async fn decide_all(
                 exists(exchange, draft, resource_type, &condition).await.map_err(|failure| (n, within(failure, n)))?
             {
                 address = format!("{}/{}", seen.key.resource_type, seen.key.id);
-                done[n] = Some(Done::Written(create::existing(seen)));
+                done[n] = Some(Done::Written(create::existing(&seen)));
             }
         }
         if let Some(full_url) = &entry.full_url {

@@ -336,6 +336,7 @@ async fn odd_paths_find_nothing(gateway: Gateway) {
     for path in [
         "Patient/..%2Fx",
         "Patient/%2e%2e%2Fmetadata",
+        "Patient/x%00",
         "Patient/x%20y",
         "Patient/%C3%A9",
         "Nonsense/1",
@@ -356,7 +357,6 @@ async fn odd_paths_find_nothing(gateway: Gateway) {
         let text = String::from_utf8_lossy(&answer.bytes).into_owned();
         assert!(!text.contains("..") && !text.contains("aaaa"), "{path} is not repeated: {text}");
     }
-    elp.get("Patient/x%00").await.expect(400);
     elp.send(reqwest::Method::PATCH, "Patient/1", &[], None).await.expect(405);
     elp.delete("Patient").await.expect(405);
     elp.post("AuditEvent", &json!({"resourceType": "AuditEvent"})).await;
