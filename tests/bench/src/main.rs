@@ -1,0 +1,337 @@
+//! The bench: starts the release binary on PostgreSQL and on SQLite, drives it, and prints each operation beside its floor
+//! from the same run. `README.md` says how, and what it came to.
+
+mod cluster;
+mod load;
+mod process;
+mod read_floor;
+mod referral_floor;
+mod report;
+mod samples;
+mod subject;
+mod syncs;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::header;
+use axum::routing::get;
+use bytes::Bytes;
+use clap::Parser;
+use gateway::clock::Clock;
+use tokio::runtime::Runtime;
+
+use cluster::Cluster;
+use process::{Process, children_cpu_us, free_address};
+use read_floor::Reader;
+use referral_floor::Template;
+use report::{Goal, Report};
+use subject::{Database, Subject};
+
+/// Clients of the figures on throughput.
+const MANY: usize = 128;
+/// Clients of the figures on commits.
+const SOME: usize = 32;
+const SOME_CONNECTIONS: u32 = 32;
+/// Records that are read around and around.
+const READ_RECORDS: usize = 1_000;
+/// Referrals of one round, on each side.
+const REFERRALS: usize = 2_000;
+const WARM_UP: Duration = Duration::from_millis(500);
+
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The binary under measurement; by default the `wellgate` beside this program.
+    #[arg(long)]
+    gateway: Option<PathBuf>,
+    /// Rounds of figure and floor, one after the other.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Seconds of each figure in a round.
+    #[arg(long, default_value_t = 3)]
+    seconds: u64,
+    /// Only one database: `postgres` or `sqlite`.
+    #[arg(long)]
+    database: Option<String>,
+    /// Only the operations whose name begins so: `metadata`, `read`, `referral`, `start`.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// Where the databases lie while it runs: on a real disk, or the figures of commits mean nothing.
+    #[arg(long)]
+    directory: Option<PathBuf>,
+    /// Where the gateway's log goes: by default where nobody reads it.
+    #[arg(long, default_value = "/dev/null")]
+    log: PathBuf,
+    /// Serves this file as the bare handler (the bench calls itself so).
+    #[arg(long, hide = true, num_args = 2)]
+    bare: Option<Vec<String>>,
+}
+
+fn main() -> io::Result<()> {
+    let arguments = Arguments::parse();
+    if let Some(bare) = &arguments.bare {
+        return serve_bare(&bare[0], &bare[1]);
+    }
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let parent = arguments.directory.clone().unwrap_or_else(std::env::temp_dir);
+    let directory = parent.join(format!("wellgate-bench-{}", uuid::Uuid::new_v4().simple()));
+    std::fs::create_dir_all(&directory)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let measured = measure(&arguments, &directory, &runtime);
+    std::fs::remove_dir_all(&directory)?;
+    println!("{}", measured?.table());
+    Ok(())
+}
+
+fn measure(arguments: &Arguments, directory: &Path, runtime: &Runtime) -> io::Result<Report> {
+    let beside = std::env::current_exe()?.with_file_name("wellgate");
+    let program = arguments.gateway.clone().unwrap_or(beside);
+    let chosen = |name: &str| arguments.database.as_deref().is_none_or(|database| database == name);
+    let mut report = Report::default();
+    if chosen("postgres") {
+        let cluster = Cluster::start(directory)?;
+        let subject = Subject::start("PostgreSQL", &cluster.url(), (&program, directory, &arguments.log), runtime)?;
+        let bench = Bench { arguments, directory, runtime, cluster: Some(&cluster), url: cluster.url() };
+        bench.run(subject, &mut report)?;
+    }
+    if chosen("sqlite") {
+        let url = format!("sqlite:{}", directory.join("bench.sqlite").display());
+        let subject = Subject::start("SQLite", &url, (&program, directory, &arguments.log), runtime)?;
+        let bench = Bench { arguments, directory, runtime, cluster: None, url };
+        bench.run(subject, &mut report)?;
+    }
+    Ok(report)
+}
+
+struct Bench<'a> {
+    arguments: &'a Arguments,
+    directory: &'a Path,
+    runtime: &'a Runtime,
+    cluster: Option<&'a Cluster>,
+    url: String,
+}
+
+/// A figure of the gateway with the CPU time that it took.
+struct Driven {
+    per_second: f64,
+    cpu_us: f64,
+    note: String,
+}
+
+impl Bench<'_> {
+    fn wants(&self, operation: &str) -> bool {
+        operation.starts_with(&self.arguments.only) || self.arguments.only.is_empty()
+    }
+
+    fn time(&self) -> Duration {
+        Duration::from_secs(self.arguments.seconds)
+    }
+
+    fn run(&self, subject: Subject, report: &mut Report) -> io::Result<()> {
+        eprintln!("{}", subject.name);
+        let ids = subject.make_records(READ_RECORDS)?;
+        subject.database.settle(self.runtime)?;
+        let metadata = load::bodies(subject.process.address, vec![load::get("/fhir/metadata", "")], 1)?;
+        let patient = load::get(&format!("/fhir/Patient/{}", ids[0]), &subject.sender);
+        let patient = load::bodies(subject.process.address, vec![patient], 1)?;
+        let bare_metadata = self.bare("metadata", &metadata[0])?;
+        let bare_patient = self.bare("patient", &patient[0])?;
+        let template = if self.wants("referral") { Some(self.template(&subject)?) } else { None };
+        for round in 1..=self.arguments.rounds {
+            eprintln!(" round {round}, load {}", std::fs::read_to_string("/proc/loadavg")?.trim());
+            subject.database.settle(self.runtime)?;
+            if self.wants("metadata") {
+                self.metadata(&subject, &bare_metadata, report)?;
+            }
+            if self.wants("read") {
+                self.reads(&subject, &ids, &bare_patient, report)?;
+            }
+            if let Some(template) = &template {
+                self.referrals(&subject, template, report)?;
+            }
+        }
+        if self.wants("start") {
+            self.start(subject, report)?;
+        }
+        Ok(())
+    }
+
+    fn metadata(&self, subject: &Subject, bare: &Process, report: &mut Report) -> io::Result<()> {
+        let requests = [load::get("/fhir/metadata", "")];
+        let floor = self.drive(bare, &requests, MANY)?;
+        let figure = self.drive(&subject.process, &requests, MANY)?;
+        let name = format!("metadata, {MANY} clients, {}", subject.name);
+        report.add(&name, ("/s", Goal::AtLeast(0.7)), (figure.per_second, Some(floor.per_second)), &figure.note);
+        let name = format!("metadata, CPU, {}", subject.name);
+        report.add(&name, ("µs", Goal::None), (figure.cpu_us, Some(floor.cpu_us)), "");
+        Ok(())
+    }
+
+    fn reads(&self, subject: &Subject, ids: &[String], bare: &Process, report: &mut Report) -> io::Result<()> {
+        let of =
+            |token: &str| ids.iter().map(|id| load::get(&format!("/fhir/Patient/{id}"), token)).collect::<Vec<_>>();
+        for (reader, who) in [(Reader::Receiver, "by consent"), (Reader::Sender, "by the custodian")] {
+            let requests = of(if reader == Reader::Receiver { &subject.receiver } else { &subject.sender });
+            let floor = self.read_floor(subject, reader, ids)?;
+            let bare = self.drive(bare, &requests, MANY)?;
+            let figure = self.audited(subject, &requests, MANY)?;
+            let name = format!("read {who}, {MANY} clients, {}", subject.name);
+            report.add(&name, ("/s", Goal::AtLeast(0.35)), (figure.per_second, Some(floor)), &figure.note);
+            let name = format!("read {who}, CPU, {}", subject.name);
+            report.add(&name, ("µs", Goal::AtMost(8.0)), (figure.cpu_us, Some(bare.cpu_us)), "");
+        }
+        if let Some(cluster) = self.cluster {
+            let scripts = read_floor::audited_scripts(self.directory, ids, Clock::System.now_ms())?;
+            let floor = cluster.pgbench(&scripts, SOME, self.arguments.seconds)?;
+            let figure = self.audited(subject, &of(&subject.receiver), SOME)?;
+            let name = format!("read by consent ÷ naive audited read, {SOME} clients, {}", subject.name);
+            report.add(&name, ("/s", Goal::AtLeast(0.8)), (figure.per_second, Some(floor)), &figure.note);
+        }
+        Ok(())
+    }
+
+    fn read_floor(&self, subject: &Subject, reader: Reader, ids: &[String]) -> io::Result<f64> {
+        let now_ms = Clock::System.now_ms();
+        match (&subject.database, self.cluster) {
+            (Database::Postgres(_), Some(cluster)) => {
+                let scripts = read_floor::read_scripts(self.directory, reader, ids, now_ms)?;
+                cluster.pgbench(&scripts, usize::try_from(read_floor::CONNECTIONS).unwrap_or(1), self.arguments.seconds)
+            }
+            (Database::Sqlite(_, path), _) => {
+                read_floor::sqlite_reads(path, reader, (ids, now_ms), self.time(), self.runtime)
+            }
+            (Database::Postgres(_), None) => Err(io::Error::other("there is no cluster")),
+        }
+    }
+
+    /// One referral by the gateway, as the template of the floor's.
+    fn template(&self, subject: &Subject) -> io::Result<Template> {
+        let records = subject.make_records(1)?;
+        load::bodies(subject.process.address, subject.referrals(&records), 1)?;
+        let template = Template::of(&subject.database, &records[0], self.runtime)?;
+        eprintln!(" a referral writes {}", template.shape());
+        Ok(template)
+    }
+
+    fn referrals(&self, subject: &Subject, template: &Template, report: &mut Report) -> io::Result<()> {
+        let mut records = subject.make_records(2 * REFERRALS)?;
+        let of_floor = records.split_off(REFERRALS);
+        subject.database.settle(self.runtime)?;
+        let floor =
+            referral_floor::write(&subject.database, &self.url, template, (&of_floor, SOME_CONNECTIONS), self.runtime)?;
+        subject.database.settle(self.runtime)?;
+        let tasks = "SELECT COUNT(*) FROM referral_task";
+        let placed = "SELECT COUNT(*) FROM audit_event WHERE subtype = 'place'";
+        let before = (subject.database.number(tasks, self.runtime)?, subject.database.number(placed, self.runtime)?);
+        let cpu = subject.process.cpu_us();
+        let database_cpu = self.database_cpu_us();
+        let mut measured = load::once(subject.process.address, subject.referrals(&records), SOME)?;
+        let (cpu, database_cpu) = (subject.process.cpu_us() - cpu, self.database_cpu_us() - database_cpu);
+        failed(&measured)?;
+        let after = (subject.database.number(tasks, self.runtime)?, subject.database.number(placed, self.runtime)?);
+        let expected = i64::try_from(REFERRALS).unwrap_or_default();
+        if (after.0 - before.0, after.1 - before.1) != (2 * expected, expected) {
+            return Err(io::Error::other("not every accepted referral has its two Tasks and its event"));
+        }
+        let name = format!("referral, {SOME} clients, {}", subject.name);
+        let note = note(&mut measured, cpu, database_cpu);
+        report.add(&name, ("/s", Goal::AtLeast(1.0)), (measured.per_second(), Some(floor)), &note);
+        Ok(())
+    }
+
+    /// Start, memory and syncs: each on the database as the rounds left it.
+    fn start(&self, subject: Subject, report: &mut Report) -> io::Result<()> {
+        let mut subject = subject;
+        let loaded = subject.process.memory_mb();
+        for _ in 0..self.arguments.rounds {
+            let (restarted, first_answer) = subject.restart()?;
+            subject = restarted;
+            let name = format!("start to first answer, {}", subject.name);
+            report.add(&name, ("s", Goal::AtMost(0.3)), (first_answer.as_secs_f64(), None), "");
+        }
+        std::thread::sleep(Duration::from_secs(2));
+        let idle = subject.process.memory_mb();
+        report.add(&format!("idle memory, {}", subject.name), ("MB", Goal::AtMost(40.0)), (idle, None), "");
+        report.add(&format!("memory after the load, {}", subject.name), ("MB", Goal::None), (loaded, None), "");
+        let syncs = syncs::per_write(&subject, self.directory, self.runtime)?;
+        report.add(&format!("syncs per write, 1 client, {}", subject.name), ("", Goal::AtMost(1.0)), (syncs, None), "");
+        Ok(())
+    }
+
+    /// Reads by the gateway, each of which must have left one event in the trail.
+    fn audited(&self, subject: &Subject, requests: &[Bytes], clients: usize) -> io::Result<Driven> {
+        let events = "SELECT COUNT(*) FROM audit_event";
+        let before = subject.database.number(events, self.runtime)?;
+        let (driven, answers) = self.drive_counted(&subject.process, requests, clients)?;
+        let written = subject.database.number(events, self.runtime)? - before;
+        if u64::try_from(written).ok() == Some(answers) {
+            return Ok(driven);
+        }
+        Err(io::Error::other(format!("{answers} answers and {written} audit events")))
+    }
+
+    fn drive(&self, process: &Process, requests: &[Bytes], clients: usize) -> io::Result<Driven> {
+        self.drive_counted(process, requests, clients).map(|(driven, _)| driven)
+    }
+
+    /// Figure and number of answers, those of the warm-up included.
+    fn drive_counted(&self, process: &Process, requests: &[Bytes], clients: usize) -> io::Result<(Driven, u64)> {
+        let warm_up = load::cycle(process.address, requests, clients, WARM_UP)?;
+        let (cpu, database_cpu) = (process.cpu_us(), self.database_cpu_us());
+        let mut measured = load::cycle(process.address, requests, clients, self.time())?;
+        let (cpu, database_cpu) = (process.cpu_us() - cpu, self.database_cpu_us() - database_cpu);
+        failed(&warm_up).and_then(|()| failed(&measured))?;
+        let (note, per_second) = (note(&mut measured, cpu, database_cpu), measured.per_second());
+        let cpu_us = per_answer(cpu, measured.answers);
+        Ok((Driven { per_second, cpu_us, note }, warm_up.answers + measured.answers))
+    }
+
+    fn database_cpu_us(&self) -> f64 {
+        self.cluster.map_or(0.0, |cluster| children_cpu_us(cluster.postmaster()))
+    }
+
+    /// Starts the bare handler with a body.
+    fn bare(&self, name: &str, body: &str) -> io::Result<Process> {
+        let file = self.directory.join(format!("bare-{name}"));
+        std::fs::write(&file, body)?;
+        let address = free_address()?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("--bare").arg(address.to_string()).arg(file);
+        Process::start(command, address).map(|(process, _)| process)
+    }
+}
+
+fn failed(measured: &load::Measured) -> io::Result<()> {
+    match &measured.first_failure {
+        None => Ok(()),
+        Some(first) => Err(io::Error::other(format!("{} answers outside 2xx, the first: {first}", measured.failures))),
+    }
+}
+
+fn per_answer(cpu_us: f64, answers: u64) -> f64 {
+    cpu_us / f64::from(u32::try_from(answers.max(1)).unwrap_or(u32::MAX))
+}
+
+fn note(measured: &mut load::Measured, cpu: f64, database_cpu: f64) -> String {
+    format!(
+        "p50 {:.1} ms, p99 {:.1} ms, CPU {:.0} µs, of the database server {:.0} µs",
+        measured.percentile_ms(50),
+        measured.percentile_ms(99),
+        per_answer(cpu, measured.answers),
+        per_answer(database_cpu, measured.answers)
+    )
+}
+
+/// The bare handler: axum's own server, one route that answers any path with the same bytes.
+fn serve_bare(address: &str, file: &str) -> io::Result<()> {
+    let body = Bytes::from(std::fs::read(file)?);
+    let answer = move || async move { ([(header::CONTENT_TYPE, "application/fhir+json")], body) };
+    let router = Router::new().route("/{*path}", get(answer));
+    let address: SocketAddr = address.parse().map_err(io::Error::other)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async { axum::serve(tokio::net::TcpListener::bind(address).await?, router).await })
+}
