@@ -144,6 +144,9 @@ impl Caller {
             kind: Grantee::kind(&self.kind).to_string(),
             purpose: PurposeSet::NONE.with(self.purpose).bits(),
             now_ms: self.now_ms,
+            person: String::new(),
+            types: String::new(),
+            label_version: 0,
         }
     }
 

@@ -12,6 +12,7 @@ pub mod delete;
 pub mod entry;
 pub mod exchange;
 pub mod history;
+pub mod operations;
 pub mod owner;
 pub mod read;
 pub mod search;

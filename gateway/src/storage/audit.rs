@@ -55,15 +55,15 @@ const SEEN: &str = concat!(
 fn matching(filter: &EventFilter) -> String {
     let mut sql = format!(" FROM v CROSS JOIN audit_event a WHERE {SEEN}");
     if filter.compartment.is_some() {
-        sql.push_str(" AND a.compartment = $6");
+        sql.push_str(" AND a.compartment = $9");
     } else {
         sql.push_str(
-            " AND $6 = '' AND a.compartment IN (SELECT c.compartment FROM record c WHERE c.custodian = v.organization)",
+            " AND $9 = '' AND a.compartment IN (SELECT c.compartment FROM record c WHERE c.custodian = v.organization)",
         );
     }
-    sql.push_str(if filter.id.is_some() { " AND a.id = $7" } else { " AND $7 = ''" });
-    sql.push_str(" AND a.recorded_ms >= $8 AND a.recorded_ms < $9");
-    sql.push_str(if filter.outcome.is_some() { " AND a.outcome = $10" } else { " AND $10 = ''" });
+    sql.push_str(if filter.id.is_some() { " AND a.id = $10" } else { " AND $10 = ''" });
+    sql.push_str(" AND a.recorded_ms >= $11 AND a.recorded_ms < $12");
+    sql.push_str(if filter.outcome.is_some() { " AND a.outcome = $13" } else { " AND $13 = ''" });
     sql
 }
 
@@ -88,11 +88,11 @@ impl Store {
         viewer: &Viewer,
         filter: &EventFilter,
     ) -> Result<Unrecorded<Vec<StoredEvent>>, StorageError> {
-        let before = if filter.before.is_some() { " AND a.id < $11" } else { " AND $11 = ''" };
+        let before = if filter.before.is_some() { " AND a.id < $14" } else { " AND $14 = ''" };
         let sql = format!(
             "{VIEWER} SELECT a.compartment, a.id, a.recorded_ms, a.action, a.subtype, a.outcome, a.reason, a.organization, \
              a.client, a.practitioner, a.purpose, a.basis, a.resource_type, a.resource_id, a.version_id, a.request_id{}{before} \
-             ORDER BY a.id DESC LIMIT $12",
+             ORDER BY a.id DESC LIMIT $15",
             matching(filter)
         );
         read!(&self.database, |pool| {

@@ -93,7 +93,7 @@ impl Store {
         id: &str,
         version: VersionId,
     ) -> Result<Unrecorded<Option<Seen>>, StorageError> {
-        let sql = format!("{} WHERE version_id = $8", versions("r.resource_type = $6 AND r.id = $7"));
+        let sql = format!("{} WHERE version_id = $11", versions("r.resource_type = $9 AND r.id = $10"));
         read!(&self.database, |pool| {
             let query =
                 bind_viewer!(sqlx::query(AssertSqlSafe(sql)), viewer).bind(resource_type).bind(id).bind(version.0);
@@ -114,8 +114,8 @@ impl Store {
         page: HistoryPage,
     ) -> Result<Unrecorded<Versions>, StorageError> {
         let sql = format!(
-            "{} WHERE version_id < $8 ORDER BY version_id DESC LIMIT $9",
-            versions("r.resource_type = $6 AND r.id = $7")
+            "{} WHERE version_id < $11 ORDER BY version_id DESC LIMIT $12",
+            versions("r.resource_type = $9 AND r.id = $10")
         );
         read!(&self.database, |pool| {
             let query = bind_viewer!(sqlx::query(AssertSqlSafe(sql)), viewer)
@@ -142,8 +142,8 @@ impl Store {
         page: HistoryPage,
     ) -> Result<Unrecorded<Versions>, StorageError> {
         let sql = format!(
-            "{} WHERE version_id < $7 OR (version_id = $7 AND id < $8) ORDER BY version_id DESC, id DESC LIMIT $9",
-            versions("r.resource_type = $6")
+            "{} WHERE version_id < $10 OR (version_id = $10 AND id < $11) ORDER BY version_id DESC, id DESC LIMIT $12",
+            versions("r.resource_type = $9")
         );
         let before = page.before.unwrap_or(Place { version: VersionId(i64::MAX), id: String::new() });
         read!(&self.database, |pool| {

@@ -119,13 +119,27 @@ fn question_row(question: &Question) -> Vec<Cell> {
         viewer.kind.as_str().into(),
         viewer.purpose.into(),
         viewer.now_ms.into(),
+        viewer.person.as_str().into(),
+        viewer.types.as_str().into(),
+        viewer.label_version.into(),
         question.resource_type.into(),
         question.id.as_str().into(),
     ]
 }
 
 fn sqlite_text() -> String {
-    let columns = ["organization", "practitioner", "kind", "purpose", "now_ms", "resource_type", "id"];
+    let columns = [
+        "organization",
+        "practitioner",
+        "kind",
+        "purpose",
+        "now_ms",
+        "person",
+        "types",
+        "label_version",
+        "resource_type",
+        "id",
+    ];
     let extract: Vec<String> =
         columns.iter().enumerate().map(|(n, name)| format!("json_extract(value, '$[{n}]') AS {name}")).collect();
     text(&format!("SELECT key AS n, {} FROM json_each($1)", extract.join(", ")))
@@ -133,9 +147,10 @@ fn sqlite_text() -> String {
 
 fn postgres_text() -> String {
     text(
-        "SELECT n - 1 AS n, organization, practitioner, kind, purpose, now_ms, resource_type, id FROM \
-         UNNEST($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[]) \
-         WITH ORDINALITY AS q(organization, practitioner, kind, purpose, now_ms, resource_type, id, n)",
+        "SELECT n - 1 AS n, organization, practitioner, kind, purpose, now_ms, person, types, label_version, resource_type, id \
+         FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bigint[], \
+           $9::text[], $10::text[]) WITH ORDINALITY \
+         AS q(organization, practitioner, kind, purpose, now_ms, person, types, label_version, resource_type, id, n)",
     )
 }
 
@@ -166,7 +181,10 @@ async fn ask_postgres(pool: &PgPool, sql: &str, asked: &Rows) -> Result<Vec<(usi
         .bind(integers(asked, 3))
         .bind(integers(asked, 4))
         .bind(texts(asked, 5))
-        .bind(texts(asked, 6));
+        .bind(texts(asked, 6))
+        .bind(integers(asked, 7))
+        .bind(texts(asked, 8))
+        .bind(texts(asked, 9));
     let rows = query.fetch_all(pool).await?;
     Ok(rows
         .iter()

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::resource::{Seen, Shows, Touched, Unrecorded};
-use super::sight::{LEVEL, Level, VIEWER, Viewer, bind_viewer, has_minimum};
+use super::sight::{LEVEL, Level, VIEWER, VIEWER_PARAMETERS, Viewer, bind_viewer, has_minimum};
 use super::{StorageError, Store, read};
 use crate::search::parameters::SearchType;
 use crate::search::query::{Comparison, Criterion, DateCondition, Query, Sort, SortKey, Token, TokenSystem, Values};
@@ -59,8 +59,7 @@ struct Statement {
 impl Statement {
     fn bind(&mut self, value: Key) -> String {
         self.bound.push(value);
-        // The viewer takes $1 to $5.
-        format!("${}", self.bound.len() + 5)
+        format!("${}", self.bound.len() + VIEWER_PARAMETERS)
     }
 
     fn text(&mut self, value: &str) -> String {

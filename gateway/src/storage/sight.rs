@@ -18,14 +18,24 @@ pub struct Viewer {
     pub purpose: i64,
     /// The moment of the request, UTC milliseconds.
     pub now_ms: i64,
+    /// The person who signed in: `patient/<compartment>`, `related-person/<id>`, or empty where an organisation asks.
+    pub person: String,
+    /// The types to which the caller's role is limited, each between commas (`,Patient,Coverage,`); empty for no limit.
+    pub types: String,
+    /// The version of the label table in use: what was labelled by an older one counts as most restricted.
+    pub label_version: i64,
 }
 
 /// The compartment of what belongs to no person: organisations, practitioners, questionnaires.
 pub const DIRECTORY: &str = "directory";
 
-/// Binds `$1` to `$5` as the viewer; every query with a sight begins so.
+/// Binds `$1` to `$8` as the viewer; every query with a sight begins so.
 pub(super) const VIEWER: &str = "WITH v AS (SELECT CAST($1 AS TEXT) AS organization, CAST($2 AS TEXT) AS practitioner, \
-     CAST($3 AS TEXT) AS kind, CAST($4 AS BIGINT) AS purpose, CAST($5 AS BIGINT) AS now_ms)";
+     CAST($3 AS TEXT) AS kind, CAST($4 AS BIGINT) AS purpose, CAST($5 AS BIGINT) AS now_ms, CAST($6 AS TEXT) AS person, \
+     CAST($7 AS TEXT) AS types, CAST($8 AS BIGINT) AS label_version)";
+
+/// How many parameters a [`Viewer`] binds.
+pub(super) const VIEWER_PARAMETERS: usize = 8;
 
 macro_rules! matches {
     ($row:literal) => {
@@ -89,27 +99,60 @@ pub(super) fn has_minimum(resource_type: &str) -> bool {
     with_minimum!().contains(&format!("'{resource_type}'"))
 }
 
-macro_rules! level {
+/// No closure shuts the viewer out of the record.
+macro_rules! open {
     () => {
         concat!(
-            // PostgreSQL takes a small number for an INTEGER, and reads come as BIGINT.
-            "CAST(CASE WHEN r.compartment = 'directory' THEN 1 \
-              WHEN NOT EXISTS (SELECT 1 FROM closure x WHERE x.compartment = r.compartment AND ",
+            "NOT EXISTS (SELECT 1 FROM closure x WHERE x.compartment = r.compartment AND ",
             of_viewer!("x.grantee"),
-            ") AND EXISTS (SELECT 1 FROM record c WHERE c.compartment = r.compartment AND c.custodian = v.organization) THEN 1 \
-              WHEN r.resource_type <> 'Consent' AND r.minimum IS NULL AND NOT EXISTS \
-                (SELECT 1 FROM closure x WHERE x.compartment = r.compartment AND ",
-            of_viewer!("x.grantee"),
-            ") AND ",
-            permitted!(),
-            " THEN 5 WHEN r.minimum IS NOT NULL AND r.resource_type IN ",
+            ")"
+        )
+    };
+}
+
+/// As custodian.
+macro_rules! held {
+    () => {
+        concat!(
+            open!(),
+            " AND EXISTS (SELECT 1 FROM record c WHERE c.compartment = r.compartment AND c.custodian = v.organization)"
+        )
+    };
+}
+
+/// By a Consent, all of it.
+macro_rules! disclosed {
+    () => {
+        concat!("r.resource_type <> 'Consent' AND r.minimum IS NULL AND ", open!(), " AND ", permitted!())
+    };
+}
+
+/// The minimum of a single Task or Communication.
+macro_rules! minimum {
+    () => {
+        concat!(
+            "r.minimum IS NOT NULL AND r.resource_type IN ",
             with_minimum!(),
             " AND EXISTS (SELECT 1 FROM sight s WHERE s.compartment = r.compartment \
                 AND s.resource_type = r.resource_type AND s.id = r.id AND ",
             of_viewer!("s.grantee"),
             " AND (s.requires_consent = 0 OR ",
             permitted!(),
-            ")) THEN 2 ELSE 0 END AS BIGINT)"
+            "))"
+        )
+    };
+}
+
+/// The ways to a resource, the first that is open counts: a line each.
+macro_rules! level {
+    () => {
+        concat!(
+            // PostgreSQL takes a small number for an INTEGER, and reads come as BIGINT.
+            "CAST(CASE WHEN r.compartment = 'directory' THEN 1",
+            concat!(" WHEN ", held!(), " THEN 1"),
+            concat!(" WHEN ", disclosed!(), " THEN 5"),
+            concat!(" WHEN ", minimum!(), " THEN 2"),
+            " ELSE 0 END AS BIGINT)"
         )
     };
 }
@@ -140,7 +183,7 @@ impl Level {
     }
 }
 
-/// Binds the five columns of a [`Viewer`] to a query.
+/// Binds the columns of a [`Viewer`] to a query.
 macro_rules! bind_viewer {
     ($query:expr, $viewer:expr) => {
         $query
@@ -149,6 +192,9 @@ macro_rules! bind_viewer {
             .bind($viewer.kind.as_str())
             .bind($viewer.purpose)
             .bind($viewer.now_ms)
+            .bind($viewer.person.as_str())
+            .bind($viewer.types.as_str())
+            .bind($viewer.label_version)
     };
 }
 pub(super) use bind_viewer;

@@ -27,7 +27,8 @@ fn viewer_of(caller: &Caller, now_ms: i64) -> Viewer {
     };
     let purpose = PurposeSet::NONE.with(caller.purpose).bits();
     let (organization, practitioner, kind) = (of("organization/"), of("practitioner/"), of("kind/"));
-    Viewer { organization, practitioner, kind, purpose, now_ms }
+    let (person, types) = (String::new(), String::new());
+    Viewer { organization, practitioner, kind, purpose, now_ms, person, types, label_version: 0 }
 }
 
 /// Adds the rows of a Consent to a write set as a write of that Consent does.

@@ -100,6 +100,9 @@ pub(crate) fn viewer(organization: &str) -> Viewer {
         kind: "kind/elp".to_owned(),
         purpose: PurposeSet::NONE.with(treatment).bits(),
         now_ms: NOW_MS,
+        person: String::new(),
+        types: String::new(),
+        label_version: 0,
     }
 }
 
