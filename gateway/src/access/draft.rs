@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::clock::format_instant;
 use crate::consent::{self, Consent, ConsentId, Permit};
 use crate::error::Failure;
-use crate::search::index::{IndexRow, index};
+use crate::search::index::{IndexRow, index, local, localize};
 use crate::storage::facts::RecordFacts;
 use crate::storage::resource::Touched;
 use crate::storage::sight::{DIRECTORY, Level};
@@ -144,8 +144,7 @@ impl<'a> Draft<'a> {
 
     /// A reference without our own base URL.
     pub fn local<'r>(&self, reference: &'r str) -> &'r str {
-        let rest = reference.strip_prefix(self.app.base_url.as_str()).and_then(|rest| rest.strip_prefix('/'));
-        rest.unwrap_or(reference)
+        local(reference, &self.app.base_url)
     }
 
     /// The Consents of a record, as the draft would leave them.
@@ -288,7 +287,7 @@ impl<'a> Draft<'a> {
             }
         }
         for resource in std::mem::take(&mut self.resources) {
-            let version = new_version(&resource, &self.instant, self.caller);
+            let version = new_version(&resource, &self.instant, self.caller, &self.app.base_url);
             self.set.write(&resource.permit, version);
         }
         self.set
@@ -329,7 +328,7 @@ impl Put {
     }
 }
 
-fn new_version(resource: &DraftResource, instant: &str, caller: &Caller) -> NewVersion {
+fn new_version(resource: &DraftResource, instant: &str, caller: &Caller, base: &str) -> NewVersion {
     let meta = meta(&resource.value, resource.version, instant);
     let deleted = resource.method == Method::Delete;
     let members = [("id", &*json!(resource.key.id).to_string()), ("meta", &*meta.to_string())];
@@ -346,19 +345,24 @@ fn new_version(resource: &DraftResource, instant: &str, caller: &Caller) -> NewV
         author: caller.organization(),
         method: resource.method,
         body,
-        index: if deleted { Vec::new() } else { rows(resource, minimum.as_ref()) },
+        index: if deleted { Vec::new() } else { rows(resource, minimum.as_ref(), base) },
         minimum: minimum.map(|minimum| minimum.to_string()),
         replaces: resource.previous.is_some(),
     }
 }
 
 /// The index rows with the form that each was made from: what only the whole says is not found by whoever sees the minimum.
-fn rows(resource: &DraftResource, minimum: Option<&Value>) -> Vec<(IndexRow, i64)> {
+fn rows(resource: &DraftResource, minimum: Option<&Value>, base: &str) -> Vec<(IndexRow, i64)> {
     const WHOLE: i64 = 1;
     const MINIMUM: i64 = 2;
-    let mut rows: Vec<(IndexRow, i64)> =
-        index(resource.key.resource_type, &resource.value).into_iter().map(|row| (row, WHOLE)).collect();
-    for row in minimum.map(|minimum| index(resource.key.resource_type, minimum)).unwrap_or_default() {
+    let resource_type = resource.key.resource_type;
+    let index = |value: &Value| {
+        let mut rows = index(resource_type, value);
+        localize(resource_type, &mut rows, base);
+        rows
+    };
+    let mut rows: Vec<(IndexRow, i64)> = index(&resource.value).into_iter().map(|row| (row, WHOLE)).collect();
+    for row in minimum.map(index).unwrap_or_default() {
         match rows.iter_mut().find(|(other, _)| *other == row) {
             Some((_, sight)) => *sight |= MINIMUM,
             None => rows.push((row, MINIMUM)),

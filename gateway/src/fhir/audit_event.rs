@@ -14,6 +14,7 @@ use crate::access::Caller;
 use crate::access::caller::Act;
 use crate::audit::resource::to_fhir;
 use crate::error::{Failure, Issue};
+use crate::search::index::local;
 use crate::storage::audit::EventFilter;
 use mappings::r4::time::Moment;
 
@@ -93,7 +94,8 @@ fn filter(exchange: &Exchange, pairs: &[(String, String)]) -> Result<(EventFilte
         }
         match name.as_str() {
             "patient" | "patient:Patient" => {
-                let id = value.strip_prefix("Patient/").unwrap_or(value);
+                let reference = local(value, exchange.base());
+                let id = reference.strip_prefix("Patient/").unwrap_or(reference);
                 filter.compartment = Some(id.to_owned());
             }
             "_id" => filter.id = Some(value.clone()),

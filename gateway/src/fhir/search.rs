@@ -76,7 +76,7 @@ pub async fn searchset(
     resource_type: &'static str,
     pairs: &[(String, String)],
 ) -> Result<String, Failure> {
-    let query = parse(resource_type, pairs, limits(exchange)).map_err(refuse)?;
+    let query = parse(resource_type, pairs, limits(exchange)).map_err(refuse)?.localized(exchange.base());
     let name = name_of(resource_type, pairs);
     let after = query.cursor.as_deref().map(|cursor| open(exchange, caller, &name, cursor)).transpose()?;
     let with_total = query.total != TotalMode::None || query.summary_count;
@@ -137,7 +137,7 @@ pub async fn matches_of(
 /// 400 where a parameter is not served, or nothing is asked.
 pub fn condition(exchange: &Exchange, resource_type: &str, text: &str) -> Result<(Query, String), Failure> {
     let pairs = pairs_of(text.strip_prefix('?').unwrap_or(text));
-    let query = parse(resource_type, &pairs, limits(exchange)).map_err(refuse)?;
+    let query = parse(resource_type, &pairs, limits(exchange)).map_err(refuse)?.localized(exchange.base());
     if query.criteria.is_empty() && query.ids.is_none() {
         return Err(bad_request("a conditional interaction needs at least one search parameter"));
     }

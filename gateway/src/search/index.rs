@@ -5,7 +5,7 @@
 use mappings::r4::time::Moment;
 use serde_json::Value;
 
-use super::parameters::{SearchParameter, SearchType, parameters};
+use super::parameters::{SearchParameter, SearchType, parameter, parameters};
 use super::path::without_version;
 use super::text::{exact, fold};
 
@@ -159,6 +159,23 @@ fn timing(value: &Value) -> Option<(i64, i64)> {
         .map(|event| (event.low_ms, event.high_ms))
         .chain(bounds)
         .reduce(|left, right| (left.0.min(right.0), left.1.max(right.1)))
+}
+
+/// Makes references by the gateway's own address into `Type/id`: what a client writes either way is the same resource.
+pub fn localize(resource_type: &str, rows: &mut [IndexRow], base: &str) {
+    let is_reference = |row: &IndexRow| {
+        parameter(resource_type, row.parameter).is_some_and(|found| found.search_type == SearchType::Reference)
+    };
+    for row in rows.iter_mut().filter(|row| row.value.starts_with(base)) {
+        if is_reference(row) {
+            row.value = local(&row.value, base).to_owned();
+        }
+    }
+}
+
+/// A reference without the gateway's own base URL (`base`, without a slash at its end), if it begins so.
+pub fn local<'r>(reference: &'r str, base: &str) -> &'r str {
+    reference.strip_prefix(base).and_then(|rest| rest.strip_prefix('/')).unwrap_or(reference)
 }
 
 #[cfg(test)]

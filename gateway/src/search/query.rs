@@ -7,6 +7,7 @@ mod values;
 
 use mappings::r4::primitive::is_id;
 
+use super::index::local;
 use super::parameters::{SearchParameter, SearchType, parameter};
 pub use values::{Comparison, DateCondition, Token, TokenSystem, Values};
 
@@ -175,6 +176,17 @@ pub fn parse(resource_type: &str, pairs: &[(String, String)], limits: QueryLimit
 }
 
 impl Query {
+    /// The query with references by the gateway's own address as `Type/id`, in which form they are indexed.
+    #[must_use]
+    pub fn localized(mut self, base: &str) -> Self {
+        for criterion in &mut self.criteria {
+            if let Values::Reference(references) = &mut criterion.values {
+                references.iter_mut().for_each(|reference| *reference = local(reference, base).to_owned());
+            }
+        }
+        self
+    }
+
     /// A parameter that says how to answer, and not what.
     fn control(&mut self, resource_type: &str, key: &str, value: &str, limits: QueryLimits) -> Result<(), SearchFault> {
         match (key, value) {
