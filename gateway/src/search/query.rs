@@ -181,7 +181,9 @@ impl Query {
     pub fn localized(mut self, base: &str) -> Self {
         for criterion in &mut self.criteria {
             if let Values::Reference(references) = &mut criterion.values {
-                references.iter_mut().for_each(|reference| *reference = local(reference, base).to_owned());
+                for reference in references {
+                    *reference = local(reference, base).to_owned();
+                }
             }
         }
         self

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::resource::{Seen, Shows, Touched, Unrecorded};
-use super::sight::{LEVEL, Level, VIEWER, VIEWER_PARAMETERS, Viewer, bind_viewer, has_minimum};
+use super::sight::{CANDIDATES, LEVEL, Level, VIEWER, VIEWER_PARAMETERS, Viewer, bind_viewer, has_minimum};
 use super::{StorageError, Store, read};
 use crate::search::parameters::SearchType;
 use crate::search::query::{Comparison, Criterion, DateCondition, Query, Sort, SortKey, Token, TokenSystem, Values};
@@ -49,6 +49,18 @@ impl Shows for Page {
 
 /// The last code point: nothing that is stored sorts after it.
 const LAST: &str = "\u{10FFFF}";
+/// Up to so many records a page is looked for in those of the viewer; with more it is quicker to go through the type in the order
+/// of ids and to stop when the page is full.
+const FEW_RECORDS: usize = 1_000;
+
+/// Where a search begins. The answer is the same either way, for sight is joined to every row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// With what a criterion finds, or with the whole type in the order of ids.
+    Type,
+    /// With the records of which the viewer may see something: a viewer of little does not pay for what others hold.
+    Records,
+}
 
 /// A statement under construction: its text and what is bound to it after the viewer.
 struct Statement {
@@ -91,8 +103,11 @@ impl Store {
             return Ok(Unrecorded::new(Page { matches: Vec::new(), next: None, total, counted }));
         }
         let keys = sort_keys(&query.sort);
+        let by_id = query.sort.is_empty();
+        let way =
+            if is_narrow(query) || (by_id && !self.has_few_records(viewer).await?) { Way::Type } else { Way::Records };
         let mut statement = Statement { text: String::new(), bound: Vec::new() };
-        visible(&mut statement, resource_type, query, &keys);
+        visible(&mut statement, way, resource_type, query, &keys);
         page(&mut statement, query, &keys, after, bytes_max);
         read!(&self.database, |pool| {
             let mut sql = bind_viewer!(sqlx::query(AssertSqlSafe(statement.text)), viewer);
@@ -128,7 +143,8 @@ impl Store {
         query: &Query,
     ) -> Result<(u64, Vec<Touched>), StorageError> {
         let mut statement = Statement { text: String::new(), bound: Vec::new() };
-        visible(&mut statement, resource_type, query, &[]);
+        let way = if is_narrow(query) { Way::Type } else { Way::Records };
+        visible(&mut statement, way, resource_type, query, &[]);
         statement.text.push_str(
             " SELECT '' AS compartment, CAST(0 AS BIGINT) AS level, COUNT(*) FROM t WHERE level = 1 \
              UNION ALL SELECT compartment, level, COUNT(*) FROM t WHERE level <> 1 GROUP BY compartment, level",
@@ -155,6 +171,27 @@ impl Store {
             Ok((u64::try_from(total).unwrap_or_default(), rows.iter().filter_map(touched).collect()))
         })
     }
+}
+
+impl Store {
+    async fn has_few_records(&self, viewer: &Viewer) -> Result<bool, StorageError> {
+        let sql = format!(
+            "{VIEWER} SELECT COUNT(*) FROM (SELECT compartment FROM ({CANDIDATES}) AS k LIMIT {}) AS few",
+            FEW_RECORDS + 1
+        );
+        read!(&self.database, |pool| {
+            let row = bind_viewer!(sqlx::query(AssertSqlSafe(sql)), viewer).fetch_one(pool).await?;
+            Ok(usize::try_from(row.get::<i64, _>(0)).is_ok_and(|count| count <= FEW_RECORDS))
+        })
+    }
+}
+
+/// Whether a criterion finds so little that a search best begins with it: ids, identifiers, references.
+fn is_narrow(query: &Query) -> bool {
+    query.ids.is_some()
+        || query.criteria.iter().any(|criterion| {
+            matches!(criterion.values, Values::Reference(_)) || criterion.parameter.ends_with("identifier")
+        })
 }
 
 /// A sort key as the statement uses it.
@@ -213,7 +250,7 @@ fn sort_keys(sort: &[Sort]) -> Vec<OrderKey> {
 }
 
 /// `t`: the keys of every match that the viewer sees, with the sort keys `k0 …`.
-fn visible(statement: &mut Statement, resource_type: &'static str, query: &Query, keys: &[OrderKey]) {
+fn visible(statement: &mut Statement, way: Way, resource_type: &'static str, query: &Query, keys: &[OrderKey]) {
     let resource_type_bound = statement.text(resource_type);
     let mut inner = format!("r.resource_type = {resource_type_bound} AND r.deleted = 0");
     if let Some(ids) = &query.ids {
@@ -234,7 +271,12 @@ fn visible(statement: &mut Statement, resource_type: &'static str, query: &Query
     for criterion in &query.criteria {
         let condition = criterion_sql(statement, criterion);
         let found = format!("FROM search_index i WHERE i.resource_type = {resource_type_bound} AND {condition}");
-        let _ = write!(inner, " AND (r.compartment, r.id) IN (SELECT i.compartment, i.id {found})");
+        let _ = match way {
+            Way::Type => write!(inner, " AND (r.compartment, r.id) IN (SELECT i.compartment, i.id {found})"),
+            Way::Records => {
+                write!(inner, " AND EXISTS (SELECT 1 {found} AND i.compartment = r.compartment AND i.id = r.id)")
+            }
+        };
         if has_minimum {
             let _ = write!(
                 outer,
@@ -246,9 +288,17 @@ fn visible(statement: &mut Statement, resource_type: &'static str, query: &Query
     for (n, key) in keys.iter().enumerate() {
         let _ = write!(columns, ", {} AS k{n}", key.expression);
     }
+    let (records, from) = match way {
+        Way::Type => (String::new(), "v CROSS JOIN resource r WHERE"),
+        // SQLite keeps the order of a CROSS JOIN.
+        Way::Records => (
+            format!(", k AS MATERIALIZED (SELECT DISTINCT compartment FROM ({CANDIDATES}) AS every)"),
+            "v CROSS JOIN k CROSS JOIN resource r WHERE r.compartment = k.compartment AND",
+        ),
+    };
     statement.text = format!(
-        "{VIEWER}, s AS (SELECT r.compartment, r.resource_type, r.id, r.last_updated_ms, {LEVEL} AS level \
-           FROM v CROSS JOIN resource r WHERE {inner}), \
+        "{VIEWER}{records}, s AS (SELECT r.compartment, r.resource_type, r.id, r.last_updated_ms, {LEVEL} AS level \
+           FROM {from} {inner}), \
          t AS (SELECT {columns} FROM s WHERE {outer})"
     );
 }

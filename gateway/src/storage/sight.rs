@@ -161,6 +161,17 @@ macro_rules! level {
 /// whom the patient excluded. What has a minimum (the Tasks and the feedback of a referral) is read whole by the custodian only.
 pub(super) const LEVEL: &str = level!();
 
+/// The compartments of which viewer `v` may see something, some of them more than once: whatever [`LEVEL`] lets through lies in one
+/// of these. It decides nothing; it only saves looking at the rest.
+pub(super) const CANDIDATES: &str = concat!(
+    "SELECT 'directory' AS compartment",
+    " UNION ALL SELECT c.compartment FROM v CROSS JOIN record c WHERE c.custodian = v.organization",
+    " UNION ALL SELECT g.compartment FROM v CROSS JOIN access_grant g \
+       WHERE g.grantee IN (v.organization, v.practitioner, v.kind, '*') AND g.effect <> 'deny'",
+    " UNION ALL SELECT s.compartment FROM v CROSS JOIN sight s WHERE ",
+    of_viewer!("s.grantee")
+);
+
 /// How a viewer sees a resource. Bit 1: the whole; bit 2: the minimum; so that index rows join by a mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {

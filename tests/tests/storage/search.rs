@@ -7,7 +7,7 @@ use gateway::search::query::{Comparison, Criterion, DateCondition, Query, Sort, 
 use gateway::storage::Store;
 use gateway::storage::search::Key;
 use gateway::storage::sight::{Level, Viewer};
-use gateway::storage::write_set::{GrantRow, NewVersion, Sight};
+use gateway::storage::write_set::{GrantRow, NewVersion, Sight, WriteSet};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
@@ -96,6 +96,38 @@ async fn only_the_number_is_told_where_only_it_is_asked() {
             .await
             .expect("it answers");
         assert_eq!(recorded(&store, untold).await.total, None, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn who_holds_many_records_and_who_holds_few_find_what_is_theirs() {
+    const MANY: usize = 1_100;
+    for (kind, _, store) in stores().await {
+        let patient = |n: usize| json!({"resourceType": "Patient", "gender": if n.is_multiple_of(2) { "male" } else { "female" }});
+        let mut all = WriteSet::default();
+        for n in 0..MANY {
+            let (id, custodian) = (format!("{n:04}"), if n.is_multiple_of(400) { "b" } else { "a" });
+            let one = beginning(&id, custodian, vec![first(key(&id, "Patient", &id), &patient(n))]);
+            all.new_records.extend(one.new_records.clone());
+            put(&mut all, first(key(&id, "Patient", &id), &patient(n)));
+        }
+        store.apply(all).await.expect("new");
+        for (text, who, total, begins) in [
+            ("_count=3", "a", 1_097, vec!["0001", "0002", "0003"]),
+            ("_count=3&gender=male", "a", 547, vec!["0002", "0004", "0006"]),
+            ("_count=3&_sort=-_id", "a", 1_097, vec!["1099", "1098", "1097"]),
+            ("_count=3", "b", 3, vec!["0000", "0400", "0800"]),
+            ("_count=3&gender=male", "b", 3, vec!["0000", "0400", "0800"]),
+            ("_count=3&gender=female", "b", 0, vec![]),
+            ("_count=3", "c", 0, vec![]),
+        ] {
+            let page = search(&store, &viewer(who), "Patient", &query("Patient", text)).await;
+            assert_eq!(
+                (ids(&page), page.total),
+                (begins.iter().map(|id| (*id).to_owned()).collect(), Some(total)),
+                "{kind}: {who} {text}"
+            );
+        }
     }
 }
 
