@@ -8,6 +8,7 @@ mod read_floor;
 mod referral_floor;
 mod report;
 mod samples;
+mod search_floor;
 mod subject;
 mod syncs;
 
@@ -39,6 +40,8 @@ const SOME: usize = 32;
 const SOME_CONNECTIONS: u32 = 32;
 /// Records that are read around and around.
 const READ_RECORDS: usize = 1_000;
+/// Resources of the database that is searched.
+const SEARCHED: usize = 1_000_000;
 /// Referrals of one round, on each side.
 const REFERRALS: usize = 2_000;
 const WARM_UP: Duration = Duration::from_millis(500);
@@ -57,7 +60,8 @@ struct Arguments {
     /// Only one database: `postgres` or `sqlite`.
     #[arg(long)]
     database: Option<String>,
-    /// Only the operations whose name begins so: `metadata`, `read`, `referral`, `start`.
+    /// Only the operations whose name begins so: `metadata`, `read`, `referral`, `start`. `search` fills a database with a million
+    /// resources, so it is measured only where it is named.
     #[arg(long, default_value = "")]
     only: String,
     /// Where the databases lie while it runs: on a real disk, or the figures of commits mean nothing.
@@ -133,6 +137,9 @@ impl Bench<'_> {
 
     fn run(&self, subject: Subject, report: &mut Report) -> io::Result<()> {
         eprintln!("{}", subject.name);
+        if self.arguments.only == "search" {
+            return self.search(&subject, report);
+        }
         let ids = subject.make_records(READ_RECORDS)?;
         subject.database.settle(self.runtime)?;
         let metadata = load::bodies(subject.process.address, vec![load::get("/fhir/metadata", "")], 1)?;
@@ -243,6 +250,49 @@ impl Bench<'_> {
         Ok(())
     }
 
+    /// A caller who may see a thousand of a million resources: pages, the last like the first, and the total.
+    fn search(&self, subject: &Subject, report: &mut Report) -> io::Result<()> {
+        let seen = subject.make_records(search_floor::SEEN / search_floor::PER_RECORD)?;
+        search_floor::fill(&subject.database, &seen, SEARCHED, self.runtime)?;
+        subject.database.settle(self.runtime)?;
+        let get = |query: &str| load::get(&format!("/fhir/Observation?{query}"), &subject.receiver);
+        let total = load::bodies(subject.process.address, vec![get("_summary=count")], 1)?;
+        if !total[0].contains(&format!("\"total\":{}", search_floor::SEEN)) {
+            return Err(io::Error::other(format!("another total: {}", total[0])));
+        }
+        let (first, last) = pages(subject)?;
+        for round in 1..=self.arguments.rounds {
+            eprintln!(" round {round}, load {}", std::fs::read_to_string("/proc/loadavg")?.trim());
+            subject.database.settle(self.runtime)?;
+            let floor = self.search_floor(subject)?;
+            let figure = self.drive(&subject.process, &[get(&format!("_count={}", search_floor::PAGE))], SOME)?;
+            let name = format!("search, first page, {SOME} clients, {}", subject.name);
+            report.add(&name, ("/s", Goal::AtLeast(0.45)), (figure.per_second, Some(floor)), &figure.note);
+            let page =
+                |request: &Bytes| load::cycle(subject.process.address, std::slice::from_ref(request), 1, self.time());
+            let (first, last) = (page(&first)?.percentile_ms(50), page(&last)?.percentile_ms(50));
+            let name = format!("search, page 1,000 ÷ page 1, 1 client, {}", subject.name);
+            report.add(&name, ("ms", Goal::AtMost(1.3)), (last, Some(first)), "");
+        }
+        Ok(())
+    }
+
+    fn search_floor(&self, subject: &Subject) -> io::Result<f64> {
+        let now_ms = Clock::System.now_ms();
+        match (&subject.database, self.cluster) {
+            (Database::Postgres(_), Some(cluster)) => {
+                let script = search_floor::script(self.directory, now_ms)?;
+                let clients = usize::try_from(read_floor::CONNECTIONS).unwrap_or(1);
+                cluster.pgbench(&script, clients, self.arguments.seconds)
+            }
+            (Database::Sqlite(_, path), _) => {
+                let sql = search_floor::sql(now_ms);
+                read_floor::sqlite_rate(path, &sql, self.time(), self.runtime)
+            }
+            (Database::Postgres(_), None) => Err(io::Error::other("there is no cluster")),
+        }
+    }
+
     /// Start, memory and syncs: each on the database as the rounds left it.
     fn start(&self, subject: Subject, report: &mut Report) -> io::Result<()> {
         let mut subject = subject;
@@ -303,6 +353,20 @@ impl Bench<'_> {
         command.arg("--bare").arg(address.to_string()).arg(file);
         Process::start(command, address).map(|(process, _)| process)
     }
+}
+
+/// The requests of the first page and of the thousandth, one match each.
+fn pages(subject: &Subject) -> io::Result<(Bytes, Bytes)> {
+    let first = load::get("/fhir/Observation?_count=1", &subject.receiver);
+    let mut page = first.clone();
+    for _ in 1..search_floor::SEEN {
+        let body = load::bodies(subject.process.address, vec![page], 1)?.pop().unwrap_or_default();
+        let next = body.split_once("\"relation\":\"next\",\"url\":\"").and_then(|(_, rest)| rest.split_once('"'));
+        let (url, _) = next.ok_or_else(|| io::Error::other("a page without a next one"))?;
+        let path = url.find("/fhir/").map_or(url, |begin| &url[begin..]);
+        page = load::get(path, &subject.receiver);
+    }
+    Ok((first, page))
 }
 
 fn failed(measured: &load::Measured) -> io::Result<()> {

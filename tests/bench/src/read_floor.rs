@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use tokio::runtime::Runtime;
 
@@ -109,9 +108,18 @@ pub(crate) fn sqlite_reads(
     time: Duration,
     runtime: &Runtime,
 ) -> io::Result<f64> {
-    let sql: Arc<str> =
-        select("r.version_id, r.last_updated_ms, r.body", "$1", &reader.rule(&now_ms.to_string())).into();
-    let ids: Arc<[String]> = ids.into();
+    let sql = select("r.version_id, r.last_updated_ms, r.body", "$1", &reader.rule(&now_ms.to_string()));
+    sqlite_rate_of(path, &sql, ids, time, runtime)
+}
+
+/// Runs of one statement a second, in the same way.
+pub(crate) fn sqlite_rate(path: &Path, sql: &str, time: Duration, runtime: &Runtime) -> io::Result<f64> {
+    sqlite_rate_of(path, sql, &[], time, runtime)
+}
+
+/// With each of the ids bound in its turn; without ids nothing is bound.
+fn sqlite_rate_of(path: &Path, sql: &str, ids: &[String], time: Duration, runtime: &Runtime) -> io::Result<f64> {
+    let (sql, ids): (Arc<str>, Arc<[String]>) = (sql.into(), ids.into());
     let options = SqliteConnectOptions::new().filename(path).read_only(true).pragma("cache_size", "-16384");
     let read = async {
         let options =
@@ -125,8 +133,14 @@ pub(crate) fn sqlite_reads(
                 let (answers, next) = (Arc::clone(&answers), Arc::clone(&next));
                 tokio::spawn(async move {
                     while begun.elapsed() < time {
-                        let id = &ids[next.fetch_add(1, Ordering::Relaxed) % ids.len()];
-                        read_one(&pool, &sql, id).await?;
+                        let query = sqlx::query(sqlx::AssertSqlSafe(Arc::clone(&sql)));
+                        let query = match ids.len() {
+                            0 => query,
+                            len => query.bind(ids[next.fetch_add(1, Ordering::Relaxed) % len].clone()),
+                        };
+                        if query.fetch_all(&pool).await?.is_empty() {
+                            return Err(sqlx::Error::RowNotFound);
+                        }
                         answers.fetch_add(1, Ordering::Relaxed);
                     }
                     Ok::<(), sqlx::Error>(())
@@ -140,9 +154,4 @@ pub(crate) fn sqlite_reads(
         Ok::<f64, sqlx::Error>(f64::from(answers) / begun.elapsed().as_secs_f64())
     };
     runtime.block_on(read).map_err(io::Error::other)
-}
-
-async fn read_one(pool: &SqlitePool, sql: &Arc<str>, id: &str) -> Result<(), sqlx::Error> {
-    let query = sqlx::query_as::<_, (i64, i64, String)>(sqlx::AssertSqlSafe(Arc::clone(sql)));
-    query.bind(id).fetch_one(pool).await.map(|_| ())
 }

@@ -139,6 +139,18 @@ impl Database {
         number.map_err(io::Error::other)
     }
 
+    /// One statement.
+    pub(crate) fn execute(&self, sql: &str, runtime: &Runtime) -> io::Result<()> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        let done = runtime.block_on(async {
+            match self {
+                Self::Sqlite(pool, _) => sqlx::query(sql).execute(pool).await.map(|_| ()),
+                Self::Postgres(pool) => sqlx::query(sql).execute(pool).await.map(|_| ()),
+            }
+        });
+        done.map_err(io::Error::other)
+    }
+
     /// What is done between rounds, so that it does not fall into one: fresh statistics, and a checkpoint.
     pub(crate) fn settle(&self, runtime: &Runtime) -> io::Result<()> {
         let done = runtime.block_on(async {
