@@ -10,6 +10,7 @@ use crate::auth::Verifier;
 use crate::clock::Clock;
 use crate::config::Limits;
 use crate::consent::{ActorReference, Grantee, ORGANIZATION_KIND_SYSTEM};
+use crate::labels::LabelTable;
 use crate::search::cursor::CursorKey;
 use crate::storage::registry::{Client, Organization, Pool, Practitioner, RegistryRows};
 use crate::storage::{StorageError, Store};
@@ -40,6 +41,8 @@ pub struct AppState {
     pub types: BTreeSet<&'static str>,
     /// Whose tokens are believed.
     pub verifier: Arc<Verifier>,
+    /// By what resources are labelled.
+    pub labels: Arc<LabelTable>,
     /// Days that a referral waits.
     pub waiting_days_max: u32,
     /// Who is registered.

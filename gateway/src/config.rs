@@ -38,6 +38,8 @@ pub struct Config {
     pub limits: Limits,
     /// Days after which a referral that nobody picked up expires.
     pub waiting_days_max: u32,
+    /// The operator's own table of labels.
+    pub labels_file: Option<PathBuf>,
     /// What is logged, and how.
     pub log: LogConfig,
     /// Where traces are sent by OTLP; `None`: nowhere.

@@ -13,6 +13,7 @@ use crate::app::{App, AppState, RegistryCache};
 use crate::auth_keys::{KeyLoadError, KeyLoader, RefreshTimes, keep_fresh, verifier};
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, ServedTypes};
+use crate::labels::LabelTable;
 use crate::referral::expiry::expire;
 use crate::router::router;
 use crate::search::cursor::CursorKey;
@@ -51,6 +52,9 @@ pub enum StartError {
     /// The certificate cannot be used.
     #[error("server: {0}")]
     Tls(#[from] TlsError),
+    /// The table of labels cannot be read.
+    #[error("labels.file: {0}")]
+    Labels(String),
     /// A configured type is not one that can be served.
     #[error("fhir.types: '{0}' is not a type that can be served")]
     Type(String),
@@ -92,6 +96,7 @@ pub async fn assemble(config: &Config, store: Store, clock: Clock) -> Result<(Ap
         verifier: verifier(&config.auth, &loader).await?,
         types: served(&config.types)?,
         base_url: config.server.base_url.clone(),
+        labels: labels(config)?,
         limits: config.limits.clone(),
         waiting_days_max: config.waiting_days_max,
         registry: RegistryCache::default(),
@@ -176,6 +181,13 @@ async fn cursor_key(store: &Store) -> Result<CursorKey, StorageError> {
     let fresh = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
     let secret = store.setting_or("cursor_key", &fresh).await?;
     Ok(CursorKey::new(secret.as_bytes()))
+}
+
+/// The table of labels: the configured one, or that of the program.
+fn labels(config: &Config) -> Result<Arc<LabelTable>, StartError> {
+    let Some(file) = &config.labels_file else { return Ok(LabelTable::built_in()) };
+    let text = std::fs::read_to_string(file).map_err(|error| StartError::Labels(error.to_string()))?;
+    LabelTable::read(&text).map(Arc::new).map_err(|error| StartError::Labels(error.to_string()))
 }
 
 fn served(types: &ServedTypes) -> Result<BTreeSet<&'static str>, StartError> {

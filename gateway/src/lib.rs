@@ -15,6 +15,7 @@ pub mod demo;
 pub mod error;
 pub mod fhir;
 pub mod gateway;
+pub mod labels;
 pub mod referral;
 pub mod registry;
 pub mod router;

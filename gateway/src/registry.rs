@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::clock::format_instant;
 use crate::consent::{Belongs, Interaction, WriteFacts, may_write};
+use crate::labels::{LabelTable, Source, facts};
 use crate::search::index::index;
 use crate::search::parameters::type_name;
 use crate::storage::registry::{Organization, Pool, Practitioner};
@@ -83,8 +84,8 @@ async fn show(
 ) -> Result<(), StorageError> {
     let Some(resource_type) = type_name(resource_type) else { return Err(StorageError::Corrupt("resource type")) };
     let id = resource["id"].as_str().unwrap_or_default().to_owned();
-    let facts = WriteFacts { caller_organization: Some(owner), belongs: Belongs::Directory { owner: Some(owner) } };
-    let Ok(permit) = may_write(&facts, resource_type, Interaction::Update) else {
+    let part = WriteFacts { caller_organization: Some(owner), belongs: Belongs::Directory { owner: Some(owner) } };
+    let Ok(permit) = may_write(&part, resource_type, Interaction::Update) else {
         return Err(StorageError::Corrupt("a directory entry that its own organisation may not write"));
     };
     let previous = store.locate(resource_type, &id).await?.map(|located| located.version);
@@ -93,6 +94,10 @@ async fn show(
     let key = ResourceKey { compartment: DIRECTORY.to_owned(), resource_type, id };
     let mut set = WriteSet::default();
     set.preconditions.extend(previous.map(|version| Precondition::Version { key: key.clone(), version }));
+    let author = format!("organization/{owner}");
+    // The directory belongs to no person, so no rule is ever held against these facts; they are kept as of everything.
+    let source = Source { id: &key.id, author: &author, recorded_ms: now_ms, base_url: "" };
+    let facts = facts(&LabelTable::built_in(), resource_type, &resource, source);
     let index = index(resource_type, &resource).into_iter().map(|row| (row, 1)).collect();
     set.write(
         &permit,
@@ -100,11 +105,12 @@ async fn show(
             key,
             version,
             last_updated_ms: now_ms,
-            author: format!("organization/{owner}"),
+            author,
             method: if previous.is_some() { Method::Put } else { Method::Post },
             body: resource.to_string(),
             minimum: None,
             index,
+            facts,
             replaces: previous.is_some(),
         },
     );

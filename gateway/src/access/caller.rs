@@ -24,6 +24,7 @@ pub struct Caller {
     pub now_ms: i64,
     /// Who is registered, as of this request.
     pub registry: Arc<Registry>,
+    label_version: i64,
 }
 
 /// What happened, for [`Caller::event`].
@@ -60,7 +61,7 @@ impl Caller {
             Failure::Unauthenticated { expired: error == TokenError::Expired }
         })?;
         let registry = app.registry().await?;
-        Self::registered(claims, registry, request_id, now_ms)
+        Self::registered(claims, registry, request_id, now_ms, app.labels.version())
     }
 
     fn registered(
@@ -68,6 +69,7 @@ impl Caller {
         registry: Arc<Registry>,
         request_id: String,
         now_ms: i64,
+        label_version: i64,
     ) -> Result<Self, Failure> {
         let forbidden = |details: &str| Failure::Forbidden(Issue::new("forbidden", details));
         let client = registry
@@ -88,7 +90,7 @@ impl Caller {
             return Err(forbidden("the practitioner in the token is not registered for this organisation"));
         }
         let kind = organization.kind.clone();
-        Ok(Self { claims, kind, purpose, request_id, now_ms, registry })
+        Ok(Self { claims, kind, purpose, request_id, now_ms, registry, label_version })
     }
 
     /// The gateway itself, for what it does without a request: expiry.
@@ -105,7 +107,9 @@ impl Caller {
         let purpose = Purpose::all().next().unwrap_or_else(|| unreachable!("there are purposes"));
         let purpose = Purpose::from_code(&claims.purpose).unwrap_or(purpose);
         let (claims, kind) = (Arc::new(claims), "gateway".to_owned());
-        Self { claims, kind, purpose, request_id: AuditEvent::fresh_id(), now_ms, registry }
+        // It reads nothing by consent: whatever the table, all of it would count as most restricted.
+        let label_version = i64::MAX;
+        Self { claims, kind, purpose, request_id: AuditEvent::fresh_id(), now_ms, registry, label_version }
     }
 
     /// The id of the calling client.
@@ -146,7 +150,7 @@ impl Caller {
             now_ms: self.now_ms,
             person: String::new(),
             types: String::new(),
-            label_version: 0,
+            label_version: self.label_version,
         }
     }
 

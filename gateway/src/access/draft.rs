@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::clock::format_instant;
 use crate::consent::{self, Consent, ConsentId, Permit};
 use crate::error::Failure;
+use crate::labels::{Facts, stamp};
 use crate::search::index::{IndexRow, index, local, localize};
 use crate::storage::facts::RecordFacts;
 use crate::storage::resource::Touched;
@@ -47,6 +48,8 @@ pub struct DraftResource {
     pub method: Method,
     minimum: Option<Value>,
     permit: Permit,
+    /// What it is about; of a deletion, nothing that counts.
+    pub facts: Facts,
 }
 
 /// A change under way.
@@ -251,7 +254,8 @@ impl<'a> Draft<'a> {
         if method != Method::Delete {
             value["id"] = json!(key.id);
         }
-        self.resources.push(DraftResource { key, value, text, previous, version, method, minimum, permit });
+        let facts = if method == Method::Delete { Facts::UNKNOWN } else { self.computed_facts(&key, &value) };
+        self.resources.push(DraftResource { key, value, text, previous, version, method, minimum, permit, facts });
         let last = self.resources.len() - 1;
         &self.resources[last]
     }
@@ -329,7 +333,10 @@ impl Put {
 }
 
 fn new_version(resource: &DraftResource, instant: &str, caller: &Caller, base: &str) -> NewVersion {
-    let meta = meta(&resource.value, resource.version, instant);
+    let mut meta = meta(&resource.value, resource.version, instant);
+    if is_of_record(&resource.key) {
+        stamp(&mut meta, resource.facts.labels);
+    }
     let deleted = resource.method == Method::Delete;
     let members = [("id", &*json!(resource.key.id).to_string()), ("meta", &*meta.to_string())];
     let body = if deleted { String::new() } else { set_members(&resource.text, &members) };
@@ -345,23 +352,35 @@ fn new_version(resource: &DraftResource, instant: &str, caller: &Caller, base: &
         author: caller.organization(),
         method: resource.method,
         body,
-        index: if deleted { Vec::new() } else { rows(resource, minimum.as_ref(), base) },
+        index: if deleted { Vec::new() } else { rows(resource, &meta, minimum.as_ref(), base) },
+        facts: resource.facts.clone(),
         minimum: minimum.map(|minimum| minimum.to_string()),
         replaces: resource.previous.is_some(),
     }
 }
 
 /// The index rows with the form that each was made from: what only the whole says is not found by whoever sees the minimum.
-fn rows(resource: &DraftResource, minimum: Option<&Value>, base: &str) -> Vec<(IndexRow, i64)> {
+fn rows(resource: &DraftResource, meta: &Value, minimum: Option<&Value>, base: &str) -> Vec<(IndexRow, i64)> {
+    let mut whole = resource.value.clone();
+    whole["meta"] = meta.clone();
+    index_rows(resource.key.resource_type, &whole, minimum, base)
+}
+
+/// The index rows of a version, from its whole and its minimum, `meta` included. `base` is the gateway's own address.
+pub fn index_rows(
+    resource_type: &'static str,
+    whole: &Value,
+    minimum: Option<&Value>,
+    base: &str,
+) -> Vec<(IndexRow, i64)> {
     const WHOLE: i64 = 1;
     const MINIMUM: i64 = 2;
-    let resource_type = resource.key.resource_type;
     let index = |value: &Value| {
         let mut rows = index(resource_type, value);
         localize(resource_type, &mut rows, base);
         rows
     };
-    let mut rows: Vec<(IndexRow, i64)> = index(&resource.value).into_iter().map(|row| (row, WHOLE)).collect();
+    let mut rows: Vec<(IndexRow, i64)> = index(whole).into_iter().map(|row| (row, WHOLE)).collect();
     for row in minimum.map(index).unwrap_or_default() {
         match rows.iter_mut().find(|(other, _)| *other == row) {
             Some((_, sight)) => *sight |= MINIMUM,
@@ -373,6 +392,12 @@ fn rows(resource: &DraftResource, minimum: Option<&Value>, base: &str) -> Vec<(I
         rows.iter_mut().filter(|(row, _)| row.parameter == "part-of").for_each(|(_, sight)| *sight |= MINIMUM);
     }
     rows
+}
+
+/// Whether a resource is of a person's record: in the directory and in an organisation's own compartment nothing is labelled, for
+/// no Consent is asked there.
+pub fn is_of_record(key: &ResourceKey) -> bool {
+    key.compartment != DIRECTORY && !key.compartment.starts_with("organization/")
 }
 
 /// `meta` as it is kept: the client's, with the gateway's version and time.

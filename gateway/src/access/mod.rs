@@ -1,5 +1,6 @@
 //! Who asks, and may this pass? Token, scope, visibility, decision and audit come together here.
 
+mod about;
 pub mod caller;
 pub mod draft;
 

@@ -28,6 +28,7 @@ pub(super) fn read(reader: &mut Reader) -> Config {
         types: types(reader),
         limits: limits(reader),
         waiting_days_max: reader.integer("referral.waiting_days_max"),
+        labels_file: reader.optional_text("labels.file").map(PathBuf::from),
         log: log(reader),
         otlp_endpoint: otlp_endpoint(reader),
     }

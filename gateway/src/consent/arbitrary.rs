@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::{Map, Value, json};
 
+use super::arbitrary_about::about;
+pub use super::arbitrary_about::{NAMED, Subject, plain, subject};
 use super::decide::Request;
 use super::grantee::{ActorReference, Grantee, ORGANIZATION_KIND_SYSTEM};
 use super::provision::{Consent, ConsentId};
@@ -16,8 +18,8 @@ const PURPOSES: [&str; 3] = ["TREAT", "BTG", "HRESCH"];
 /// The days of January 2026 on which periods begin and end.
 const DAYS: std::ops::RangeInclusive<i64> = 1..=6;
 /// 2026-01-01T00:00:00Z.
-const FIRST_DAY_MS: i64 = 1_767_225_600_000;
-const DAY_MS: i64 = 86_400_000;
+pub(super) const FIRST_DAY_MS: i64 = 1_767_225_600_000;
+pub(super) const DAY_MS: i64 = 86_400_000;
 
 /// The types that the provisions of a random Consent may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +140,8 @@ fn provision(provision_type: BoxedStrategy<&'static str>) -> impl Strategy<Value
     let actors = proptest::option::of(subsequence(actors(), 1..=2));
     let purposes = proptest::option::of(subsequence(PURPOSES.to_vec(), 1..=2));
     let period = prop_oneof![2 => Just(None), 1 => period().prop_map(Some)];
-    (provision_type, actors, purposes, period).prop_map(|(provision_type, actors, purposes, period)| {
+    let about = prop_oneof![1 => Just(Map::new()), 1 => about()];
+    (provision_type, actors, purposes, period, about).prop_map(|(provision_type, actors, purposes, period, about)| {
         let purposes = purposes.map(|codes| {
             Value::Array(codes.iter().map(|code| json!({"system": PURPOSE_SYSTEM, "code": code})).collect())
         });
@@ -146,6 +149,7 @@ fn provision(provision_type: BoxedStrategy<&'static str>) -> impl Strategy<Value
         members.extend(member("actor", actors.map(Value::Array)));
         members.extend(member("purpose", purposes));
         members.extend(member("period", period));
+        members.extend(about);
         Value::Object(members)
     })
 }
@@ -169,7 +173,7 @@ fn actors() -> Vec<Value> {
     .collect()
 }
 
-fn period() -> impl Strategy<Value = Value> {
+pub(super) fn period() -> impl Strategy<Value = Value> {
     let side = || proptest::option::of(DAYS);
     (side(), side()).prop_filter_map("a start or an end, in order", |(start, end)| {
         let is_reversed = start.zip(end).is_some_and(|(start, end)| start > end);
@@ -183,6 +187,6 @@ fn period() -> impl Strategy<Value = Value> {
     })
 }
 
-fn member(name: &str, value: Option<Value>) -> Map<String, Value> {
+pub(super) fn member(name: &str, value: Option<Value>) -> Map<String, Value> {
     value.map(|value| (name.to_owned(), value)).into_iter().collect()
 }

@@ -1,9 +1,11 @@
-//! The decision: may this caller, for this purpose, at this moment, read what these Consents are about?
+//! The decision: may this caller, for this purpose, at this moment, read this resource of the record that these Consents are about?
 //!
 //! It is taken from the provisions as they were written, not from the rules into which they are flattened for storage: so each
 //! of the two accounts checks the other.
 
 use std::collections::BTreeSet;
+
+use crate::labels::ResourceFacts;
 
 use super::grantee::Grantee;
 use super::permit::{Basis, Permit};
@@ -74,14 +76,15 @@ impl Reason {
     }
 }
 
-/// Decides a request over all Consents of a record, whatever their status and in whatever order.
+/// Decides a request for a resource over all Consents of its record, whatever their status and in whatever order.
 ///
 /// Any deny denies; else any permit permits; else the answer is no.
-pub fn decide(request: Request, consents: &[Consent], at_ms: i64) -> Decision {
+pub fn decide(request: Request, facts: &ResourceFacts, consents: &[Consent], at_ms: i64) -> Decision {
+    let asked = Asked { request, facts };
     let active = || consents.iter().filter(|consent| consent.status == Status::Active);
     let mut permitting: BTreeSet<&ConsentId> = BTreeSet::new();
     for consent in active() {
-        match outcome(consent, request, at_ms) {
+        match outcome(consent, asked, at_ms) {
             Some(ProvisionType::Deny) => return Decision::Deny(Reason::Excluded),
             Some(ProvisionType::Permit) => {
                 permitting.insert(&consent.id);
@@ -93,22 +96,50 @@ pub fn decide(request: Request, consents: &[Consent], at_ms: i64) -> Decision {
         let consents = permitting.into_iter().cloned().collect();
         return Decision::Permit(Permit::on(Basis::Consent { consents }));
     }
-    Decision::Deny(reason(request, consents, at_ms))
+    Decision::Deny(reason(asked, consents, at_ms))
+}
+
+/// Decides a request for several resources that only go together: each must be permitted. Of several reasons the first in their
+/// order is given.
+pub fn decide_all(request: Request, all: &[ResourceFacts], consents: &[Consent], at_ms: i64) -> Decision {
+    let mut permitting: BTreeSet<ConsentId> = BTreeSet::new();
+    let mut refused = if all.is_empty() { Some(Reason::NoConsent) } else { None };
+    for facts in all {
+        match decide(request, facts, consents, at_ms) {
+            Decision::Permit(permit) => {
+                if let Basis::Consent { consents } = permit.basis() {
+                    permitting.extend(consents.iter().cloned());
+                }
+            }
+            Decision::Deny(reason) => refused = Some(refused.map_or(reason, |other| other.min(reason))),
+        }
+    }
+    match refused {
+        Some(reason) => Decision::Deny(reason),
+        None => Decision::Permit(Permit::on(Basis::Consent { consents: permitting.into_iter().collect() })),
+    }
+}
+
+/// A request, and for what.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    request: Request<'a>,
+    facts: &'a ResourceFacts,
 }
 
 /// Why nothing permits, given that nothing denies.
-fn reason(request: Request, consents: &[Consent], at_ms: i64) -> Reason {
+fn reason(asked: Asked, consents: &[Consent], at_ms: i64) -> Reason {
     let active = || consents.iter().filter(|consent| consent.status == Status::Active);
-    let permits = |consent: &Consent, request: Request, at_ms: i64| {
-        outcome(consent, request, at_ms) == Some(ProvisionType::Permit)
+    let permits = |consent: &Consent, asked: Asked, at_ms: i64| {
+        outcome(consent, asked, at_ms) == Some(ProvisionType::Permit)
     };
     let permits_when = |is_when: &dyn Fn(i64) -> bool| {
         active().any(|consent| {
-            turning_moments(consent).into_iter().filter(|ms| is_when(*ms)).any(|ms| permits(consent, request, ms))
+            turning_moments(consent).into_iter().filter(|ms| is_when(*ms)).any(|ms| permits(consent, asked, ms))
         })
     };
     let was_withdrawn = |consent: &&Consent| consent.status == Status::Inactive;
-    if consents.iter().filter(was_withdrawn).any(|consent| permits(consent, request, at_ms)) {
+    if consents.iter().filter(was_withdrawn).any(|consent| permits(consent, asked, at_ms)) {
         return Reason::Withdrawn;
     }
     if permits_when(&|ms| ms < at_ms) {
@@ -117,8 +148,10 @@ fn reason(request: Request, consents: &[Consent], at_ms: i64) -> Reason {
     if permits_when(&|ms| ms > at_ms) {
         return Reason::NotYetInForce;
     }
-    let permits_otherwise =
-        |consent: &Consent| Purpose::all().any(|purpose| permits(consent, Request { purpose, ..request }, at_ms));
+    let permits_otherwise = |consent: &Consent| {
+        let otherwise = |purpose| Asked { request: Request { purpose, ..asked.request }, ..asked };
+        Purpose::all().any(|purpose| permits(consent, otherwise(purpose), at_ms))
+    };
     if active().any(permits_otherwise) {
         return Reason::Purpose;
     }
@@ -137,39 +170,42 @@ fn turning_moments(consent: &Consent) -> BTreeSet<i64> {
 }
 
 /// What one Consent says to a request, as if it were active; `None` where it is silent.
-fn outcome(consent: &Consent, request: Request, at_ms: i64) -> Option<ProvisionType> {
+fn outcome(consent: &Consent, asked: Asked, at_ms: i64) -> Option<ProvisionType> {
     let root = consent.provision.as_ref()?;
     if !root.period.contains(at_ms) {
         return None;
     }
-    let nested = |wanted| root.nested.iter().filter(move |nested| nested.provision_type == Some(wanted));
-    let is_own_match = |nested: &Provision| matches_instead_of(nested, root, request, at_ms);
-    let root_matches = root.names_actor(request.grantees) && root.names_purpose(request.purpose);
+    let is_match = |provision: &Provision| matches_instead_of(provision, root, asked, at_ms);
+    let any_nested = |wanted| root.nested.iter().any(|nested| nested.provision_type == Some(wanted) && is_match(nested));
     // Among siblings a deny wins, whatever the root says.
-    if nested(ProvisionType::Deny).any(is_own_match) {
+    if any_nested(ProvisionType::Deny) {
         return Some(ProvisionType::Deny);
     }
     match root.provision_type {
         Some(ProvisionType::Permit) => {
-            (root_matches || nested(ProvisionType::Permit).any(is_own_match)).then_some(ProvisionType::Permit)
+            (is_match(root) || any_nested(ProvisionType::Permit)).then_some(ProvisionType::Permit)
         }
-        Some(ProvisionType::Deny) if root_matches => {
-            let is_excepted = nested(ProvisionType::Permit).any(|nested| matches_within(nested, request, at_ms));
-            Some(if is_excepted { ProvisionType::Permit } else { ProvisionType::Deny })
+        // A nested permit is an exception: it holds where the root denies, and nowhere else.
+        Some(ProvisionType::Deny) if is_match(root) => {
+            Some(if any_nested(ProvisionType::Permit) { ProvisionType::Permit } else { ProvisionType::Deny })
         }
         Some(ProvisionType::Deny) => None,
-        None => nested(ProvisionType::Permit).any(is_own_match).then_some(ProvisionType::Permit),
+        None => any_nested(ProvisionType::Permit).then_some(ProvisionType::Permit),
     }
 }
 
-/// Whether a nested provision matches on its own, with the root's elements where it has none itself.
-fn matches_instead_of(nested: &Provision, root: &Provision, request: Request, at_ms: i64) -> bool {
-    let of_actor = if nested.actors.is_some() { nested } else { root };
-    let of_purpose = if nested.purposes.is_some() { nested } else { root };
-    nested.period.contains(at_ms) && of_actor.names_actor(request.grantees) && of_purpose.names_purpose(request.purpose)
-}
-
-/// Whether a nested provision matches a request that its root matches already.
-fn matches_within(nested: &Provision, request: Request, at_ms: i64) -> bool {
-    nested.period.contains(at_ms) && nested.names_actor(request.grantees) && nested.names_purpose(request.purpose)
+/// Whether a provision matches on its own, with the root's elements where it has none itself: a permit where it covers the
+/// resource, a deny where it meets it.
+fn matches_instead_of(provision: &Provision, root: &Provision, asked: Asked, at_ms: i64) -> bool {
+    let of_actor = if provision.actors.is_some() { provision } else { root };
+    let of_purpose = if provision.purposes.is_some() { provision } else { root };
+    let about = provision.about.or(&root.about);
+    provision.period.contains(at_ms)
+        && of_actor.names_actor(asked.request.grantees)
+        && of_purpose.names_purpose(asked.request.purpose)
+        && match provision.provision_type {
+            Some(ProvisionType::Permit) => about.covers(asked.facts),
+            Some(ProvisionType::Deny) => about.meets(asked.facts),
+            None => false,
+        }
 }

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::arbitrary::registered;
+use crate::labels::{DataPeriod, Label, LabelSet, ResourceFacts};
+
+use super::arbitrary::{plain, registered};
 use super::{
     Basis, Consent, ConsentId, Decision, Grantee, Period, Purpose, Reason, Request, decide, evaluate, grants, read,
 };
@@ -52,15 +54,19 @@ fn at(text: &str) -> i64 {
 
 /// Organisation a (of kind elp) asks for a purpose, by practitioner p; the grants must agree with the answer.
 fn answer(consents: &[Consent], purpose: &str, when: &str) -> Result<Basis, Reason> {
+    answer_for(&plain(), consents, purpose, when)
+}
+
+fn answer_for(facts: &ResourceFacts, consents: &[Consent], purpose: &str, when: &str) -> Result<Basis, Reason> {
     let grantees = [Grantee::organization("a"), Grantee::kind("elp"), Grantee::practitioner("p")];
     let purpose = Purpose::from_code(purpose).expect("a known purpose");
     let request = Request { grantees: &grantees, purpose };
-    let decision = decide(request, consents, at(when));
+    let decision = decide(request, facts, consents, at(when));
     let rows: Vec<_> = consents
         .iter()
         .flat_map(|consent| grants(consent).into_iter().map(|grant| (consent.id.clone(), grant)))
         .collect();
-    assert_eq!(evaluate(&rows, &request, at(when)), matches!(decision, Decision::Permit(_)), "the grants disagree");
+    assert_eq!(evaluate(&rows, &request, facts, at(when)), matches!(decision, Decision::Permit(_)), "the grants disagree");
     match decision {
         Decision::Permit(permit) => Ok(permit.basis().clone()),
         Decision::Deny(reason) => Err(reason),
@@ -188,4 +194,144 @@ fn a_permit_names_every_consent_that_it_rests_on() {
     let consents = ids.clone().map(|id| Consent { id, ..permit.clone() });
     let sorted = ["a", "b", "c"].map(|id| ConsentId(id.to_owned())).to_vec();
     assert_eq!(answer(&consents, "TREAT", NOON), Ok(Basis::Consent { consents: sorted }));
+}
+
+/// Shorthand for `securityLabel`.
+fn labels(codes: &[&str]) -> Value {
+    codes.iter().map(|code| json!({"system": Label::from_code(code).map(Label::system), "code": code})).collect()
+}
+
+fn labelled(codes: &[&str]) -> ResourceFacts {
+    let set = codes.iter().filter_map(|code| Label::from_code(code)).fold(LabelSet::NONE, LabelSet::with);
+    ResourceFacts { labels: set.of_resource(), ..plain() }
+}
+
+/// Of each resource whether it is permitted by one Consent.
+fn permitted(short: &Value, all: &[ResourceFacts]) -> Vec<bool> {
+    let consents = [consent(short)];
+    all.iter().map(|facts| answer_for(facts, &consents, "TREAT", NOON).is_ok()).collect()
+}
+
+#[test]
+fn a_permit_of_labels_opens_what_has_one_of_them_and_no_sensitivity_beside() {
+    let all = [labelled(&["N"]), labelled(&["R"]), labelled(&["PSY"]), labelled(&["PSY", "HIV"]), labelled(&["V"])];
+    for (named, expected) in [
+        (&["N"][..], [true, false, false, false, false]),
+        (&["N", "R"], [true, true, false, false, false]),
+        (&["PSY"], [false, false, true, false, false]),
+        (&["PSY", "HIV"], [false, false, true, true, false]),
+        (&["R", "PSY"], [false, true, true, false, false]),
+        (&["V"], [false, false, false, false, true]),
+    ] {
+        assert_eq!(permitted(&json!({"type": "permit", "securityLabel": labels(named)}), &all), expected, "{named:?}");
+    }
+    assert_eq!(permitted(&json!({"type": "permit"}), &all), [true; 5], "no label named is any");
+}
+
+#[test]
+fn a_deny_of_labels_meets_what_has_any_of_them() {
+    let all = [labelled(&["N"]), labelled(&["R"]), labelled(&["ETHUD", "HIV"]), labelled(&["V"])];
+    for (named, expected) in [
+        (&["R"][..], [true, false, false, false]),
+        (&["HIV"], [true, true, false, true]),
+        (&["ETH"], [true, true, false, true]),
+        (&["V"], [true, true, true, false]),
+    ] {
+        let nested = json!({"type": "deny", "securityLabel": labels(named)});
+        assert_eq!(permitted(&json!({"type": "permit", "provision": [nested]}), &all), expected, "{named:?}");
+    }
+}
+
+#[test]
+fn what_is_not_labelled_yet_counts_as_most_restricted() {
+    let unlabelled = [ResourceFacts { labels: LabelSet::EVERY, ..plain() }];
+    let every: Vec<_> = Label::all().map(Label::code).collect();
+    assert_eq!(permitted(&json!({"type": "permit", "securityLabel": labels(&every)}), &unlabelled), [false]);
+    assert_eq!(permitted(&json!({"type": "permit"}), &unlabelled), [true]);
+    let nested = json!({"type": "deny", "securityLabel": labels(&["TBOO"])});
+    assert_eq!(permitted(&json!({"type": "permit", "provision": [nested]}), &unlabelled), [false]);
+}
+
+#[test]
+fn a_nested_permit_of_a_label_opens_it_to_whom_it_names() {
+    let all = [labelled(&["N"]), labelled(&["PSY"]), labelled(&["PSY", "HIV"])];
+    let focused = |who: &str| {
+        let nested = json!({"type": "permit", "who": [who], "securityLabel": labels(&["PSY"])});
+        json!({"type": "permit", "securityLabel": labels(&["N"]), "provision": [nested]})
+    };
+    assert_eq!(permitted(&focused("Practitioner/p"), &all), [true, true, false]);
+    assert_eq!(permitted(&focused("Practitioner/q"), &all), [true, false, false]);
+    let excepted = json!({"type": "permit", "who": ["Practitioner/p"]});
+    let deny = json!({"type": "deny", "securityLabel": labels(&["PSY"]), "provision": [excepted]});
+    assert_eq!(permitted(&deny, &all), [false, true, false], "an exception is a permit too, of the labels of its deny");
+}
+
+#[test]
+fn a_data_period_covers_what_lies_within_and_denies_what_it_touches() {
+    let days = |from: i64, until: i64| {
+        let first = at("2026-01-01T00:00:00Z");
+        let day = |n: i64| first + (n - 1) * 86_400_000;
+        ResourceFacts { data: DataPeriod { from_ms: day(from), until_ms: day(until) }, ..plain() }
+    };
+    let all = [days(1, 2), days(2, 3), days(2, 4), days(3, 5), days(4, 5)];
+    let period = json!({"start": "2026-01-02", "end": "2026-01-03"});
+    let expected = [false, true, true, false, false];
+    assert_eq!(permitted(&json!({"type": "permit", "dataPeriod": period}), &all), expected);
+    let nested = json!({"type": "deny", "dataPeriod": period});
+    let expected = [true, false, false, false, true];
+    assert_eq!(permitted(&json!({"type": "permit", "provision": [nested]}), &all), expected);
+}
+
+#[test]
+fn a_class_and_data_name_their_resources_and_no_others() {
+    let of = |resource_type: &str, id: &str, more: &str| ResourceFacts {
+        resource_type: resource_type.to_owned(),
+        id: id.to_owned(),
+        atoms: format!(",instance|{resource_type}/{id},{more}"),
+        ..plain()
+    };
+    let mut referred = of("Condition", "c", "");
+    referred.referred_by.push("Encounter/e".to_owned());
+    let patient = ResourceFacts { resource_type: "Patient".to_owned(), id: "1".to_owned(), ..referred.clone() };
+    let all = [
+        of("Encounter", "e", "by|Practitioner/p,"),
+        of("Observation", "o", "refers|Encounter/e,by|Practitioner/q,"),
+        referred,
+        patient,
+        of("Encounter", "E", "refers|Encounter/e2,by|Organization/p,"),
+    ];
+    let class = json!([{"system": "http://hl7.org/fhir/resource-types", "code": "Encounter"}]);
+    assert_eq!(permitted(&json!({"type": "permit", "class": class}), &all), [true, false, false, false, true]);
+    for (meaning, reference, expected) in [
+        ("instance", "Encounter/e", [true, false, false, false, false]),
+        ("dependents", "Encounter/e", [true, true, false, false, false]),
+        ("related", "Encounter/e", [true, true, true, false, false]),
+        ("authoredby", "Practitioner/p", [true, false, false, false, false]),
+    ] {
+        let data = json!([{"meaning": meaning, "reference": {"reference": reference}}]);
+        assert_eq!(permitted(&json!({"type": "permit", "data": data}), &all), expected, "{meaning}");
+        let nested = json!({"type": "permit", "provision": [{"type": "deny", "data": data}]});
+        assert_eq!(permitted(&nested, &all), expected.map(|is_meant| !is_meant), "not {meaning}");
+    }
+    let unknown = [ResourceFacts { atoms: String::new(), ..all[4].clone() }];
+    let data = json!([{"meaning": "authoredby", "reference": {"reference": "Practitioner/p"}}]);
+    assert_eq!(permitted(&json!({"type": "permit", "data": data}), &unknown), [false]);
+    assert_eq!(permitted(&json!({"type": "permit", "provision": [{"type": "deny", "data": data}]}), &unknown), [false]);
+}
+
+#[test]
+fn only_a_permit_of_access_lets_read_and_a_deny_of_any_reading_does_not() {
+    let action = |codes: &[&str]| -> Value {
+        let system = "http://terminology.hl7.org/CodeSystem/consentaction";
+        codes.iter().map(|code| json!({"coding": [{"system": system, "code": code}]})).collect()
+    };
+    for (codes, expected) in
+        [(&["access"][..], true), (&["access", "collect"], true), (&["use"], false), (&["disclose", "correct"], false)]
+    {
+        assert_eq!(permitted(&json!({"type": "permit", "action": action(codes)}), &[plain()]), [expected], "{codes:?}");
+    }
+    for code in ["access", "use", "disclose"] {
+        let nested = json!({"type": "deny", "action": action(&[code])});
+        assert_eq!(permitted(&json!({"type": "permit", "provision": [nested]}), &[plain()]), [false], "{code}");
+    }
 }

@@ -1,5 +1,8 @@
 //! Access grants: the rows in which a Consent's rules are stored, and the in-memory twin of the join that reads them.
 
+use crate::labels::{LabelSet, ResourceFacts};
+
+use super::about::{Data, Meaning};
 use super::decide::Request;
 use super::grantee::Grantee;
 use super::provision::{Consent, ConsentId};
@@ -21,6 +24,18 @@ pub struct Grant {
     pub from_ms: i64,
     /// The first moment after, in UTC milliseconds.
     pub until_ms: i64,
+    /// The bits of the labels of which a resource must have one; all where none are named.
+    pub labels: i64,
+    /// The bits of the labels of which it must have none.
+    pub uncovered: i64,
+    /// The beginning of the data's time, UTC milliseconds.
+    pub data_from_ms: i64,
+    /// The first moment after it.
+    pub data_until_ms: i64,
+    /// The resource types, each between commas; empty for every type.
+    pub types: String,
+    /// The resources that the rule is about; empty for all. The rows of a rule have the same.
+    pub data: Vec<Data>,
 }
 
 /// The rows of one Consent: one for each rule and grantee, none unless the Consent is active.
@@ -38,6 +53,12 @@ fn rows(rule: &Rule) -> impl Iterator<Item = Grant> {
         purposes: rule.purposes.bits(),
         from_ms: rule.period.from_ms,
         until_ms: rule.period.until_ms,
+        labels: rule.labels.bits(),
+        uncovered: rule.uncovered.bits(),
+        data_from_ms: rule.data_period.from_ms,
+        data_until_ms: rule.data_period.until_ms,
+        types: rule.types.as_ref().map(|types| format!(",{},", types.join(","))).unwrap_or_default(),
+        data: rule.data.clone().unwrap_or_default(),
     })
 }
 
@@ -46,8 +67,8 @@ fn rows(rule: &Rule) -> impl Iterator<Item = Grant> {
 /// The join says the same in the same order: *there is a permit that matches, or an exception that matches together with its deny;
 /// and there is no deny that matches without an exception of it that matches*. A property test holds this function to
 /// [`decide`](super::decide()); the storage tests hold the SQL to this function.
-pub fn evaluate(grants: &[(ConsentId, Grant)], request: &Request, at_ms: i64) -> bool {
-    let matching: Vec<_> = grants.iter().filter(|(_, grant)| grant.matches(request, at_ms)).collect();
+pub fn evaluate(grants: &[(ConsentId, Grant)], request: &Request, facts: &ResourceFacts, at_ms: i64) -> bool {
+    let matching: Vec<_> = grants.iter().filter(|(_, grant)| grant.matches(request, facts, at_ms)).collect();
     let has_exception = |consent: &ConsentId, deny: i32| {
         matching.iter().any(|(other, grant)| other == consent && grant.effect.exception_of() == Some(deny))
     };
@@ -65,10 +86,41 @@ pub fn evaluate(grants: &[(ConsentId, Grant)], request: &Request, at_ms: i64) ->
 }
 
 impl Grant {
-    fn matches(&self, request: &Request, at_ms: i64) -> bool {
+    fn matches(&self, request: &Request, facts: &ResourceFacts, at_ms: i64) -> bool {
         self.from_ms <= at_ms
             && at_ms < self.until_ms
             && PurposeSet::from_bits(self.purposes).contains(request.purpose)
             && self.grantee.covers(request.grantees)
+            && self.is_about(facts)
     }
+
+    fn is_about(&self, facts: &ResourceFacts) -> bool {
+        let is_deny = self.effect == Effect::Deny;
+        let is_in_time = if is_deny {
+            self.data_from_ms < facts.data.until_ms && facts.data.from_ms < self.data_until_ms
+        } else {
+            self.data_from_ms <= facts.data.from_ms && facts.data.until_ms <= self.data_until_ms
+        };
+        is_in_time
+            && facts.labels.meets(LabelSet::from_bits(self.labels))
+            && !facts.labels.meets(LabelSet::from_bits(self.uncovered))
+            && (self.types.is_empty() || self.types.contains(&format!(",{},", facts.resource_type)))
+            && (self.data.is_empty()
+                || is_deny && facts.atoms.is_empty()
+                || self.data.iter().any(|data| is_meant(data, facts, is_deny)))
+    }
+}
+
+/// Whether an entry of `data` means a resource: as the join says it, by atoms.
+fn is_meant(data: &Data, facts: &ResourceFacts, is_deny: bool) -> bool {
+    let refers = facts.atoms.contains(&format!(",refers|{},", data.reference));
+    let is_referred_to = || {
+        facts.resource_type != "Patient"
+            && (facts.referred_by.contains(&data.reference)
+                || is_deny && facts.perhaps_referred_by.contains(&data.reference))
+    };
+    data.meaning != Meaning::AuthoredBy && data.reference == format!("{}/{}", facts.resource_type, facts.id)
+        || matches!(data.meaning, Meaning::Related | Meaning::Dependents) && refers
+        || data.meaning == Meaning::Related && is_referred_to()
+        || data.meaning == Meaning::AuthoredBy && facts.atoms.contains(&format!(",by|{},", data.reference))
 }

@@ -4,9 +4,13 @@
 //! tokens or the clock: facts and the time come in as arguments, and a [`Permit`] goes out. No code outside this module
 //! can make one.
 
+mod about;
+mod about_reader;
 #[cfg(any(test, feature = "testing"))]
 #[doc(hidden)]
 pub mod arbitrary;
+#[cfg(any(test, feature = "testing"))]
+mod arbitrary_about;
 mod decide;
 mod grantee;
 mod grants;
@@ -32,7 +36,9 @@ mod reader_tests;
 #[cfg(test)]
 mod writing_tests;
 
-pub use decide::{Decision, Reason, Request, decide};
+pub use about::{About, Action, Data, Meaning};
+pub use about_reader::{DATA_MAX, UNRESOLVED};
+pub use decide::{Decision, Reason, Request, decide, decide_all};
 pub use grantee::{ActorReference, Grantee, ORGANIZATION_KIND_SYSTEM};
 pub use grants::{Grant, evaluate, grants};
 pub use issue::{ConsentIssue, IssueCode};

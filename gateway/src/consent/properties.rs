@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::arbitrary::{Caller, Types, active_consent, caller, consent, moment, registered};
+use super::arbitrary::{Caller, Subject, Types, active_consent, caller, consent, moment, registered, subject};
 use super::{Consent, ConsentId, Decision, Grant, Status, decide, evaluate, grants, read};
 
 fn consents() -> impl Strategy<Value = Vec<Consent>> {
@@ -15,8 +15,8 @@ fn renumbered((index, consent): (usize, Consent)) -> Consent {
     Consent { id: ConsentId(format!("{index}")), ..consent }
 }
 
-fn is_permitted(caller: &Caller, consents: &[Consent], at_ms: i64) -> bool {
-    matches!(decide(caller.request(), consents, at_ms), Decision::Permit(_))
+fn is_permitted(caller: &Caller, subject: &Subject, consents: &[Consent], at_ms: i64) -> bool {
+    matches!(decide(caller.request(), &subject.now, consents, at_ms), Decision::Permit(_))
 }
 
 fn all_grants(consents: &[Consent]) -> Vec<(ConsentId, Grant)> {
@@ -34,60 +34,60 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn without_a_consent_nothing_is_permitted(caller in caller(), at_ms in moment()) {
-        prop_assert!(!is_permitted(&caller, &[], at_ms));
-        prop_assert!(!evaluate(&[], &caller.request(), at_ms));
+    fn without_a_consent_nothing_is_permitted(caller in caller(), subject in subject(), at_ms in moment()) {
+        prop_assert!(!is_permitted(&caller, &subject, &[], at_ms));
+        prop_assert!(!evaluate(&[], &caller.request(), &subject.now, at_ms));
     }
 
     #[test]
-    fn the_grants_permit_exactly_what_the_decision_permits(consents in consents(), caller in caller(), at_ms in moment()) {
-        let granted = evaluate(&all_grants(&consents), &caller.request(), at_ms);
-        prop_assert_eq!(granted, is_permitted(&caller, &consents, at_ms));
+    fn the_grants_permit_exactly_what_the_decision_permits(consents in consents(), caller in caller(), subject in subject(), at_ms in moment()) {
+        let granted = evaluate(&all_grants(&consents), &caller.request(), &subject.now, at_ms);
+        prop_assert_eq!(granted, is_permitted(&caller, &subject, &consents, at_ms));
     }
 
     #[test]
     fn a_consent_more_that_only_denies_never_permits_anything(
-        mut consents in consents(), (_, deny) in active_consent(Types::OnlyDenies), caller in caller(), at_ms in moment(),
+        mut consents in consents(), (_, deny) in active_consent(Types::OnlyDenies), caller in caller(), subject in subject(), at_ms in moment(),
     ) {
-        let before = is_permitted(&caller, &consents, at_ms);
+        let before = is_permitted(&caller, &subject, &consents, at_ms);
         consents.push(Consent { id: ConsentId("deny".to_owned()), ..deny });
-        prop_assert!(before || !is_permitted(&caller, &consents, at_ms));
+        prop_assert!(before || !is_permitted(&caller, &subject, &consents, at_ms));
     }
 
     #[test]
     fn a_caller_who_is_excluded_stays_excluded_whatever_consent_is_added(
-        mut consents in consents(), (_, more) in consent(Types::Mixed), caller in caller(), at_ms in moment(),
+        mut consents in consents(), (_, more) in consent(Types::Mixed), caller in caller(), subject in subject(), at_ms in moment(),
     ) {
         let excluded = Decision::Deny(super::Reason::Excluded);
-        let before = decide(caller.request(), &consents, at_ms);
+        let before = decide(caller.request(), &subject.now, &consents, at_ms);
         consents.push(Consent { id: ConsentId("more".to_owned()), ..more });
-        prop_assert!(before != excluded || decide(caller.request(), &consents, at_ms) == excluded);
+        prop_assert!(before != excluded || decide(caller.request(), &subject.now, &consents, at_ms) == excluded);
     }
 
     #[test]
     fn withdrawing_a_consent_that_only_permits_never_permits_anything(
-        mut consents in consents(), (_, permit) in active_consent(Types::OnlyPermits), caller in caller(), at_ms in moment(),
+        mut consents in consents(), (_, permit) in active_consent(Types::OnlyPermits), caller in caller(), subject in subject(), at_ms in moment(),
     ) {
         consents.push(Consent { id: ConsentId("permit".to_owned()), ..permit });
-        let before = is_permitted(&caller, &consents, at_ms);
+        let before = is_permitted(&caller, &subject, &consents, at_ms);
         if let Some(permit) = consents.last_mut() {
             permit.status = Status::Inactive;
         }
-        prop_assert!(before || !is_permitted(&caller, &consents, at_ms));
+        prop_assert!(before || !is_permitted(&caller, &subject, &consents, at_ms));
     }
 
     #[test]
-    fn the_order_of_consents_never_matters(mut consents in consents(), caller in caller(), at_ms in moment()) {
-        let before = decide(caller.request(), &consents, at_ms);
+    fn the_order_of_consents_never_matters(mut consents in consents(), caller in caller(), subject in subject(), at_ms in moment()) {
+        let before = decide(caller.request(), &subject.now, &consents, at_ms);
         consents.reverse();
-        prop_assert_eq!(before, decide(caller.request(), &consents, at_ms));
+        prop_assert_eq!(before, decide(caller.request(), &subject.now, &consents, at_ms));
     }
 
     #[test]
-    fn the_order_of_siblings_never_matters((json, consent) in consent(Types::Mixed), caller in caller(), at_ms in moment()) {
+    fn the_order_of_siblings_never_matters((json, consent) in consent(Types::Mixed), caller in caller(), subject in subject(), at_ms in moment()) {
         let reversed = read(consent.id.clone(), &reversed_siblings(json), &registered).expect("only the order changed");
-        let before = decide(caller.request(), &[consent], at_ms);
-        prop_assert_eq!(before, decide(caller.request(), &[reversed], at_ms));
+        let before = decide(caller.request(), &subject.now, &[consent], at_ms);
+        prop_assert_eq!(before, decide(caller.request(), &subject.now, &[reversed], at_ms));
     }
 
     #[test]
@@ -106,11 +106,11 @@ fn the_random_world_permits_and_denies_often_enough_to_test_anything() {
     use proptest::test_runner::TestRunner;
 
     let mut runner = TestRunner::deterministic();
-    let world = (consents(), caller(), moment());
+    let world = (consents(), caller(), subject(), moment());
     let (mut permits, mut denies) = (0, 0);
     for _ in 0..500 {
-        let (consents, caller, at_ms) = world.new_tree(&mut runner).expect("the world can be made").current();
-        match decide(caller.request(), &consents, at_ms) {
+        let (consents, caller, subject, at_ms) = world.new_tree(&mut runner).expect("the world can be made").current();
+        match decide(caller.request(), &subject.now, &consents, at_ms) {
             Decision::Permit(_) => permits += 1,
             Decision::Deny(super::Reason::Excluded) => denies += 1,
             Decision::Deny(_) => {}

@@ -2,6 +2,7 @@
 //!
 //! Source: <https://hl7.org/fhir/R4/consent.html>; `docs/consent.md` lists element by element what is enforced.
 
+use super::about::About;
 use super::grantee::Grantee;
 use super::period::Period;
 use super::purpose::{Purpose, PurposeSet};
@@ -78,6 +79,8 @@ pub struct Provision {
     pub purposes: Option<PurposeSet>,
     /// The period; [`Period::ALWAYS`] where it is absent.
     pub period: Period,
+    /// About what data; everything where nothing is said.
+    pub about: About,
     /// The nested provisions; they hold none themselves.
     pub nested: Vec<Provision>,
 }
@@ -100,6 +103,7 @@ impl Consent {
             actors: None,
             purposes: None,
             period: Period::ALWAYS,
+            about: About::default(),
             nested: Vec::new(),
         };
         Self { id, status: Status::Active, patient: String::new(), date_time: None, provision: Some(provision) }

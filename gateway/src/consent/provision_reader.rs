@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::about_reader::{ABOUT, about, require_enforced_actions};
 use super::grantee::{ActorReference, Grantee};
 use super::issue::{ConsentIssue, Element, IssueCode};
 use super::period::{Period, from_date_time};
@@ -10,14 +11,15 @@ use super::purpose::{PURPOSE_SYSTEM, Purpose, PurposeSet};
 
 /// The most nested provisions that a Consent may have: with [`ACTORS_MAX`] it bounds the access grants of one Consent.
 pub const NESTED_PROVISIONS_MAX: usize = 50;
-/// The most actors that a provision may have.
-pub const ACTORS_MAX: usize = 50;
+/// The most actors that a provision may have, and so the most rows that it becomes: whatever the record holds, a provision is at
+/// most this many.
+pub const ACTORS_MAX: usize = 8;
 
 const ROLE_SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
 const ROLES: [&str; 2] = ["IRCP", "PRCP"];
 
 /// The members of a Coding. Which purpose is meant is said by system and code alone.
-const CODING: [&str; 7] = ["id", "extension", "system", "version", "code", "display", "userSelected"];
+pub(super) const CODING: [&str; 7] = ["id", "extension", "system", "version", "code", "display", "userSelected"];
 
 type Registered<'r> = &'r dyn Fn(&ActorReference) -> Option<Grantee>;
 
@@ -47,9 +49,10 @@ pub(super) fn root_provision(
 /// Named recipients without a type are refused, whatever `policyRule` says: HL7's own R4 examples use the very same form under
 /// OPTIN once to withhold from a person (`consent-example-notThem`) and once to share with one (`consent-example-signature`).
 fn require_certain_meaning(root: &Element, issues: &mut Vec<ConsentIssue>) {
-    let says_more_than_a_period = ["actor", "purpose"].iter().any(|name| root.member(name).is_some());
+    let says_more_than_a_period =
+        ["actor", "purpose"].iter().chain(&ABOUT).any(|name| root.member(name).is_some());
     let way_out = if says_more_than_a_period {
-        "is required here: without it, it is not certain whether these actors and purposes are permitted or excluded"
+        "is required here: without it, it is not certain whether what this provision names is permitted or excluded"
     } else if root.member("provision").is_none() {
         "is required here: without it and without nested provisions, this Consent neither permits nor denies"
     } else {
@@ -75,6 +78,9 @@ fn nested_provision(
     if element.member("type").is_none() {
         element.missing("type", issues);
     }
+    if nested.about.actions.is_none() {
+        require_enforced_actions(element, nested.provision_type, &nested.about.or(&root.about), issues);
+    }
     if root.period.intersect(nested.period).is_empty() {
         let predicate = "can never apply: its period lies outside the period of the root provision";
         element.issue(issues, IssueCode::Invariant, predicate);
@@ -95,13 +101,18 @@ fn require_common_purpose(element: &Element, root: &Provision, nested: &Provisio
 }
 
 fn provision(element: &Element, registered: Registered, issues: &mut Vec<ConsentIssue>) -> Option<Provision> {
-    element.refuse_unknown(&["id", "extension", "type", "period", "actor", "purpose", "provision"], issues);
+    let known = ["id", "extension", "type", "period", "actor", "purpose", "provision"];
+    element.refuse_unknown(&[&known[..], &ABOUT[..]].concat(), issues);
     element.value.as_object()?;
+    let provision_type = element.member("type").and_then(|member| provision_type(&member, issues));
+    let about = about(element, issues);
+    require_enforced_actions(element, provision_type, &about, issues);
     Some(Provision {
-        provision_type: element.member("type").and_then(|member| provision_type(&member, issues)),
+        provision_type,
         actors: actors(element, registered, issues),
         purposes: purposes(element, issues),
         period: element.member("period").map_or(Period::ALWAYS, |member| period(&member, issues)),
+        about,
         nested: Vec::new(),
     })
 }
@@ -117,7 +128,7 @@ fn provision_type(element: &Element, issues: &mut Vec<ConsentIssue>) -> Option<P
     }
 }
 
-fn period(element: &Element, issues: &mut Vec<ConsentIssue>) -> Period {
+pub(super) fn period(element: &Element, issues: &mut Vec<ConsentIssue>) -> Period {
     element.refuse_unknown(&["id", "extension", "start", "end"], issues);
     let start = element.member("start").map(|member| moment(&member, issues));
     let end = element.member("end").map(|member| moment(&member, issues));
@@ -164,7 +175,7 @@ fn actors(provision: &Element, registered: Registered, issues: &mut Vec<ConsentI
     let mut grantees = Vec::new();
     for (index, actor) in provision.entries("actor", issues).iter().enumerate() {
         if index == ACTORS_MAX {
-            let predicate = format!("is one too many: a provision may name {ACTORS_MAX} actors");
+            let predicate = format!("is one too many: a provision may name {ACTORS_MAX} actors, so use a further provision");
             actor.issue(issues, IssueCode::BusinessRule, &predicate);
             break;
         }

@@ -41,7 +41,7 @@ fn assert_refused(cases: Vec<(Value, &str)>) {
 
 #[test]
 fn an_element_of_a_provision_that_is_not_enforced_is_refused_at_the_root_and_nested() {
-    for name in ["code", "class", "action", "securityLabel", "data", "dataPeriod", "_type", "unheardOf"] {
+    for name in ["code", "_type", "unheardOf"] {
         let root = json!({"type": "permit", name: [{}]});
         assert_eq!(issues(&consent(&root)), [format!("Consent.provision.{name} business-rule")]);
         let nested = json!({"type": "permit", "provision": [{"type": "permit"}, {"type": "deny", name: [{}]}]});
@@ -229,14 +229,14 @@ fn nested_provisions_and_actors_have_a_limit_and_the_first_beyond_it_is_named() 
     let actors = vec![actor(&json!({"reference": "Organization/a"})); ACTORS_MAX + 2];
     assert_refused(vec![
         (consent(&json!({"type": "permit", "provision": nested})), "Consent.provision.provision[50] business-rule"),
-        (consent(&json!({"type": "permit", "actor": actors})), "Consent.provision.actor[50] business-rule"),
+        (consent(&json!({"type": "permit", "actor": actors})), "Consent.provision.actor[8] business-rule"),
     ]);
     assert!(read_here(&consent(&json!({"type": "permit", "actor": actors[..ACTORS_MAX]}))).is_ok());
 }
 
 #[test]
 fn all_issues_are_reported_at_once() {
-    let mut consent = consent(&json!({"type": "permit", "data": [{}], "provision": [{"type": "deny", "code": [{}]}]}));
+    let mut consent = consent(&json!({"type": "permit", "code": [{}], "provision": [{"type": "deny", "code": [{}]}]}));
     consent["scope"] = json!({"text": "?"});
     let issues = issues(&consent);
     assert_eq!(issues.len(), 3, "{issues:?}");
@@ -279,4 +279,43 @@ fn what_is_understood_is_read() {
     assert!(
         grants(&read).iter().all(|grant| (grant.from_ms, grant.until_ms) == (1_767_225_600_000, 1_775_001_600_000))
     );
+}
+
+#[test]
+fn labels_classes_data_and_actions_that_are_not_understood_are_refused() {
+    let coding = |system: &str, code: &str| json!([{"system": system, "code": code}]);
+    let concept = |code: &str| {
+        json!([{"coding": coding("http://terminology.hl7.org/CodeSystem/consentaction", code)}])
+    };
+    let data = |meaning: &str, reference: &str| json!([{"meaning": meaning, "reference": {"reference": reference}}]);
+    let confidentiality = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
+    let types = "http://hl7.org/fhir/resource-types";
+    for (name, value, issue) in [
+        ("securityLabel", coding(confidentiality, "M"), "securityLabel[0] value"),
+        ("securityLabel", coding(POLICY_SYSTEM, "R"), "securityLabel[0] value"),
+        ("securityLabel", coding("urn:other", "PSY"), "securityLabel[0] value"),
+        ("securityLabel", json!([]), "securityLabel structure"),
+        ("class", coding(types, "Nothing"), "class[0] value"),
+        ("class", coding("urn:ietf:bcp:13", "application/hl7-cda+xml"), "class[0] value"),
+        ("dataPeriod", json!({}), "dataPeriod structure"),
+        ("dataPeriod", json!({"start": "2026-02", "end": "2026-01"}), "dataPeriod invariant"),
+        ("data", data("parts", "Encounter/1"), "data[0] value"),
+        ("data", data("related", "#1"), "data[0].reference value"),
+        ("data", data("related", "https://elsewhere.example/Encounter/1"), "data[0].reference value"),
+        ("data", data("related", "Encounter/1,by|Practitioner/x"), "data[0].reference value"),
+        ("data", json!([{"meaning": "related"}]), "data[0].reference required"),
+        ("action", concept("erase"), "action[0] value"),
+        ("action", json!([{"text": "read"}]), "action[0] value"),
+    ] {
+        let root = consent(&json!({"type": "permit", name: value}));
+        assert_eq!(issues(&root), [format!("Consent.provision.{issue}")]);
+        let nested = consent(&json!({"type": "permit", "provision": [{"type": "deny", name: value}]}));
+        assert_eq!(issues(&nested), [format!("Consent.provision.provision[0].{issue}")]);
+        let without_type = consent(&json!({name: value, "provision": [{"type": "permit"}]}));
+        assert!(issues(&without_type).contains(&"Consent.provision.type business-rule".to_owned()), "{name}");
+    }
+    let expected = "Consent.provision.action business-rule";
+    assert_eq!(issues(&consent(&json!({"type": "deny", "action": concept("correct")}))), [expected]);
+    let inherited = json!({"type": "permit", "action": concept("collect"), "provision": [{"type": "deny"}]});
+    assert_eq!(issues(&consent(&inherited)), ["Consent.provision.provision[0].action business-rule"]);
 }

@@ -3,6 +3,9 @@
 //! Stored as access grants, the rules of one Consent never depend on another Consent. Writing one Consent therefore recompiles
 //! nothing, and two Consents written at the same time cannot lose a deny.
 
+use crate::labels::LabelSet;
+
+use super::about::Data;
 use super::grantee::Grantee;
 use super::period::Period;
 use super::provision::{Consent, Provision, ProvisionType, Status};
@@ -54,6 +57,16 @@ pub struct Rule {
     pub purposes: PurposeSet,
     /// When; never empty.
     pub period: Period,
+    /// The labels of which a resource must have one.
+    pub labels: LabelSet,
+    /// The labels of which a resource must have none: for a permit what it does not name, for a deny none.
+    pub uncovered: LabelSet,
+    /// The time in which the data of a permit must lie, and which the data of a deny must touch.
+    pub data_period: Period,
+    /// The resource types; `None` for every type.
+    pub types: Option<Vec<String>>,
+    /// The resources that it is about; `None` for all.
+    pub data: Option<Vec<Data>>,
 }
 
 const ROOT_ORDINAL: i32 = 0;
@@ -69,8 +82,8 @@ impl Consent {
         let Some(root) = &self.provision else { return Vec::new() };
         let mut rules = Vec::with_capacity(1 + root.nested.len());
         match root.provision_type {
-            Some(ProvisionType::Permit) => rules.push(Rule::of(ROOT_ORDINAL, Effect::Permit, root, root)),
-            Some(ProvisionType::Deny) => rules.push(Rule::of(ROOT_ORDINAL, Effect::Deny, root, root)),
+            Some(ProvisionType::Permit) => rules.extend(Rule::of(ROOT_ORDINAL, Effect::Permit, root, root)),
+            Some(ProvisionType::Deny) => rules.extend(Rule::of(ROOT_ORDINAL, Effect::Deny, root, root)),
             None => {}
         }
         for (ordinal, nested) in (ROOT_ORDINAL + 1..).zip(&root.nested) {
@@ -81,7 +94,7 @@ impl Consent {
                 // The reader refuses a nested provision without a type.
                 (_, None) => continue,
             };
-            rules.push(Rule::of(ordinal, effect, nested, root));
+            rules.extend(Rule::of(ordinal, effect, nested, root));
         }
         rules
     }
@@ -91,15 +104,28 @@ impl Rule {
     /// The rule of a provision that takes from the root what it leaves out, and never outlives the root.
     ///
     /// This serves exceptions too. They hold only where the root matches as well, so that what they leave out is the root's; and the
-    /// actors, where both name some, are compared with those of the deny when the grants are joined.
-    fn of(ordinal: i32, effect: Effect, provision: &Provision, root: &Provision) -> Self {
+    /// actors and the data, where both name some, are compared with those of the deny when the grants are joined.
+    ///
+    /// A permit that lets nobody read is no rule.
+    fn of(ordinal: i32, effect: Effect, provision: &Provision, root: &Provision) -> Option<Self> {
         let everyone = || vec![Grantee::everyone()];
-        Self {
+        let about = provision.about.or(&root.about);
+        let is_deny = effect == Effect::Deny;
+        if !is_deny && !about.lets_read() {
+            return None;
+        }
+        let labels = about.labels.unwrap_or(LabelSet::EVERY);
+        Some(Self {
             ordinal,
             effect,
             grantees: provision.actors.clone().or_else(|| root.actors.clone()).unwrap_or_else(everyone),
             purposes: provision.purposes.or(root.purposes).unwrap_or(PurposeSet::ANY),
             period: provision.period.intersect(root.period),
-        }
+            labels,
+            uncovered: if is_deny { LabelSet::NONE } else { labels.uncovered() },
+            data_period: about.data_period.unwrap_or(Period::ALWAYS),
+            types: about.types,
+            data: about.data,
+        })
     }
 }

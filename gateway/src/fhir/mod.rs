@@ -6,6 +6,7 @@ pub mod answer;
 pub mod audit_event;
 pub mod bundle;
 pub mod capabilities;
+mod consent_data;
 pub mod content;
 pub mod create;
 pub mod delete;

@@ -67,7 +67,11 @@ fn one(found: &mut Option<String>, compartment: String, expression: &str) -> Res
     Ok(())
 }
 
-async fn resolve(draft: &mut Draft<'_>, resource_type: &str, id: &str, expression: &str) -> Result<String, Failure> {
+/// The compartment of a resource that exists for the caller, as the draft would leave it.
+///
+/// # Errors
+/// 422 where it does not resolve.
+pub(super) async fn resolve(draft: &mut Draft<'_>, resource_type: &str, id: &str, expression: &str) -> Result<String, Failure> {
     if let Some(pending) = draft.pending(resource_type, id) {
         let is_there = pending.method != Method::Delete;
         return if is_there { Ok(pending.key.compartment.clone()) } else { Err(unresolved(expression)) };

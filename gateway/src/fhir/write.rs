@@ -4,17 +4,19 @@
 
 use serde_json::Value;
 
+use super::consent_data::resolved;
 use super::content::must_be;
 use super::owner::{Part, compartment};
 use crate::access::Draft;
 use crate::access::caller::Act;
-use crate::access::draft::{Content, Put};
+use crate::access::draft::{Content, DraftResource, Put, is_of_record};
 use crate::consent::{self, ConsentId, Interaction, Permit, Status, grants, may_write};
 use crate::error::{Failure, Issue};
+use crate::labels::{ATOMS_BYTES_MAX, LabelSet, keep_declared};
 use crate::referral;
 use crate::routing::Actor;
 use crate::storage::facts::Located;
-use crate::storage::write_set::{GrantRow, Method, Precondition, ResourceKey, VersionId};
+use crate::storage::write_set::{Method, Precondition, ResourceKey, VersionId};
 use mappings::json::spans::set_members;
 
 /// Creates a resource under a fresh id; answers where it went. An organisation Task is made by the gateway, so its key is
@@ -26,11 +28,14 @@ pub async fn create(
     draft: &mut Draft<'_>,
     resource_type: &'static str,
     id: String,
-    content: Content,
+    mut content: Content,
 ) -> Result<ResourceKey, Failure> {
     must_be(&content.value, resource_type)?;
     let compartment = compartment(draft, resource_type, &id, &content.value).await?;
     let key = ResourceKey { compartment, resource_type, id };
+    if is_of_record(&key) {
+        keep_declared(&mut content.value, None, LabelSet::NONE);
+    }
     let permit = permit(draft, &key, false, Interaction::Create).await?;
     let basis = permit.basis().code();
     if resource_type == "Patient" {
@@ -40,7 +45,7 @@ pub async fn create(
         return referral::place::on_offer(draft, key, content).await;
     }
     let put = Put { key: key.clone(), content, previous: None, method: Method::Post, minimum: None };
-    draft.put(permit, put);
+    within_limits(draft.put(permit, put))?;
     draft.note(Act::new("C", "create"), basis, &key);
     follow(draft, &key, None).await?;
     Ok(key)
@@ -54,7 +59,7 @@ pub async fn update(
     draft: &mut Draft<'_>,
     resource_type: &'static str,
     id: &str,
-    content: Content,
+    mut content: Content,
     if_match: Option<VersionId>,
 ) -> Result<ResourceKey, Failure> {
     must_be(&content.value, resource_type)?;
@@ -81,9 +86,12 @@ pub async fn update(
     }
     let basis = permit.basis().code();
     let before = (!located.deleted).then(|| serde_json::from_str(&located.body).unwrap_or_default());
+    if is_of_record(&located.key) {
+        keep_declared(&mut content.value, before.as_ref(), located.facts.declared);
+    }
     let key = located.key;
     let put = Put { key: key.clone(), content, previous: Some(located.version), method: Method::Put, minimum: None };
-    draft.put(permit, put);
+    within_limits(draft.put(permit, put))?;
     draft.note(Act::new("U", "update"), basis, &key);
     follow(draft, &key, before.as_ref()).await?;
     Ok(key)
@@ -123,6 +131,15 @@ pub async fn delete(
         referral::withdraw::on_consents(draft, &key.compartment).await?;
     }
     Ok(key)
+}
+
+/// A list of references that was cut would let a rule about one of them miss this resource.
+fn within_limits(resource: &DraftResource) -> Result<(), Failure> {
+    if resource.facts.atoms.len() > ATOMS_BYTES_MAX {
+        let details = "this refers to more resources than rules can be held against: send it in parts";
+        return Err(Failure::content(resource.key.resource_type, "too-costly", details));
+    }
+    Ok(())
 }
 
 async fn permit(
@@ -266,28 +283,22 @@ async fn write_grants(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Fa
         let issue = |issue: consent::ConsentIssue| Issue::at(issue.expression, issue.code.as_str(), issue.details);
         Failure::Unprocessable(issues.into_iter().map(issue).collect())
     })?;
+    if consent.status == Status::Active {
+        let value = resource.value.clone();
+        resolved(draft, key, &value).await?;
+    }
     let already = draft.app.store.permitted_grantees(&key.compartment, &key.id).await?;
     drop_grants(draft, key).await?;
     let grants = if consent.status == Status::Active { grants(&consent) } else { Vec::new() };
-    for grant in grants {
+    for grant in &grants {
         // Anew means anew: to repeat what a Consent said already opens nothing that was closed since.
         let grantee = grant.grantee.as_str();
         let names_anew = grantee.starts_with("organization/") && already.iter().all(|other| other != grantee);
         if grant.effect == consent::Effect::Permit && names_anew {
             draft.set.lifted_releases.push((key.compartment.clone(), grant.grantee.to_string()));
         }
-        draft.set.grants.push(GrantRow {
-            compartment: key.compartment.clone(),
-            consent_id: key.id.clone(),
-            rule: i64::from(grant.rule),
-            grantee: grant.grantee.to_string(),
-            effect: grant.effect.code(),
-            excepts: grant.effect.exception_of().map(i64::from),
-            purposes: grant.purposes,
-            from_ms: grant.from_ms,
-            until_ms: grant.until_ms,
-        });
     }
+    draft.set.grant(&key.compartment, &key.id, &grants);
     Ok(())
 }
 

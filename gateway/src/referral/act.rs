@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::close::send_feedback;
-use super::rooms::{decide_for, is_of_room, organizations};
+use super::rooms::{Dossier, decide_for, is_of_room, organizations};
 use super::step::{close, gateway_step, kind_of, state_of, step, waiting_cause, workflow_permit};
 use crate::access::Draft;
 use crate::consent::{Decision, Permit, Reason, Request, decide};
@@ -51,7 +51,9 @@ pub async fn was_shown_in_room(draft: &mut Draft<'_>, task: &ReferralTask) -> Re
     let consents = draft.consents(&task.compartment).await?;
     let grantees = draft.caller.grantees();
     let request = Request { grantees: &grantees, purpose: draft.caller.purpose() };
-    Ok(matches!(decide(request, &consents, draft.caller.now_ms), Decision::Permit(_)))
+    // What waits is shown by the facts of the Task itself, as the sight of its minimum is.
+    let facts = draft.facts(&super::step::task_key(&task.compartment, &task.id), &consents).await?;
+    Ok(matches!(decide(request, &facts, &consents, draft.caller.now_ms), Decision::Permit(_)))
 }
 
 /// A party writes a Task. `seen` is what the caller sees of it now, `sent` what it wrote.
@@ -120,7 +122,7 @@ fn members<'v>(
 async fn pick_up(draft: &mut Draft<'_>, task: &ReferralTask, row: &Transition) -> Result<(), Failure> {
     let compartment = task.compartment.as_str();
     // Of a room that may not read the Consents: whatever they say, it is told no more than that there is none.
-    let permit = decide_for_caller(draft, compartment).await?.ok_or_else(|| {
+    let permit = decide_for_caller(draft, task).await?.ok_or_else(|| {
         Failure::refused(Reason::NoConsent.code(), Reason::NoConsent.sentence(), None).about(compartment)
     })?;
     let organization = draft.caller.organization();
@@ -150,11 +152,12 @@ fn passed_over(draft: &Draft<'_>, task: &ReferralTask, winner: &str) -> Vec<Stri
 }
 
 /// The permit of the caller's organisation to have the record, at this moment.
-async fn decide_for_caller(draft: &mut Draft<'_>, compartment: &str) -> Result<Option<Permit>, Failure> {
-    let consents = draft.consents(compartment).await?;
+async fn decide_for_caller(draft: &mut Draft<'_>, task: &ReferralTask) -> Result<Option<Permit>, Failure> {
+    let dossier = Dossier::of(draft, &task.compartment, &task.service_request).await?;
+    let dossier = dossier.with(draft, &super::step::task_key(&task.compartment, &task.id)).await?;
     let registry = &draft.caller.registry;
     let organization = registry.organization(draft.caller.organization_id());
-    let decision = organization.map(|organization| decide_for(registry, organization, &consents, draft.caller.now_ms));
+    let decision = organization.map(|organization| decide_for(registry, organization, &dossier, draft.caller.now_ms));
     Ok(match decision {
         Some(Decision::Permit(permit)) => Some(permit),
         _ => None,

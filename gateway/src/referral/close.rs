@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::rooms::decide_for;
+use super::rooms::{Dossier, decide_for};
 use super::step::{queue, task_key};
 use crate::access::Draft;
 use crate::access::caller::Act;
@@ -48,21 +48,6 @@ async fn send_to(
     texts: &[String],
 ) -> Result<(), Failure> {
     let act = Act::new("E", "feedback");
-    let consents = draft.consents(&task.compartment).await?;
-    let registry = &draft.caller.registry;
-    let organization = referrer.strip_prefix("organization/").and_then(|id| registry.organization(id));
-    let decision = organization.map(|organization| decide_for(registry, organization, &consents, draft.caller.now_ms));
-    let permit = match decision {
-        Some(Decision::Permit(permit)) => permit,
-        refused => {
-            let reason = if let Some(Decision::Deny(reason)) = refused { reason.code() } else { "not-registered" };
-            let key = task_key(&task.compartment, &task.id);
-            let event = draft.caller.refusal(act, reason, Some(&task.compartment), key.resource_type, &key.id);
-            draft.set.audit.push(event);
-            return Ok(());
-        }
-    };
-    let basis = permit.basis().code();
     let id = AuditEvent::fresh_id();
     let facts = FeedbackFacts {
         id: &id,
@@ -74,6 +59,22 @@ async fn send_to(
     };
     let (whole, shown) = (whole(&facts, texts), shown(&facts, texts));
     let key = ResourceKey { compartment: task.compartment.clone(), resource_type: "Communication", id: id.clone() };
+    let dossier = Dossier::of(draft, &task.compartment, &task.service_request).await?;
+    let dossier = dossier.with_made(draft, &key, &whole).await?;
+    let registry = &draft.caller.registry;
+    let organization = referrer.strip_prefix("organization/").and_then(|id| registry.organization(id));
+    let decision = organization.map(|organization| decide_for(registry, organization, &dossier, draft.caller.now_ms));
+    let permit = match decision {
+        Some(Decision::Permit(permit)) => permit,
+        refused => {
+            let reason = if let Some(Decision::Deny(reason)) = refused { reason.code() } else { "not-registered" };
+            let key = task_key(&task.compartment, &task.id);
+            let event = draft.caller.refusal(act, reason, Some(&task.compartment), key.resource_type, &key.id);
+            draft.set.audit.push(event);
+            return Ok(());
+        }
+    };
+    let basis = permit.basis().code();
     draft.put(permit, Put::made(key.clone(), whole, Some(shown)));
     draft.set.sights.push(Sight { key: key.clone(), grantee: referrer.to_owned(), requires_consent: false });
     queue(draft, referrer, Notice::Feedback.code(), &key);

@@ -1,8 +1,8 @@
 //! Placing and forwarding: an order finds its target, if a Consent allows the target.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::rooms::{decide_for_room, kind, organizations};
+use super::rooms::{Dossier, decide_for_room, kind, organizations};
 use super::step::{changed, close, kind_of, notify, state_of, task_key, waiting_cause, workflow_permit};
 use crate::access::Draft;
 use crate::access::caller::Act;
@@ -128,7 +128,10 @@ async fn offer(draft: &mut Draft<'_>, order: &ResourceKey, value: &Value, offer:
     let compartment = order.compartment.as_str();
     let room = offer.room.clone();
     let predecessor = forwarded_by(draft, order, &offer).await?;
-    let permit = match decide_for_room(draft, compartment, &offer.room, &draft.caller.organization()).await? {
+    let dossier = Dossier::of(draft, compartment, &order.id).await?;
+    let (task_key, task) = task_to_be(draft, order, offer.task.as_ref());
+    let dossier = dossier.with_made(draft, &task_key, &task).await?;
+    let permit = match decide_for_room(draft, &dossier, &offer.room, &draft.caller.organization()) {
         Ok(permit) => permit,
         Err(reason) => {
             let expression = Some(offer.expression.to_owned());
@@ -143,6 +146,20 @@ async fn offer(draft: &mut Draft<'_>, order: &ResourceKey, value: &Value, offer:
     facts.chain = Some(order.id.clone());
     facts.closures.push((sender, waiting_cause(&made.id)));
     Ok(())
+}
+
+/// The Task that would carry an order, as far as it is known before the order is placed.
+fn task_to_be(draft: &Draft<'_>, order: &ResourceKey, sent: Option<&(String, Content)>) -> (ResourceKey, Value) {
+    let (id, mut task) = sent.map_or_else(
+        || (String::new(), json!({"resourceType": "Task"})),
+        |(id, content)| (id.clone(), content.value.clone()),
+    );
+    task["focus"] = json!({"reference": format!("ServiceRequest/{}", order.id)});
+    task["for"] = json!({"reference": format!("Patient/{}", order.compartment)});
+    if task.get("authoredOn").is_none() {
+        task["authoredOn"] = json!(draft.instant);
+    }
+    (task_key(&order.compartment, &id), task)
 }
 
 /// The organisation Task that is forwarded by this offer; none where the offer begins a chain.

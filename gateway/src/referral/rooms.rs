@@ -1,10 +1,14 @@
 //! Waiting rooms: which organisations are behind one, and which of them the patient's Consents permit.
 
+use serde_json::Value;
+
 use crate::access::{Caller, Draft};
 use crate::app::Registry;
-use crate::consent::{Consent, Decision, Permit, Purpose, Reason, Request, decide};
+use crate::consent::{Consent, Decision, Permit, Purpose, Reason, Request, decide_all};
 use crate::error::Failure;
+use crate::labels::ResourceFacts;
 use crate::storage::registry::Organization;
+use crate::storage::write_set::ResourceKey;
 
 /// What a referral discloses the record for.
 pub(super) const REFERRAL_PURPOSE: &str = "TREAT";
@@ -39,16 +43,56 @@ pub(super) fn is_of_room(caller: &Caller, room: &str) -> bool {
             .is_some_and(|pool| caller.registry.pools_of(caller.organization_id()).any(|id| id == pool))
 }
 
-/// Decides whether an organisation may have the record for a referral.
+/// What a referral cannot go without, and on which it is therefore decided: the Patient, the order, and the Task that carries it. What
+/// else of the record its receiver sees is decided for each resource when it is read.
+#[derive(Debug)]
+pub(super) struct Dossier {
+    /// The Consents of the record.
+    consents: Vec<Consent>,
+    /// The facts of each part.
+    parts: Vec<ResourceFacts>,
+}
+
+impl Dossier {
+    /// The Patient and the order of a referral.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub(super) async fn of(draft: &mut Draft<'_>, compartment: &str, order: &str) -> Result<Self, Failure> {
+        let consents = draft.consents(compartment).await?;
+        let mut parts = Vec::new();
+        for (resource_type, id) in [("Patient", compartment), ("ServiceRequest", order)] {
+            let key = ResourceKey { compartment: compartment.to_owned(), resource_type, id: id.to_owned() };
+            parts.push(draft.facts(&key, &consents).await?);
+        }
+        Ok(Self { consents, parts })
+    }
+
+    /// With a further resource that goes with it, as it is kept.
+    pub(super) async fn with(mut self, draft: &Draft<'_>, key: &ResourceKey) -> Result<Self, Failure> {
+        self.parts.push(draft.facts(key, &self.consents).await?);
+        Ok(self)
+    }
+
+    /// With a further resource that would be made.
+    pub(super) async fn with_made(mut self, draft: &Draft<'_>, key: &ResourceKey, value: &Value) -> Result<Self, Failure> {
+        self.parts.push(draft.facts_of(key, value, &self.consents).await?);
+        Ok(self)
+    }
+}
+
+/// Decides whether an organisation may have what a referral cannot go without.
 pub(super) fn decide_for(
     registry: &Registry,
     organization: &Organization,
-    consents: &[Consent],
+    dossier: &Dossier,
     now_ms: i64,
 ) -> Decision {
     let grantees = registry.grantees(organization);
     match Purpose::from_code(REFERRAL_PURPOSE) {
-        Some(purpose) => decide(Request { grantees: &grantees, purpose }, consents, now_ms),
+        Some(purpose) => {
+            decide_all(Request { grantees: &grantees, purpose }, &dossier.parts, &dossier.consents, now_ms)
+        }
         None => Decision::Deny(Reason::NoConsent),
     }
 }
@@ -57,23 +101,22 @@ pub(super) fn decide_for(
 /// who are will see that something waits. `sender` is `organization/<id>`.
 ///
 /// # Errors
-/// The database is away. The inner error is the reason that says most.
-pub(super) async fn decide_for_room(
-    draft: &mut Draft<'_>,
-    compartment: &str,
+/// The reason that says most.
+pub(super) fn decide_for_room(
+    draft: &Draft<'_>,
+    dossier: &Dossier,
     room: &str,
     sender: &str,
-) -> Result<Result<Permit, Reason>, Failure> {
-    let consents = draft.consents(compartment).await?;
+) -> Result<Permit, Reason> {
     let registry = &draft.caller.registry;
     let mut reason = Reason::NoConsent;
     let behind = organizations(registry, room).unwrap_or_default();
     // A sender that is of the pool itself is not asked: it holds the record.
     for organization in behind.into_iter().filter(|other| sender != format!("organization/{}", other.id)) {
-        match decide_for(registry, organization, &consents, draft.caller.now_ms) {
-            Decision::Permit(permit) => return Ok(Ok(permit)),
+        match decide_for(registry, organization, dossier, draft.caller.now_ms) {
+            Decision::Permit(permit) => return Ok(permit),
             Decision::Deny(other) => reason = reason.min(other),
         }
     }
-    Ok(Err(reason))
+    Err(reason)
 }

@@ -1,7 +1,8 @@
 //! What a changed Consent does to what waits: where nobody of the room is permitted any more, the record goes back.
 
 use super::act::give_back;
-use super::rooms::decide_for_room;
+use super::rooms::{Dossier, decide_for_room};
+use super::step::task_key;
 use crate::access::Draft;
 use crate::error::Failure;
 use crate::routing::transitions::transition;
@@ -17,7 +18,9 @@ pub async fn on_consents(draft: &mut Draft<'_>, compartment: &str) -> Result<(),
     };
     let tasks = draft.tasks(compartment).await?;
     for task in tasks.iter().filter(|task| waiting(task)) {
-        if decide_for_room(draft, compartment, &task.room, &task.requester).await?.is_err() {
+        let dossier = Dossier::of(draft, compartment, &task.service_request).await?;
+        let dossier = dossier.with(draft, &task_key(compartment, &task.id)).await?;
+        if decide_for_room(draft, &dossier, &task.room, &task.requester).is_err() {
             let row = transition(Kind::Organization, Some(State::Requested), Actor::Gateway, Event::Withdraw)
                 .ok_or(Failure::Internal("the table has no row for a withdrawal"))?;
             give_back(draft, task, row).await?;

@@ -4,6 +4,7 @@ use sqlx::Row;
 
 use super::write_set::{ReferralTask, ResourceKey, VersionId};
 use super::{StorageError, Store, read};
+use crate::labels::{DataPeriod, Facts, LabelSet};
 use crate::search::parameters::type_name;
 
 /// A record: who holds it and what closes it.
@@ -36,10 +37,13 @@ pub struct Located {
     pub body: String,
     /// The stored minimum.
     pub minimum: Option<String>,
+    /// What it is about.
+    pub facts: Facts,
 }
 
 const LOCATED: &str =
-    "SELECT compartment, resource_type, id, version_id, author, deleted, body, minimum FROM resource ";
+    "SELECT compartment, resource_type, id, version_id, author, deleted, body, minimum, \
+     labels, label_version, declared, data_from_ms, data_until_ms, atoms FROM resource ";
 const TASK: &str = "SELECT compartment, id, kind, state, requester, room, owner, part_of, predecessor, service_request, \
                     expires_ms FROM referral_task ";
 
@@ -52,6 +56,13 @@ macro_rules! located {
             deleted: $row.get::<i64, _>(5) != 0,
             body: $row.get(6),
             minimum: $row.get(7),
+            facts: Facts {
+                labels: LabelSet::from_bits($row.get(8)),
+                label_version: $row.get(9),
+                declared: LabelSet::from_bits($row.get(10)),
+                data: DataPeriod { from_ms: $row.get(11), until_ms: $row.get(12) },
+                atoms: $row.get(13),
+            },
         })
     };
 }

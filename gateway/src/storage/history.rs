@@ -1,6 +1,7 @@
 //! vread and history: the versions of what the viewer sees now.
 //!
-//! A version is visible exactly if its resource is visible now, so that a release or a withdrawal closes the past too.
+//! A version is visible if its resource is visible now, so that a release or a withdrawal closes the past too, and if it would be
+//! visible by its own facts: what was said of a person's sensitive matters stays closed when the newest version says less.
 
 use std::fmt;
 
@@ -11,18 +12,19 @@ use super::sight::{LEVEL, VIEWER, Viewer, bind_viewer};
 use super::write_set::VersionId;
 use super::{StorageError, Store, read};
 
-const COLUMNS: &str = "s.level, x.compartment, x.resource_type, x.id, x.version_id, x.last_updated_ms, x.author, x.method, \
-                       x.deleted, CASE WHEN (s.level & 1) = 1 THEN x.body ELSE COALESCE(x.minimum, '') END AS body";
+const COLUMNS: &str = "s.level, r.compartment, r.resource_type, r.id, r.version_id, r.last_updated_ms, r.author, r.method, \
+                       r.deleted, CASE WHEN (s.level & 1) = 1 THEN r.body ELSE COALESCE(r.minimum, '') END AS body";
 
 /// `s`: the resources that the viewer sees; `h`: every version of them, as the viewer sees it.
 fn versions(which: &str) -> String {
-    let on = "x.compartment = s.compartment AND x.resource_type = s.resource_type AND x.id = s.id \
-              AND ((s.level & 1) = 1 OR x.minimum IS NOT NULL OR x.deleted = 1)";
+    let on = "r.compartment = s.compartment AND r.resource_type = s.resource_type AND r.id = s.id \
+              AND ((s.level & 1) = 1 OR r.minimum IS NOT NULL OR r.deleted = 1)";
     format!(
         "{VIEWER}, s AS (SELECT * FROM (SELECT r.compartment, r.resource_type, r.id, {LEVEL} AS level \
            FROM v CROSS JOIN resource r WHERE {which}) AS every WHERE level > 0), \
-         h AS (SELECT {COLUMNS} FROM s JOIN resource x ON {on} \
-           UNION ALL SELECT {COLUMNS} FROM s JOIN resource_history x ON {on}) SELECT * FROM h "
+         h AS (SELECT {COLUMNS} FROM s JOIN resource r ON {on} \
+           UNION ALL SELECT {COLUMNS} FROM v CROSS JOIN s JOIN resource_history r ON {on} \
+             WHERE (s.level & 1) = 0 OR ({LEVEL} & 1) = 1) SELECT * FROM h "
     )
 }
 

@@ -3,6 +3,7 @@
 //! Read functions take the viewer and join sight in SQL; write functions take a permitted write set. This module knows
 //! neither HTTP nor FHIR interactions, and it never decides: what it enforces was decided by `consent` and written as rows.
 
+mod about;
 pub mod audit;
 pub mod delivery;
 pub mod facts;

@@ -138,6 +138,12 @@ const RESOURCE: &[(&str, Kind)] = &[
     ("deleted", Integer),
     ("body", Text),
     ("minimum", Text),
+    ("labels", Integer),
+    ("label_version", Integer),
+    ("declared", Integer),
+    ("data_from_ms", Integer),
+    ("data_until_ms", Integer),
+    ("atoms", Text),
 ];
 const RESOURCE_KEY: &[(&str, Kind)] = &[("compartment", Text), ("resource_type", Text), ("id", Text)];
 
@@ -158,19 +164,29 @@ fat!(
 fat!(
     /// Keeps the version that an update is about to replace.
     KEEP_VERSION = Fat::over(
-        "INSERT INTO resource_history SELECT r.compartment, r.resource_type, r.id, r.version_id, r.last_updated_ms, \
-         r.author, r.method, r.deleted, r.body, r.minimum FROM ",
+        "INSERT INTO resource_history (compartment, resource_type, id, version_id, last_updated_ms, author, method, deleted, \
+         body, minimum, labels, label_version, declared, data_from_ms, data_until_ms, atoms) \
+         SELECT r.compartment, r.resource_type, r.id, r.version_id, r.last_updated_ms, r.author, r.method, r.deleted, \
+         r.body, r.minimum, r.labels, r.label_version, r.declared, r.data_from_ms, r.data_until_ms, r.atoms FROM ",
         RESOURCE_KEY,
         " JOIN resource r ON r.compartment = q.compartment AND r.resource_type = q.resource_type AND r.id = q.id"
     )
 );
 fat!(
+    /// A deletion says nothing, so it is judged by the facts of what it deletes; and what clients declared stays with every later
+    /// version, whatever they send.
     PUT_RESOURCE = Fat::insert(
         "resource",
         RESOURCE,
         "ON CONFLICT (compartment, resource_type, id) DO UPDATE SET version_id = excluded.version_id, \
      last_updated_ms = excluded.last_updated_ms, author = excluded.author, method = excluded.method, \
-     deleted = excluded.deleted, body = excluded.body, minimum = excluded.minimum"
+     deleted = excluded.deleted, body = excluded.body, minimum = excluded.minimum, \
+     declared = resource.declared | excluded.declared, \
+     labels = CASE WHEN excluded.deleted = 1 THEN resource.labels ELSE excluded.labels | resource.declared END, \
+     label_version = CASE WHEN excluded.deleted = 1 THEN resource.label_version ELSE excluded.label_version END, \
+     data_from_ms = CASE WHEN excluded.deleted = 1 THEN resource.data_from_ms ELSE excluded.data_from_ms END, \
+     data_until_ms = CASE WHEN excluded.deleted = 1 THEN resource.data_until_ms ELSE excluded.data_until_ms END, \
+     atoms = CASE WHEN excluded.deleted = 1 THEN resource.atoms ELSE excluded.atoms END"
     )
 );
 fat!(
@@ -217,7 +233,34 @@ fat!(
             ("excepts", Integer),
             ("purposes", Integer),
             ("from_ms", Integer),
-            ("until_ms", Integer)
+            ("until_ms", Integer),
+            ("labels", Integer),
+            ("uncovered", Integer),
+            ("data_from_ms", Integer),
+            ("data_until_ms", Integer),
+            ("types", Text),
+            ("has_data", Integer)
+        ],
+        ""
+    )
+);
+fat!(
+    DROP_GRANT_DATA = Fat::over(
+        "DELETE FROM access_grant_data WHERE (compartment, consent_id) IN (SELECT compartment, consent_id FROM ",
+        &[("compartment", Text), ("consent_id", Text)],
+        ")"
+    )
+);
+fat!(
+    PUT_GRANT_DATA = Fat::insert(
+        "access_grant_data",
+        &[
+            ("compartment", Text),
+            ("consent_id", Text),
+            ("rule", Integer),
+            ("meaning", Text),
+            ("reference_type", Text),
+            ("reference_id", Text)
         ],
         ""
     )

@@ -5,6 +5,8 @@
 //! left then is the minimum of single resources, by a row of `sight`. The twin of the consent part is
 //! `consent::evaluate`, and a property test holds the two together.
 
+use super::about::{covers, has_atom, labels, means, meets, of_type};
+
 /// Who looks: the identities that grants and custody are joined with, all of them registered by the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Viewer {
@@ -37,6 +39,7 @@ pub(super) const VIEWER: &str = "WITH v AS (SELECT CAST($1 AS TEXT) AS organizat
 /// How many parameters a [`Viewer`] binds.
 pub(super) const VIEWER_PARAMETERS: usize = 8;
 
+/// Who, what for and when.
 macro_rules! matches {
     ($row:literal) => {
         concat!(
@@ -58,14 +61,22 @@ macro_rules! permitted {
         concat!(
             "(EXISTS (SELECT 1 FROM access_grant g WHERE g.compartment = r.compartment AND g.effect <> 'deny' AND ",
             matches!("g"),
+            " AND ",
+            covers!("g"),
             " AND (g.effect = 'permit' OR EXISTS (SELECT 1 FROM access_grant o WHERE o.compartment = g.compartment \
                 AND o.consent_id = g.consent_id AND o.effect = 'deny' AND o.rule = g.excepts AND ",
             matches!("o"),
+            " AND ",
+            meets!("o"),
             "))) AND NOT EXISTS (SELECT 1 FROM access_grant d WHERE d.compartment = r.compartment AND d.effect = 'deny' AND ",
             matches!("d"),
+            " AND ",
+            meets!("d"),
             " AND NOT EXISTS (SELECT 1 FROM access_grant e WHERE e.compartment = d.compartment \
                 AND e.consent_id = d.consent_id AND e.effect = 'exception' AND e.excepts = d.rule AND ",
             matches!("e"),
+            " AND ",
+            covers!("e"),
             ")))"
         )
     };

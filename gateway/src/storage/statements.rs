@@ -31,6 +31,8 @@ pub(super) fn statements(sets: &[&WriteSet]) -> Vec<Statement> {
     add(&rows::PUT_INDEX, each(index_rows));
     add(&rows::DROP_GRANTS, each(|set| set.dropped_grants.iter().map(pair_row).collect()));
     add(&rows::PUT_GRANT, each(grant_rows));
+    add(&rows::DROP_GRANT_DATA, each(|set| set.dropped_grants.iter().map(pair_row).collect()));
+    add(&rows::PUT_GRANT_DATA, each(grant_data_rows));
     add(&rows::LIFT_CLOSURE, each(|set| set.lifted_causes.iter().map(pair_row).collect()));
     add(&rows::LIFT_RELEASE, each(|set| set.lifted_releases.iter().map(pair_row).collect()));
     add(&rows::PUT_CLOSURE, each(closure_rows));
@@ -96,6 +98,12 @@ fn version_row(version: &NewVersion) -> Vec<Cell> {
         i64::from(version.method == super::write_set::Method::Delete).into(),
         version.body.as_str().into(),
         version.minimum.clone().into(),
+        version.facts.labels.bits().into(),
+        version.facts.label_version.into(),
+        version.facts.declared.bits().into(),
+        version.facts.data.from_ms.into(),
+        version.facts.data.until_ms.into(),
+        version.facts.atoms.as_str().into(),
     ]);
     row
 }
@@ -132,9 +140,29 @@ fn grant_rows(set: &WriteSet) -> Rows {
             grant.purposes.into(),
             grant.from_ms.into(),
             grant.until_ms.into(),
+            grant.labels.into(),
+            grant.uncovered.into(),
+            grant.data_from_ms.into(),
+            grant.data_until_ms.into(),
+            grant.types.as_str().into(),
+            i64::from(grant.has_data).into(),
         ]
     };
     set.grants.iter().map(row).collect()
+}
+
+fn grant_data_rows(set: &WriteSet) -> Rows {
+    let row = |data: &super::write_set::GrantDataRow| {
+        vec![
+            data.compartment.as_str().into(),
+            data.consent_id.as_str().into(),
+            data.rule.into(),
+            data.meaning.into(),
+            data.reference_type.as_str().into(),
+            data.reference_id.as_str().into(),
+        ]
+    };
+    set.grant_data.iter().map(row).collect()
 }
 
 fn closure_rows(set: &WriteSet) -> Rows {

@@ -5,7 +5,8 @@
 use std::fmt;
 
 use crate::audit::AuditEvent;
-use crate::consent::Permit;
+use crate::consent::{Grant, Permit};
+use crate::labels::Facts;
 use crate::search::index::IndexRow;
 
 /// The version of a resource: opaque to clients, ordered within a resource, without gaps that count hidden changes.
@@ -132,6 +133,8 @@ pub struct NewVersion {
     pub minimum: Option<String>,
     /// How it is found. The flag says from which form a row was made: 1 whole, 2 minimum, 3 both.
     pub index: Vec<(IndexRow, i64)>,
+    /// What it is about; a deletion keeps that of what it deletes.
+    pub facts: Facts,
     /// Whether an earlier version exists.
     pub replaces: bool,
 }
@@ -157,6 +160,58 @@ pub struct GrantRow {
     pub from_ms: i64,
     /// UTC milliseconds, exclusive.
     pub until_ms: i64,
+    /// Bits of the labels of which a resource must have one.
+    pub labels: i64,
+    /// Bits of the labels of which it must have none.
+    pub uncovered: i64,
+    /// UTC milliseconds, inclusive.
+    pub data_from_ms: i64,
+    /// UTC milliseconds, exclusive.
+    pub data_until_ms: i64,
+    /// Resource types, each between commas; empty for every type.
+    pub types: String,
+    /// Whether the rule names resources, see [`GrantDataRow`].
+    pub has_data: bool,
+}
+
+impl GrantRow {
+    /// The row of a grant.
+    pub fn of(compartment: &str, consent_id: &str, grant: &Grant) -> Self {
+        Self {
+            compartment: compartment.to_owned(),
+            consent_id: consent_id.to_owned(),
+            rule: i64::from(grant.rule),
+            grantee: grant.grantee.to_string(),
+            effect: grant.effect.code(),
+            excepts: grant.effect.exception_of().map(i64::from),
+            purposes: grant.purposes,
+            from_ms: grant.from_ms,
+            until_ms: grant.until_ms,
+            labels: grant.labels,
+            uncovered: grant.uncovered,
+            data_from_ms: grant.data_from_ms,
+            data_until_ms: grant.data_until_ms,
+            types: grant.types.clone(),
+            has_data: !grant.data.is_empty(),
+        }
+    }
+}
+
+/// One resource that a rule names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantDataRow {
+    /// The record that the Consent opens.
+    pub compartment: String,
+    /// The Consent's id.
+    pub consent_id: String,
+    /// The rule's ordinal within the Consent.
+    pub rule: i64,
+    /// A code of consent-data-meaning.
+    pub meaning: &'static str,
+    /// The type of the resource named.
+    pub reference_type: String,
+    /// Its id.
+    pub reference_id: String,
 }
 
 /// A grantee shut out of a record whatever a Consent says.
@@ -261,6 +316,8 @@ pub struct WriteSet {
     pub dropped_grants: Vec<(String, String)>,
     /// Rules of the Consents in force.
     pub grants: Vec<GrantRow>,
+    /// The resources that those rules name.
+    pub grant_data: Vec<GrantDataRow>,
     /// Causes whose closures end: compartment and cause.
     pub lifted_causes: Vec<(String, String)>,
     /// Releases that end for one grantee: compartment and grantee.
@@ -288,6 +345,29 @@ impl WriteSet {
     /// past the decision.
     pub fn write(&mut self, _permit: &Permit, version: NewVersion) {
         self.versions.push(version);
+    }
+
+    /// Adds the rules of a Consent.
+    pub fn grant(&mut self, compartment: &str, consent_id: &str, grants: &[Grant]) {
+        let mut last_rule = None;
+        for grant in grants {
+            self.grants.push(GrantRow::of(compartment, consent_id, grant));
+            // The rows of a rule stand together and have the same data, which is kept once.
+            if last_rule.replace(grant.rule) == Some(grant.rule) {
+                continue;
+            }
+            for data in &grant.data {
+                let (reference_type, reference_id) = data.reference.split_once('/').unwrap_or_default();
+                self.grant_data.push(GrantDataRow {
+                    compartment: compartment.to_owned(),
+                    consent_id: consent_id.to_owned(),
+                    rule: i64::from(grant.rule),
+                    meaning: data.meaning.code(),
+                    reference_type: reference_type.to_owned(),
+                    reference_id: reference_id.to_owned(),
+                });
+            }
+        }
     }
 
     /// The versions that the set writes.

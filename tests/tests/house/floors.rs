@@ -8,9 +8,11 @@ use crate::source::{File, compiled};
 /// never a neighbour on its own, except where the row says so.
 ///
 /// A new module is entered here first: as low as it can stand. What it must not know decides, not what it happens to use.
-const FLOORS: [Floor; 10] = [
+const FLOORS: [Floor; 11] = [
     // What everything depends on: time and settings.
     strangers(&["clock", "config"]),
+    // What a resource is about: facts that rules are held against.
+    strangers(&["labels"]),
     // Pure rules. They are strangers to each other so that each can be read, and proved, alone.
     strangers(&["auth", "audit", "consent", "routing", "search"]),
     // What the rules are fed with from outside. All SQL is in storage; it takes the viewer and the write set as the rules make

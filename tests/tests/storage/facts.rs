@@ -166,17 +166,7 @@ async fn a_task_expires_at_its_moment_the_longest_waiting_first() {
 async fn the_grantees_of_a_consent_are_those_that_it_permits() {
     for (kind, _, store) in stores().await {
         store.apply(beginning("r", "a", Vec::new())).await.expect("new");
-        let grant = |consent: &str, rule, effect, grantee: &str| GrantRow {
-            compartment: "r".to_owned(),
-            consent_id: consent.to_owned(),
-            rule,
-            grantee: grantee.to_owned(),
-            effect,
-            excepts: None,
-            purposes: 1,
-            from_ms: 0,
-            until_ms: NOW_MS,
-        };
+        let grant = |consent: &str, rule, effect, grantee: &str| grant("r", consent, rule, effect, grantee);
         let grants = vec![
             grant("c", 0, "permit", "organization/b"),
             grant("c", 1, "permit", "organization/b"),

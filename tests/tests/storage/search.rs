@@ -345,18 +345,9 @@ async fn a_waiting_room_sees_its_minimum_while_a_consent_permits_it() {
         store.apply(set).await.expect("new");
         let sees = async || found(&store, &viewer("b"), "Task", "").await.len();
         assert_eq!(sees().await, 0, "{kind}: no consent yet");
-        let [compartment, consent_id, grantee] = ["r", "c", "kind/elp"].map(str::to_owned);
-        let grant = GrantRow {
-            compartment: compartment.clone(),
-            consent_id: consent_id.clone(),
-            rule: 0,
-            grantee,
-            effect: "permit",
-            excepts: None,
-            purposes: i64::MAX,
-            from_ms: NOW_MS,
-            until_ms: NOW_MS + 1,
-        };
+        let [compartment, consent_id] = ["r", "c"].map(str::to_owned);
+        let row = grant("r", "c", 0, "permit", "kind/elp");
+        let grant = GrantRow { from_ms: NOW_MS, until_ms: NOW_MS + 1, ..row };
         // While it waits the room sees the minimum and nothing else, though the Consent would open all.
         let [room, cause] = ["pool/p", "task/t"].map(str::to_owned);
         let closure =

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use gateway::audit::{AuditEvent, Outcome};
 use gateway::consent::{LawRule, Purpose, PurposeSet, Standing, without_consent};
+use gateway::labels::{LabelTable, Source, facts};
 use gateway::search::index::{IndexRow, index};
 use gateway::search::parameters::type_name;
 use gateway::search::query::{Query, QueryLimits, parse};
 use gateway::storage::resource::{Seen, Shows, Unrecorded};
 use gateway::storage::search::Page;
 use gateway::storage::sight::Viewer;
-use gateway::storage::write_set::{Method, NewVersion, RecordState, ResourceKey, VersionId, WriteSet};
+use gateway::storage::write_set::{GrantRow, Method, NewVersion, RecordState, ResourceKey, VersionId, WriteSet};
 use gateway::storage::{Store, StoreSettings};
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -75,6 +76,7 @@ pub(crate) async fn rows(url: &str) -> String {
         "resource_history",
         "search_index",
         "access_grant",
+        "access_grant_data",
         "closure",
         "sight",
         "referral_task",
@@ -102,7 +104,7 @@ pub(crate) fn viewer(organization: &str) -> Viewer {
         now_ms: NOW_MS,
         person: String::new(),
         types: String::new(),
-        label_version: 0,
+        label_version: LabelTable::built_in().version(),
     }
 }
 
@@ -119,6 +121,8 @@ pub(crate) fn record(compartment: &str, custodian: &str) -> RecordState {
 /// The first version of a resource, found by all that it says.
 pub(crate) fn first(key: ResourceKey, resource: &Value) -> NewVersion {
     let index = index(key.resource_type, resource).into_iter().map(|row| (row, 1)).collect();
+    let source = Source { id: &key.id, author: "organization/a", recorded_ms: NOW_MS, base_url: "" };
+    let facts = facts(&LabelTable::built_in(), key.resource_type, resource, source);
     NewVersion {
         key,
         version: VersionId(1),
@@ -128,7 +132,29 @@ pub(crate) fn first(key: ResourceKey, resource: &Value) -> NewVersion {
         body: resource.to_string(),
         minimum: None,
         index,
+        facts,
         replaces: false,
+    }
+}
+
+/// A rule about everything, for one grantee.
+pub(crate) fn grant(compartment: &str, consent_id: &str, rule: i64, effect: &'static str, grantee: &str) -> GrantRow {
+    GrantRow {
+        compartment: compartment.to_owned(),
+        consent_id: consent_id.to_owned(),
+        rule,
+        grantee: grantee.to_owned(),
+        effect,
+        excepts: None,
+        purposes: i64::MAX,
+        from_ms: i64::MIN,
+        until_ms: i64::MAX,
+        labels: -1,
+        uncovered: 0,
+        data_from_ms: i64::MIN,
+        data_until_ms: i64::MAX,
+        types: String::new(),
+        has_data: false,
     }
 }
 

@@ -27,16 +27,15 @@ fn full(compartment: &str, id: &str) -> WriteSet {
     let task = key(compartment, "Task", id);
     let mut set =
         beginning(compartment, "a", vec![first(task.clone(), &json!({"resourceType": "Task", "status": "requested"}))]);
-    set.grants.push(GrantRow {
+    let row = grant(compartment, id, 0, "permit", "organization/b");
+    set.grants.push(GrantRow { has_data: true, ..row });
+    set.grant_data.push(GrantDataRow {
         compartment: compartment.to_owned(),
         consent_id: id.to_owned(),
         rule: 0,
-        grantee: "organization/b".to_owned(),
-        effect: "permit",
-        excepts: None,
-        purposes: i64::MAX,
-        from_ms: i64::MIN,
-        until_ms: i64::MAX,
+        meaning: "instance",
+        reference_type: "Task".to_owned(),
+        reference_id: id.to_owned(),
     });
     set.closures.push(Closure {
         compartment: compartment.to_owned(),
