@@ -2,6 +2,7 @@
 
 pub mod caller;
 pub mod draft;
+mod teams;
 
 pub use caller::Caller;
 pub use draft::Draft;

@@ -13,8 +13,11 @@ use super::purpose::Purpose;
 /// Who asks, and what for.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// All identities of the caller: its organisation, that organisation's kind, and the practitioner if one signed in.
+    /// All identities of the caller: its organisation, that organisation's kind, the practitioner if one signed in, and the teams
+    /// of them that count for this record, see [`Teams`](super::Teams).
     pub grantees: &'a [Grantee],
+    /// Teams by which only a deny may mean the caller: those of an earlier custodian. Usually empty.
+    pub former_teams: &'a [Grantee],
     /// The purpose for which the caller's client is registered, or that of an emergency session.
     pub purpose: Purpose,
 }
@@ -144,7 +147,7 @@ fn outcome(consent: &Consent, request: Request, at_ms: i64) -> Option<ProvisionT
     }
     let nested = |wanted| root.nested.iter().filter(move |nested| nested.provision_type == Some(wanted));
     let is_own_match = |nested: &Provision| matches_instead_of(nested, root, request, at_ms);
-    let root_matches = root.names_actor(request.grantees) && root.names_purpose(request.purpose);
+    let root_matches = names_caller(root, root.provision_type, request) && root.names_purpose(request.purpose);
     // Among siblings a deny wins, whatever the root says.
     if nested(ProvisionType::Deny).any(is_own_match) {
         return Some(ProvisionType::Deny);
@@ -166,10 +169,20 @@ fn outcome(consent: &Consent, request: Request, at_ms: i64) -> Option<ProvisionT
 fn matches_instead_of(nested: &Provision, root: &Provision, request: Request, at_ms: i64) -> bool {
     let of_actor = if nested.actors.is_some() { nested } else { root };
     let of_purpose = if nested.purposes.is_some() { nested } else { root };
-    nested.period.contains(at_ms) && of_actor.names_actor(request.grantees) && of_purpose.names_purpose(request.purpose)
+    nested.period.contains(at_ms)
+        && names_caller(of_actor, nested.provision_type, request)
+        && of_purpose.names_purpose(request.purpose)
 }
 
 /// Whether a nested provision matches a request that its root matches already.
 fn matches_within(nested: &Provision, request: Request, at_ms: i64) -> bool {
-    nested.period.contains(at_ms) && nested.names_actor(request.grantees) && nested.names_purpose(request.purpose)
+    nested.period.contains(at_ms)
+        && names_caller(nested, nested.provision_type, request)
+        && nested.names_purpose(request.purpose)
+}
+
+/// Whether the actors of `of_actor` are the caller. What denies counts for teams of an earlier custodian too.
+fn names_caller(of_actor: &Provision, effect: Option<ProvisionType>, request: Request) -> bool {
+    of_actor.names_actor(request.grantees)
+        || (effect == Some(ProvisionType::Deny) && of_actor.names_actor(request.former_teams))
 }

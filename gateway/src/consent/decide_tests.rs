@@ -54,7 +54,7 @@ fn at(text: &str) -> i64 {
 fn answer(consents: &[Consent], purpose: &str, when: &str) -> Result<Basis, Reason> {
     let grantees = [Grantee::organization("a"), Grantee::kind("elp"), Grantee::practitioner("p")];
     let purpose = Purpose::from_code(purpose).expect("a known purpose");
-    let request = Request { grantees: &grantees, purpose };
+    let request = Request { grantees: &grantees, former_teams: &[], purpose };
     let decision = decide(request, consents, at(when));
     let rows: Vec<_> = consents
         .iter()

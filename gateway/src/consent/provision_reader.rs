@@ -214,16 +214,19 @@ fn grantee(reference: &Element, registered: Registered, issues: &mut Vec<Consent
     .into_iter()
     .flatten()
     .collect();
+    // A practitioner is shown under two types, so the address says which of them is meant.
+    let literal_type = literal.as_ref().and_then(|literal| literal.value.as_str()?.split_once('/')).map(|(name, _)| name);
     let named_type = reference.value.get("type").map(Value::as_str);
     // Where a reference says who is meant in more than one way, they must agree. And an operator registers identities: no
     // registration is "everyone".
     let grantee = resolved.first().cloned().flatten().filter(|grantee| {
         !grantee.is_everyone()
             && resolved.iter().all(|other| other.as_ref() == Some(grantee))
-            && named_type.is_none_or(|named| named == grantee.resource_type())
+            && named_type.is_none_or(|named| named == literal_type.or_else(|| grantee.resource_type()))
     });
     if grantee.is_none() {
-        let predicate = "does not name an organisation, practitioner or kind of organisation that is registered here";
+        let predicate = "does not name an organisation, practitioner or kind of organisation that is registered here, or a team of the record or of \
+             its custodian";
         reference.issue(issues, IssueCode::Value, predicate);
     }
     grantee
@@ -237,6 +240,9 @@ fn literal_reference<'a>(element: &Element<'a>) -> Option<ActorReference<'a>> {
     match resource_type {
         "Organization" => Some(ActorReference::Organization(id)),
         "Practitioner" => Some(ActorReference::Practitioner(id)),
+        "PractitionerRole" => Some(ActorReference::PractitionerRole(id)),
+        "CareTeam" => Some(ActorReference::CareTeam(id)),
+        "Group" => Some(ActorReference::Group(id)),
         _ => None,
     }
 }

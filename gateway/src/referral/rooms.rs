@@ -2,7 +2,9 @@
 
 use crate::access::{Caller, Draft};
 use crate::app::Registry;
-use crate::consent::{Consent, Decision, Permit, Purpose, Reason, Request, decide};
+use crate::consent::{
+    Consent, Decision, Identities, Permit, Purpose, Reason, Refusal, Request, Teams, decide,
+};
 use crate::error::Failure;
 use crate::storage::registry::Organization;
 
@@ -39,16 +41,31 @@ pub(super) fn is_of_room(caller: &Caller, room: &str) -> bool {
             .is_some_and(|pool| caller.registry.pools_of(caller.organization_id()).any(|id| id == pool))
 }
 
+/// Who registers or bills does not decide where somebody goes: a role with a limit has no part in referrals.
+///
+/// # Errors
+/// 403.
+pub(super) fn refuse_beyond_role(draft: &Draft<'_>, compartment: &str) -> Result<(), Failure> {
+    if draft.caller.role().may_refer() {
+        return Ok(());
+    }
+    let refusal = Refusal::BeyondRole;
+    Err(Failure::refused(refusal.code(), refusal.sentence(), None).about(compartment))
+}
+
 /// Decides whether an organisation may have the record for a referral.
 pub(super) fn decide_for(
     registry: &Registry,
     organization: &Organization,
     consents: &[Consent],
+    teams: &Teams,
     now_ms: i64,
 ) -> Decision {
-    let grantees = registry.grantees(organization);
+    let Identities { grantees, former_teams } = teams.identities(registry.grantees(organization), now_ms);
     match Purpose::from_code(REFERRAL_PURPOSE) {
-        Some(purpose) => decide(Request { grantees: &grantees, purpose }, consents, now_ms),
+        Some(purpose) => {
+            decide(Request { grantees: &grantees, former_teams: &former_teams, purpose }, consents, now_ms)
+        }
         None => Decision::Deny(Reason::NoConsent),
     }
 }
@@ -65,12 +82,13 @@ pub(super) async fn decide_for_room(
     sender: &str,
 ) -> Result<Result<Permit, Reason>, Failure> {
     let consents = draft.consents(compartment).await?;
+    let teams = draft.teams(compartment, &consents).await?;
     let registry = &draft.caller.registry;
     let mut reason = Reason::NoConsent;
     let behind = organizations(registry, room).unwrap_or_default();
     // A sender that is of the pool itself is not asked: it holds the record.
     for organization in behind.into_iter().filter(|other| sender != format!("organization/{}", other.id)) {
-        match decide_for(registry, organization, &consents, draft.caller.now_ms) {
+        match decide_for(registry, organization, &consents, &teams, draft.caller.now_ms) {
             Decision::Permit(permit) => return Ok(Ok(permit)),
             Decision::Deny(other) => reason = reason.min(other),
         }

@@ -16,6 +16,7 @@ mod rows;
 pub mod search;
 pub mod sight;
 mod statements;
+pub mod teams;
 pub mod write_set;
 mod writer;
 
