@@ -144,6 +144,11 @@ impl Registry {
         self.practitioners.get(id).filter(|practitioner| practitioner.active)
     }
 
+    /// Every practitioner who still works there, by id.
+    pub fn practitioners(&self) -> impl Iterator<Item = &Practitioner> {
+        self.practitioners.values().filter(|practitioner| practitioner.active)
+    }
+
     /// All identities by which rules may mean an organisation.
     pub fn grantees(&self, organization: &Organization) -> Vec<Grantee> {
         vec![Grantee::organization(&organization.id), Grantee::kind(&organization.kind)]
@@ -157,16 +162,30 @@ impl Registry {
         };
         match actor {
             ActorReference::Organization(id) => self.organizations.get(*id).map(|row| Grantee::organization(&row.id)),
-            ActorReference::Practitioner(id) => self.practitioners.get(*id).map(|row| Grantee::practitioner(&row.id)),
+            ActorReference::Practitioner(id) | ActorReference::PractitionerRole(id) => {
+                self.practitioners.get(*id).map(|row| Grantee::practitioner(&row.id))
+            }
             ActorReference::Identifier { system, value } => match *system {
                 ORGANIZATION_KIND_SYSTEM => by(&|row| row.kind == *value).map(|row| Grantee::kind(&row.kind)),
                 CBE_SYSTEM => by(&|row| row.cbe.as_deref() == Some(value)).map(|row| Grantee::organization(&row.id)),
-                NIHDI_SYSTEM => {
-                    by(&|row| row.nihdi.as_deref() == Some(value)).map(|row| Grantee::organization(&row.id))
-                }
+                NIHDI_SYSTEM => self.by_nihdi(value),
                 _ => None,
             },
+            // A team is no registration: who resolves it knows the record.
+            ActorReference::CareTeam(_) | ActorReference::Group(_) => None,
         }
+    }
+}
+
+impl Registry {
+    /// Organisations and practitioners have numbers of one system. A number that is registered twice names nobody for certain.
+    fn by_nihdi(&self, number: &str) -> Option<Grantee> {
+        let organizations = self.organizations.values().filter(|row| row.nihdi.as_deref() == Some(number));
+        let practitioners = self.practitioners.values().filter(|row| row.nihdi.as_deref() == Some(number));
+        let mut found = organizations
+            .map(|row| Grantee::organization(&row.id))
+            .chain(practitioners.map(|row| Grantee::practitioner(&row.id)));
+        found.next().filter(|_| found.next().is_none())
     }
 }
 

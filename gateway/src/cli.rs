@@ -281,7 +281,7 @@ pub struct PractitionerArguments {
 pub enum PractitionerAction {
     /// Register a practitioner of an organisation
     Add(PractitionerAdd),
-    /// Print every practitioner with organisation and state
+    /// Print every practitioner with organisation, role, state and name
     List(ConfigArguments),
     /// Refuse tokens that name this practitioner from now on; Consents go on to mean them
     Disable(Disable),
@@ -291,12 +291,17 @@ pub enum PractitionerAction {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Example:
-  wellgate practitioner add --config wellgate.toml --id psy-1 --organization elp-linde --name \"An Voorbeeld\"")]
+  wellgate practitioner add --config wellgate.toml --id psy-1 --organization elp-linde --name \"An Voorbeeld\" \\
+      --nihdi 19110101801
+  wellgate practitioner add --config wellgate.toml --id desk-1 --organization elp-linde --name \"Dirk Balie\" \\
+      --role administration
+
+Who is registered again is changed: give everything anew. docs/practitioners.md says what each role sees.")]
 pub struct PractitionerAdd {
     /// Configuration that says which database.
     #[command(flatten)]
     pub config: ConfigArguments,
-    /// The practitioner's id: the address in the gateway is Practitioner/ID, and tokens may carry it
+    /// The practitioner's id: the address in the gateway is Practitioner/ID and PractitionerRole/ID, and tokens may carry it
     #[arg(long, value_name = "ID", value_parser = fhir_id)]
     pub id: String,
     /// The organisation where they work
@@ -305,6 +310,37 @@ pub struct PractitionerAdd {
     /// The name that people know them by
     #[arg(long)]
     pub name: String,
+    /// Their NIHDI (RIZIV) number, by which a Consent may name them
+    #[arg(long, value_name = "NUMBER")]
+    pub nihdi: Option<String>,
+    /// As what they work there, which says what they see of the records that their organisation sees
+    #[arg(long, value_enum, default_value = "care")]
+    pub role: Role,
+}
+
+/// As what a practitioner works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Treats people: sees all that the organisation sees
+    Care,
+    /// Registers people: sees who they are, how to reach them and their insurance
+    Administration,
+    /// Bills: sees who they are, their insurance and what is claimed
+    Accounting,
+    /// Justice assistant: where a care team has them for a mandated treatment, sees by law whether the person attends
+    Justice,
+}
+
+impl Role {
+    /// The code under which it is registered.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Care => "care",
+            Self::Administration => "administration",
+            Self::Accounting => "accounting",
+            Self::Justice => "justice",
+        }
+    }
 }
 
 /// `disable`, of an organisation, a practitioner or a client.
@@ -380,6 +416,8 @@ mod tests {
             "wellgate client add --id a --organization b --purpose BTG",
             "wellgate client add --id a --organization b --purpose ETREAT",
             "wellgate client add --id a --organization b --purpose treat",
+            "wellgate practitioner add --id a --organization b --name x --role director",
+            "wellgate practitioner add --id a --name x",
         ];
         for line in refused {
             assert!(parse(line).is_err(), "{line}");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::clock::format_instant;
-use crate::consent::{Belongs, Interaction, WriteFacts, may_write};
+use crate::consent::{Belongs, Interaction, PRACTITIONER_ROLE_SYSTEM, WriteFacts, may_write};
 use crate::labels::{LabelTable, Source, facts};
 use crate::search::index::index;
 use crate::search::parameters::type_name;
@@ -59,19 +59,33 @@ pub async fn put_pool(store: &Store, pool: &Pool, now_ms: i64) -> Result<(), Sto
     show(store, "", "HealthcareService", resource, now_ms).await
 }
 
-/// Registers a practitioner of an organisation, and shows them in the directory.
+/// Registers a practitioner of an organisation, and shows them in the directory: as Practitioner, and as PractitionerRole of
+/// the same id. Both are the operator's, for Consents and teams are about whom they name.
 ///
 /// # Errors
 /// [`StorageError`].
 pub async fn put_practitioner(store: &Store, practitioner: &Practitioner, now_ms: i64) -> Result<(), StorageError> {
     store.put_practitioner(practitioner).await?;
-    let resource = json!({
+    let nihdi = practitioner.nihdi.iter().map(|nihdi| json!({"system": NIHDI_SYSTEM, "value": nihdi}));
+    let mut person = json!({
         "resourceType": "Practitioner",
         "id": practitioner.id,
         "active": practitioner.active,
         "name": [{"text": practitioner.name}],
     });
-    show(store, &practitioner.organization_id, "Practitioner", resource, now_ms).await
+    if practitioner.nihdi.is_some() {
+        person["identifier"] = nihdi.collect();
+    }
+    show(store, "", "Practitioner", person, now_ms).await?;
+    let role = json!({
+        "resourceType": "PractitionerRole",
+        "id": practitioner.id,
+        "active": practitioner.active,
+        "practitioner": {"reference": format!("Practitioner/{}", practitioner.id)},
+        "organization": {"reference": format!("Organization/{}", practitioner.organization_id)},
+        "code": [{"coding": [{"system": PRACTITIONER_ROLE_SYSTEM, "code": practitioner.role}]}],
+    });
+    show(store, "", "PractitionerRole", role, now_ms).await
 }
 
 /// Writes the directory entry; one that the operator keeps itself has no owner, so that no client changes it.
@@ -84,7 +98,8 @@ async fn show(
 ) -> Result<(), StorageError> {
     let Some(resource_type) = type_name(resource_type) else { return Err(StorageError::Corrupt("resource type")) };
     let id = resource["id"].as_str().unwrap_or_default().to_owned();
-    let part = WriteFacts { caller_organization: Some(owner), belongs: Belongs::Directory { owner: Some(owner) } };
+    let belongs = Belongs::Directory { owner: Some(owner) };
+    let part = WriteFacts { caller_organization: Some(owner), belongs, practitioner: None };
     let Ok(permit) = may_write(&part, resource_type, Interaction::Update) else {
         return Err(StorageError::Corrupt("a directory entry that its own organisation may not write"));
     };

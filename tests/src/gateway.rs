@@ -44,6 +44,18 @@ const ORGANIZATIONS: [(&str, &str, Option<&str>); 8] = [
     ("mutuality-1", "mutuality", None),
 ];
 
+/// Id, organisation, NIHDI number, role.
+const PRACTITIONERS: [(&str, &str, Option<&str>, &str); 8] = [
+    ("psychologist-1", "elp-1", Some("19110101801"), "care"),
+    ("psychologist-2", "elp-1", None, "care"),
+    ("psychologist-3", "elp-1", None, "care"),
+    ("desk-1", "elp-1", None, "administration"),
+    ("books-1", "elp-1", None, "accounting"),
+    ("doctor-1", "gp-1", None, "care"),
+    ("doctor-2", "gp-1", None, "care"),
+    ("justice-1", "gp-1", None, "justice"),
+];
+
 /// What a story wants otherwise than usual.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -206,13 +218,12 @@ async fn register(store: &Store, elp_members: usize) {
         let client = Client { id: client_id(id), organization_id: id.to_owned(), purposes, active: true };
         store.put_client(&client).await.expect("a client is registered");
     }
-    let practitioner = Practitioner {
-        id: "psychologist-1".to_owned(),
-        name: "Test Psychologist".to_owned(),
-        organization_id: "elp-1".to_owned(),
-        active: true,
-    };
-    put_practitioner(store, &practitioner, NOW_MS).await.expect("a practitioner is registered");
+    for (id, organization, nihdi, role) in PRACTITIONERS {
+        let [id, organization_id, role] = [id, organization, role].map(str::to_owned);
+        let (name, nihdi) = (format!("Test {id}"), nihdi.map(str::to_owned));
+        let practitioner = Practitioner { id, name, organization_id, nihdi, role, active: true };
+        put_practitioner(store, &practitioner, NOW_MS).await.expect("a practitioner is registered");
+    }
 }
 
 /// A process has one log and one recorder, however many gateways run in it.

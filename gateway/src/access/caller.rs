@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, header};
 use crate::app::{App, Registry};
 use crate::audit::{AuditEvent, Outcome};
 use crate::auth::{Interaction, Scopes, TokenClaims, TokenError};
-use crate::consent::{Basis, Grantee, Purpose, PurposeSet};
+use crate::consent::{Basis, Grantee, MANDATED_TREATMENT, PractitionerRole, Purpose, PurposeSet};
 use crate::error::{Failure, Issue};
 use crate::storage::resource::Touched;
 use crate::storage::sight::{DIRECTORY, Level, Viewer};
@@ -17,6 +17,7 @@ use crate::storage::sight::{DIRECTORY, Level, Viewer};
 pub struct Caller {
     claims: Arc<TokenClaims>,
     kind: String,
+    role: PractitionerRole,
     purpose: Purpose,
     /// The request's id, for the trail.
     pub request_id: String,
@@ -84,13 +85,10 @@ impl Caller {
         }
         let purpose = Purpose::from_code(&claims.purpose)
             .ok_or_else(|| forbidden("the purpose of use in the token is not a code of v3-PurposeOfUse"))?;
-        if let Some(id) = &claims.practitioner_id
-            && registry.practitioner(id).is_none_or(|practitioner| practitioner.organization_id != organization.id)
-        {
-            return Err(forbidden("the practitioner in the token is not registered for this organisation"));
-        }
+        let role = role(&claims, &registry)
+            .ok_or_else(|| forbidden("the practitioner in the token is not registered for this organisation"))?;
         let kind = organization.kind.clone();
-        Ok(Self { claims, kind, purpose, request_id, now_ms, registry, label_version })
+        Ok(Self { claims, kind, role, purpose, request_id, now_ms, registry, label_version })
     }
 
     /// The gateway itself, for what it does without a request: expiry.
@@ -106,10 +104,10 @@ impl Caller {
         };
         let purpose = Purpose::all().next().unwrap_or_else(|| unreachable!("there are purposes"));
         let purpose = Purpose::from_code(&claims.purpose).unwrap_or(purpose);
-        let (claims, kind) = (Arc::new(claims), "gateway".to_owned());
+        let (claims, kind, role) = (Arc::new(claims), "gateway".to_owned(), PractitionerRole::Care);
         // It reads nothing by consent: whatever the table, all of it would count as most restricted.
         let label_version = i64::MAX;
-        Self { claims, kind, purpose, request_id: AuditEvent::fresh_id(), now_ms, registry, label_version }
+        Self { claims, kind, role, purpose, request_id: AuditEvent::fresh_id(), now_ms, registry, label_version }
     }
 
     /// The id of the calling client.
@@ -134,6 +132,16 @@ impl Caller {
         grantees
     }
 
+    /// As what the practitioner who signed in is registered; without a practitioner it limits nothing.
+    pub fn role(&self) -> PractitionerRole {
+        self.role
+    }
+
+    /// Whether a practitioner signed in, who may see less than the organisation does.
+    pub fn is_practitioner(&self) -> bool {
+        self.claims.practitioner_id.is_some()
+    }
+
     /// The purpose of this request.
     pub fn purpose(&self) -> Purpose {
         self.purpose
@@ -149,7 +157,7 @@ impl Caller {
             purpose: PurposeSet::NONE.with(self.purpose).bits(),
             now_ms: self.now_ms,
             person: String::new(),
-            types: String::new(),
+            types: self.role.limit(),
             label_version: self.label_version,
         }
     }
@@ -202,6 +210,7 @@ impl Caller {
     pub fn shown(&self, act: Act, touched: &Touched) -> AuditEvent {
         let basis = match touched.level {
             Level::Permitted => "consent",
+            Level::Law => MANDATED_TREATMENT.0,
             Level::Minimum => "minimum",
             Level::Held if touched.compartment == DIRECTORY => Basis::Directory.code(),
             Level::Held => Basis::Custodian.code(),
@@ -234,4 +243,12 @@ impl Caller {
     fn viewer_practitioner(&self) -> String {
         self.claims.practitioner_id.as_deref().map(|id| Grantee::practitioner(id).to_string()).unwrap_or_default()
     }
+}
+
+/// The role of the practitioner in a token, who must be registered for its organisation; a role that this version does not
+/// know limits in ways that it cannot keep, so it is none.
+fn role(claims: &TokenClaims, registry: &Registry) -> Option<PractitionerRole> {
+    let Some(id) = &claims.practitioner_id else { return Some(PractitionerRole::Care) };
+    let practitioner = registry.practitioner(id).filter(|row| row.organization_id == claims.organization_id)?;
+    PractitionerRole::from_code(&practitioner.role)
 }

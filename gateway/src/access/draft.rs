@@ -145,6 +145,19 @@ impl<'a> Draft<'a> {
         })
     }
 
+    /// Whether something keeps the caller's practitioner from a record that their organisation may see.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn is_kept_from(&self, compartment: &str) -> Result<bool, Failure> {
+        let is_new = self.records.get(compartment).is_some_and(|record| record.is_new);
+        let is_record = compartment != DIRECTORY && !compartment.starts_with("organization/");
+        if is_new || !is_record || !self.caller.is_practitioner() {
+            return Ok(false);
+        }
+        Ok(self.app.store.is_kept_from(&self.caller.viewer(), compartment).await?)
+    }
+
     /// A reference without our own base URL.
     pub fn local<'r>(&self, reference: &'r str) -> &'r str {
         local(reference, &self.app.base_url)
@@ -175,7 +188,9 @@ impl<'a> Draft<'a> {
                 }
             }
         }
-        let registered = |actor: &consent::ActorReference<'_>| self.caller.registry.grantee(actor);
+        // That a team may be named was decided when the Consent was written; whether it has members still is another matter.
+        let registered =
+            |actor: &consent::ActorReference<'_>| actor.team().or_else(|| self.caller.registry.grantee(actor));
         // A Consent that was enforceable and is not any more (an identity that it names was changed) denies: nothing is
         // decided on half of what the patient said, and it can still be withdrawn.
         let read = |(id, value): (String, Value)| {

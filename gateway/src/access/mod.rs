@@ -3,6 +3,7 @@
 mod about;
 pub mod caller;
 pub mod draft;
+mod teams;
 
 pub use caller::Caller;
 pub use draft::Draft;

@@ -180,15 +180,29 @@ pub async fn practitioner(config: Config, action: PractitionerAction) -> Result<
             if rows.organizations.iter().all(|row| row.id != add.organization) {
                 return Err(CommandError::Wrong(format!("no organisation '{}' is registered", add.organization)));
             }
-            let id = add.id.clone();
-            let practitioner = Practitioner { id, organization_id: add.organization, name: add.name, active: true };
+            let nihdi = add.nihdi.map(|number| number.replace(['.', '-', ' '], ""));
+            if nihdi.as_deref().is_some_and(|number| Nihdi::parse(number).is_err()) {
+                return Err(CommandError::Wrong("--nihdi is not a number of that kind".to_owned()));
+            }
+            if let Some(other) = rows.practitioners.iter().find(|row| row.id != add.id && is_same(&row.nihdi, &nihdi)) {
+                let id = &other.id;
+                return Err(CommandError::Wrong(format!("--nihdi is registered already, for practitioner '{id}'")));
+            }
+            let practitioner = Practitioner {
+                id: add.id.clone(),
+                organization_id: add.organization,
+                name: add.name,
+                nihdi,
+                role: add.role.code().to_owned(),
+                active: true,
+            };
             registry::put_practitioner(&store, &practitioner, now_ms).await.map_err(StartError::Storage)?;
             println!("Practitioner/{} is registered.", add.id);
         }
         PractitionerAction::List(_) => {
             for row in &rows.practitioners {
                 let state = if row.active { "active" } else { "disabled" };
-                println!("{}\t{}\t{state}\t{}", row.id, row.organization_id, row.name);
+                println!("{}\t{}\t{}\t{state}\t{}", row.id, row.organization_id, row.role, row.name);
             }
         }
         PractitionerAction::Disable(disable) => {
@@ -202,4 +216,9 @@ pub async fn practitioner(config: Config, action: PractitionerAction) -> Result<
     }
     store.close().await;
     Ok(())
+}
+
+/// Two numbers that are there and the same.
+fn is_same(one: &Option<String>, other: &Option<String>) -> bool {
+    one.is_some() && one == other
 }

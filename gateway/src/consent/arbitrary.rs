@@ -10,9 +10,11 @@ use super::arbitrary_about::about;
 pub use super::arbitrary_about::{NAMED, Subject, plain, subject};
 use super::decide::Request;
 use super::grantee::{ActorReference, Grantee, ORGANIZATION_KIND_SYSTEM};
+use super::period::Period;
 use super::provision::{Consent, ConsentId};
 use super::purpose::{PURPOSE_SYSTEM, Purpose};
 use super::reader::read;
+use super::team::{Identities, TeamRow, Teams};
 
 const PURPOSES: [&str; 3] = ["TREAT", "BTG", "HRESCH"];
 /// The days of January 2026 on which periods begin and end.
@@ -37,6 +39,8 @@ pub enum Types {
 pub struct Caller {
     /// The caller's identities.
     pub grantees: Vec<Grantee>,
+    /// Teams of an earlier custodian that the caller is in.
+    pub former_teams: Vec<Grantee>,
     /// The purpose.
     pub purpose: Purpose,
 }
@@ -44,11 +48,59 @@ pub struct Caller {
 impl Caller {
     /// The request of this caller.
     pub fn request(&self) -> Request<'_> {
-        Request { grantees: &self.grantees, purpose: self.purpose }
+        Request { grantees: &self.grantees, former_teams: &self.former_teams, purpose: self.purpose }
+    }
+
+    /// The same caller in the teams that they are in at a moment, among those that a record's Consents may name.
+    #[must_use]
+    pub fn in_teams(mut self, teams: &Teams, at_ms: i64) -> Self {
+        Identities { grantees: self.grantees, former_teams: self.former_teams } =
+            teams.identities(self.grantees, at_ms);
+        self
     }
 }
 
-/// The registration of this small world: organisations `a` and `b`, practitioners `p` and `q`, the kinds `elp` and `cgg`.
+/// The record of this small world, its custodian, and the organisation that held it before.
+pub const RECORD: &str = "r";
+/// The custodian.
+pub const CUSTODIAN: &str = "organization/custodian";
+/// Whoever held the record before: its Group lets nobody in any more.
+pub const FORMER_CUSTODIAN: &str = "organization/former";
+
+/// The teams of this small world: a CareTeam `t` of the record, the custodian's Group `g`, and a Group `f` of whoever held the
+/// record before; members for always or for some days.
+pub fn teams() -> impl Strategy<Value = Teams> {
+    let places = select(vec![
+        (RECORD, Grantee::care_team("t")),
+        (CUSTODIAN, Grantee::group("g")),
+        (FORMER_CUSTODIAN, Grantee::group("f")),
+    ]);
+    let members = select(vec![
+        Grantee::practitioner("p"),
+        Grantee::practitioner("q"),
+        Grantee::organization("a"),
+        Grantee::organization("b"),
+    ]);
+    let period = prop_oneof![
+        Just(Period::ALWAYS),
+        (DAYS, DAYS).prop_map(|(from, until)| Period {
+            from_ms: FIRST_DAY_MS + (from - 1) * DAY_MS,
+            until_ms: FIRST_DAY_MS + until * DAY_MS,
+        }),
+    ];
+    prop::collection::vec((places, members, period), 0..5).prop_map(|rows| {
+        let row = |((compartment, team), member, period): ((&str, Grantee), Grantee, Period)| TeamRow {
+            compartment: compartment.to_owned(),
+            team,
+            member,
+            period,
+        };
+        Teams { record: RECORD.to_owned(), custodian: CUSTODIAN.to_owned(), rows: rows.into_iter().map(row).collect() }
+    })
+}
+
+/// The registration of this small world: organisations `a` and `b`, practitioners `p` and `q`, the kinds `elp` and `cgg`, a
+/// CareTeam `t` and the Groups `g` and `f`.
 pub fn registered(actor: &ActorReference) -> Option<Grantee> {
     match *actor {
         ActorReference::Organization(id) if ["a", "b"].contains(&id) => Some(Grantee::organization(id)),
@@ -56,6 +108,9 @@ pub fn registered(actor: &ActorReference) -> Option<Grantee> {
         ActorReference::Identifier { system: ORGANIZATION_KIND_SYSTEM, value } if ["elp", "cgg"].contains(&value) => {
             Some(Grantee::kind(value))
         }
+        ActorReference::PractitionerRole(id) if ["p", "q"].contains(&id) => Some(Grantee::practitioner(id)),
+        ActorReference::CareTeam("t") => Some(Grantee::care_team("t")),
+        ActorReference::Group(id) if ["g", "f"].contains(&id) => Some(Grantee::group(id)),
         _ => None,
     }
 }
@@ -67,7 +122,7 @@ pub fn caller() -> impl Strategy<Value = Caller> {
     (organization, practitioner, select(PURPOSES.to_vec())).prop_filter_map("known", |((id, kind), person, code)| {
         let mut grantees = vec![Grantee::organization(id), Grantee::kind(kind)];
         grantees.extend(person.map(Grantee::practitioner));
-        Some(Caller { grantees, purpose: Purpose::from_code(code)? })
+        Some(Caller { grantees, former_teams: Vec::new(), purpose: Purpose::from_code(code)? })
     })
 }
 
@@ -162,6 +217,10 @@ fn actors() -> Vec<Value> {
         literal("Organization/b"),
         literal("Practitioner/p"),
         literal("Practitioner/q"),
+        literal("PractitionerRole/q"),
+        literal("CareTeam/t"),
+        literal("Group/g"),
+        literal("Group/f"),
         kind("elp"),
         kind("cgg"),
     ]

@@ -45,8 +45,9 @@ const EXAMPLES: [(&str, &str); 14] = [
 fn registered(actor: &ActorReference) -> Option<Grantee> {
     match *actor {
         ActorReference::Organization(id) => Some(Grantee::organization(id)),
-        ActorReference::Practitioner(id) => Some(Grantee::practitioner(id)),
-        ActorReference::Identifier { .. } => None,
+        ActorReference::Practitioner(id) | ActorReference::PractitionerRole(id) => Some(Grantee::practitioner(id)),
+        // No team: a Group that somebody else wrote is nobody.
+        ActorReference::CareTeam(_) | ActorReference::Group(_) | ActorReference::Identifier { .. } => None,
     }
 }
 

@@ -15,8 +15,11 @@ use super::purpose::Purpose;
 /// Who asks, and what for.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// All identities of the caller: its organisation, that organisation's kind, and the practitioner if one signed in.
+    /// All identities of the caller: its organisation, that organisation's kind, the practitioner if one signed in, and the teams
+    /// of them that count for this record, see [`Teams`](super::Teams).
     pub grantees: &'a [Grantee],
+    /// Teams by which only a deny may mean the caller: those of an earlier custodian. Usually empty.
+    pub former_teams: &'a [Grantee],
     /// The purpose for which the caller's client is registered, or that of an emergency session.
     pub purpose: Purpose,
 }
@@ -130,9 +133,8 @@ struct Asked<'a> {
 /// Why nothing permits, given that nothing denies.
 fn reason(asked: Asked, consents: &[Consent], at_ms: i64) -> Reason {
     let active = || consents.iter().filter(|consent| consent.status == Status::Active);
-    let permits = |consent: &Consent, asked: Asked, at_ms: i64| {
-        outcome(consent, asked, at_ms) == Some(ProvisionType::Permit)
-    };
+    let permits =
+        |consent: &Consent, asked: Asked, at_ms: i64| outcome(consent, asked, at_ms) == Some(ProvisionType::Permit);
     let permits_when = |is_when: &dyn Fn(i64) -> bool| {
         active().any(|consent| {
             turning_moments(consent).into_iter().filter(|ms| is_when(*ms)).any(|ms| permits(consent, asked, ms))
@@ -176,7 +178,8 @@ fn outcome(consent: &Consent, asked: Asked, at_ms: i64) -> Option<ProvisionType>
         return None;
     }
     let is_match = |provision: &Provision| matches_instead_of(provision, root, asked, at_ms);
-    let any_nested = |wanted| root.nested.iter().any(|nested| nested.provision_type == Some(wanted) && is_match(nested));
+    let any_nested =
+        |wanted| root.nested.iter().any(|nested| nested.provision_type == Some(wanted) && is_match(nested));
     // Among siblings a deny wins, whatever the root says.
     if any_nested(ProvisionType::Deny) {
         return Some(ProvisionType::Deny);
@@ -201,11 +204,17 @@ fn matches_instead_of(provision: &Provision, root: &Provision, asked: Asked, at_
     let of_purpose = if provision.purposes.is_some() { provision } else { root };
     let about = provision.about.or(&root.about);
     provision.period.contains(at_ms)
-        && of_actor.names_actor(asked.request.grantees)
+        && names_caller(of_actor, provision.provision_type, asked.request)
         && of_purpose.names_purpose(asked.request.purpose)
         && match provision.provision_type {
             Some(ProvisionType::Permit) => about.covers(asked.facts),
             Some(ProvisionType::Deny) => about.meets(asked.facts),
             None => false,
         }
+}
+
+/// Whether the actors of `of_actor` are the caller. What denies counts for teams of an earlier custodian too.
+fn names_caller(of_actor: &Provision, effect: Option<ProvisionType>, request: Request) -> bool {
+    of_actor.names_actor(request.grantees)
+        || (effect == Some(ProvisionType::Deny) && of_actor.names_actor(request.former_teams))
 }

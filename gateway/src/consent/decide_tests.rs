@@ -60,13 +60,17 @@ fn answer(consents: &[Consent], purpose: &str, when: &str) -> Result<Basis, Reas
 fn answer_for(facts: &ResourceFacts, consents: &[Consent], purpose: &str, when: &str) -> Result<Basis, Reason> {
     let grantees = [Grantee::organization("a"), Grantee::kind("elp"), Grantee::practitioner("p")];
     let purpose = Purpose::from_code(purpose).expect("a known purpose");
-    let request = Request { grantees: &grantees, purpose };
+    let request = Request { grantees: &grantees, former_teams: &[], purpose };
     let decision = decide(request, facts, consents, at(when));
     let rows: Vec<_> = consents
         .iter()
         .flat_map(|consent| grants(consent).into_iter().map(|grant| (consent.id.clone(), grant)))
         .collect();
-    assert_eq!(evaluate(&rows, &request, facts, at(when)), matches!(decision, Decision::Permit(_)), "the grants disagree");
+    assert_eq!(
+        evaluate(&rows, &request, facts, at(when)),
+        matches!(decision, Decision::Permit(_)),
+        "the grants disagree"
+    );
     match decision {
         Decision::Permit(permit) => Ok(permit.basis().clone()),
         Decision::Deny(reason) => Err(reason),

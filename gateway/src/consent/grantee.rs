@@ -5,7 +5,8 @@ use std::fmt;
 /// The identifier system under which a whole kind of organisation is named as an actor, for instance `elp` or `cgg`.
 pub const ORGANIZATION_KIND_SYSTEM: &str = "https://wellgate.example/fhir/NamingSystem/organization-kind";
 
-/// Whom a rule is about: `organization/<id>`, `practitioner/<id>`, `kind/<code>`, or `*` for everyone.
+/// Whom a rule is about: `organization/<id>`, `practitioner/<id>`, `kind/<code>`, the members of `careteam/<id>` or `group/<id>`,
+/// or `*` for everyone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Grantee(String);
 
@@ -25,6 +26,21 @@ impl Grantee {
         Self(format!("kind/{code}"))
     }
 
+    /// The members of a CareTeam of the same record.
+    pub fn care_team(id: &str) -> Self {
+        Self(format!("careteam/{id}"))
+    }
+
+    /// The members of a Group of the custodian's.
+    pub fn group(id: &str) -> Self {
+        Self(format!("group/{id}"))
+    }
+
+    /// A grantee as it was stored: what [`Grantee::as_str`] gave.
+    pub fn stored(text: String) -> Self {
+        Self(text)
+    }
+
     /// Everyone: what a provision without an actor is about.
     pub fn everyone() -> Self {
         Self("*".to_owned())
@@ -40,6 +56,11 @@ impl Grantee {
         self.is_everyone() || identities.contains(self)
     }
 
+    /// Whether it is a team, whose members are looked up at the moment of asking.
+    pub fn is_team(&self) -> bool {
+        self.0.starts_with("careteam/") || self.0.starts_with("group/")
+    }
+
     pub(super) fn is_everyone(&self) -> bool {
         self.0 == "*"
     }
@@ -50,6 +71,8 @@ impl Grantee {
         match prefix {
             "organization" | "kind" => Some("Organization"),
             "practitioner" => Some("Practitioner"),
+            "careteam" => Some("CareTeam"),
+            "group" => Some("Group"),
             _ => None,
         }
     }
@@ -61,6 +84,17 @@ impl fmt::Display for Grantee {
     }
 }
 
+impl ActorReference<'_> {
+    /// The team that a literal reference names, whether or not there is such a one.
+    pub fn team(&self) -> Option<Grantee> {
+        match self {
+            Self::CareTeam(id) => Some(Grantee::care_team(id)),
+            Self::Group(id) => Some(Grantee::group(id)),
+            _ => None,
+        }
+    }
+}
+
 /// An actor as a Consent names it, before the operator's registration says who that is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ActorReference<'a> {
@@ -68,6 +102,12 @@ pub enum ActorReference<'a> {
     Organization(&'a str),
     /// A literal reference `Practitioner/<id>`.
     Practitioner(&'a str),
+    /// A literal reference `PractitionerRole/<id>`: the registered practitioner of that id.
+    PractitionerRole(&'a str),
+    /// A literal reference `CareTeam/<id>`.
+    CareTeam(&'a str),
+    /// A literal reference `Group/<id>`.
+    Group(&'a str),
     /// A logical reference: a CBE or NIHDI number, or a kind under [`ORGANIZATION_KIND_SYSTEM`].
     Identifier {
         /// The identifier's system.

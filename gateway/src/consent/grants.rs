@@ -90,7 +90,8 @@ impl Grant {
         self.from_ms <= at_ms
             && at_ms < self.until_ms
             && PurposeSet::from_bits(self.purposes).contains(request.purpose)
-            && self.grantee.covers(request.grantees)
+            && (self.grantee.covers(request.grantees)
+                || (self.effect == Effect::Deny && self.grantee.covers(request.former_teams)))
             && self.is_about(facts)
     }
 

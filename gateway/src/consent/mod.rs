@@ -21,8 +21,10 @@ mod provision;
 mod provision_reader;
 mod purpose;
 mod reader;
+mod role;
 mod rules;
 mod standing;
+mod team;
 mod writing;
 
 #[cfg(test)]
@@ -48,6 +50,11 @@ pub use provision::{Consent, ConsentId, Provision, ProvisionType, Status};
 pub use provision_reader::{ACTORS_MAX, NESTED_PROVISIONS_MAX};
 pub use purpose::{PURPOSE_SYSTEM, Purpose, PurposeSet};
 pub use reader::read;
+pub use role::{PRACTITIONER_ROLE_SYSTEM, PractitionerRole};
 pub use rules::{Effect, Rule};
 pub use standing::{Standing, without_consent};
-pub use writing::{Belongs, Interaction, Refusal, WriteFacts, may_write};
+pub use team::{
+    CARE_TEAM_ROLE_SYSTEM, Identities, MANDATED_TREATMENT, TeamMember, TeamRow, Teams, member_reference, named_teams,
+    team_members, team_references,
+};
+pub use writing::{Belongs, Interaction, PractitionerFacts, Refusal, WriteFacts, may_write};

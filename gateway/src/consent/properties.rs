@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::arbitrary::{Caller, Subject, Types, active_consent, caller, consent, moment, registered, subject};
+use super::arbitrary::{Caller, Subject, Types, active_consent, caller, consent, moment, registered, subject, teams};
 use super::{Consent, ConsentId, Decision, Grant, Status, decide, evaluate, grants, read};
 
 fn consents() -> impl Strategy<Value = Vec<Consent>> {
@@ -13,6 +13,11 @@ fn consents() -> impl Strategy<Value = Vec<Consent>> {
 
 fn renumbered((index, consent): (usize, Consent)) -> Consent {
     Consent { id: ConsentId(format!("{index}")), ..consent }
+}
+
+/// A moment and a caller at it, in the teams that they are in then.
+fn asking() -> impl Strategy<Value = (Caller, i64)> {
+    (caller(), teams(), moment()).prop_map(|(caller, teams, at_ms)| (caller.in_teams(&teams, at_ms), at_ms))
 }
 
 fn is_permitted(caller: &Caller, subject: &Subject, consents: &[Consent], at_ms: i64) -> bool {
@@ -34,20 +39,20 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn without_a_consent_nothing_is_permitted(caller in caller(), subject in subject(), at_ms in moment()) {
+    fn without_a_consent_nothing_is_permitted((caller, at_ms) in asking(), subject in subject()) {
         prop_assert!(!is_permitted(&caller, &subject, &[], at_ms));
         prop_assert!(!evaluate(&[], &caller.request(), &subject.now, at_ms));
     }
 
     #[test]
-    fn the_grants_permit_exactly_what_the_decision_permits(consents in consents(), caller in caller(), subject in subject(), at_ms in moment()) {
+    fn the_grants_permit_exactly_what_the_decision_permits(consents in consents(), (caller, at_ms) in asking(), subject in subject()) {
         let granted = evaluate(&all_grants(&consents), &caller.request(), &subject.now, at_ms);
         prop_assert_eq!(granted, is_permitted(&caller, &subject, &consents, at_ms));
     }
 
     #[test]
     fn a_consent_more_that_only_denies_never_permits_anything(
-        mut consents in consents(), (_, deny) in active_consent(Types::OnlyDenies), caller in caller(), subject in subject(), at_ms in moment(),
+        mut consents in consents(), (_, deny) in active_consent(Types::OnlyDenies), (caller, at_ms) in asking(), subject in subject(),
     ) {
         let before = is_permitted(&caller, &subject, &consents, at_ms);
         consents.push(Consent { id: ConsentId("deny".to_owned()), ..deny });
@@ -56,7 +61,7 @@ proptest! {
 
     #[test]
     fn a_caller_who_is_excluded_stays_excluded_whatever_consent_is_added(
-        mut consents in consents(), (_, more) in consent(Types::Mixed), caller in caller(), subject in subject(), at_ms in moment(),
+        mut consents in consents(), (_, more) in consent(Types::Mixed), (caller, at_ms) in asking(), subject in subject(),
     ) {
         let excluded = Decision::Deny(super::Reason::Excluded);
         let before = decide(caller.request(), &subject.now, &consents, at_ms);
@@ -66,7 +71,7 @@ proptest! {
 
     #[test]
     fn withdrawing_a_consent_that_only_permits_never_permits_anything(
-        mut consents in consents(), (_, permit) in active_consent(Types::OnlyPermits), caller in caller(), subject in subject(), at_ms in moment(),
+        mut consents in consents(), (_, permit) in active_consent(Types::OnlyPermits), (caller, at_ms) in asking(), subject in subject(),
     ) {
         consents.push(Consent { id: ConsentId("permit".to_owned()), ..permit });
         let before = is_permitted(&caller, &subject, &consents, at_ms);
@@ -77,14 +82,14 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_consents_never_matters(mut consents in consents(), caller in caller(), subject in subject(), at_ms in moment()) {
+    fn the_order_of_consents_never_matters(mut consents in consents(), (caller, at_ms) in asking(), subject in subject()) {
         let before = decide(caller.request(), &subject.now, &consents, at_ms);
         consents.reverse();
         prop_assert_eq!(before, decide(caller.request(), &subject.now, &consents, at_ms));
     }
 
     #[test]
-    fn the_order_of_siblings_never_matters((json, consent) in consent(Types::Mixed), caller in caller(), subject in subject(), at_ms in moment()) {
+    fn the_order_of_siblings_never_matters((json, consent) in consent(Types::Mixed), (caller, at_ms) in asking(), subject in subject()) {
         let reversed = read(consent.id.clone(), &reversed_siblings(json), &registered).expect("only the order changed");
         let before = decide(caller.request(), &subject.now, &[consent], at_ms);
         prop_assert_eq!(before, decide(caller.request(), &subject.now, &[reversed], at_ms));

@@ -49,8 +49,7 @@ pub(super) fn root_provision(
 /// Named recipients without a type are refused, whatever `policyRule` says: HL7's own R4 examples use the very same form under
 /// OPTIN once to withhold from a person (`consent-example-notThem`) and once to share with one (`consent-example-signature`).
 fn require_certain_meaning(root: &Element, issues: &mut Vec<ConsentIssue>) {
-    let says_more_than_a_period =
-        ["actor", "purpose"].iter().chain(&ABOUT).any(|name| root.member(name).is_some());
+    let says_more_than_a_period = ["actor", "purpose"].iter().chain(&ABOUT).any(|name| root.member(name).is_some());
     let way_out = if says_more_than_a_period {
         "is required here: without it, it is not certain whether what this provision names is permitted or excluded"
     } else if root.member("provision").is_none() {
@@ -175,7 +174,8 @@ fn actors(provision: &Element, registered: Registered, issues: &mut Vec<ConsentI
     let mut grantees = Vec::new();
     for (index, actor) in provision.entries("actor", issues).iter().enumerate() {
         if index == ACTORS_MAX {
-            let predicate = format!("is one too many: a provision may name {ACTORS_MAX} actors, so use a further provision");
+            let predicate =
+                format!("is one too many: a provision may name {ACTORS_MAX} actors, so use a further provision");
             actor.issue(issues, IssueCode::BusinessRule, &predicate);
             break;
         }
@@ -225,16 +225,20 @@ fn grantee(reference: &Element, registered: Registered, issues: &mut Vec<Consent
     .into_iter()
     .flatten()
     .collect();
+    // A practitioner is shown under two types, so the address says which of them is meant.
+    let literal_type =
+        literal.as_ref().and_then(|literal| literal.value.as_str()?.split_once('/')).map(|(name, _)| name);
     let named_type = reference.value.get("type").map(Value::as_str);
     // Where a reference says who is meant in more than one way, they must agree. And an operator registers identities: no
     // registration is "everyone".
     let grantee = resolved.first().cloned().flatten().filter(|grantee| {
         !grantee.is_everyone()
             && resolved.iter().all(|other| other.as_ref() == Some(grantee))
-            && named_type.is_none_or(|named| named == grantee.resource_type())
+            && named_type.is_none_or(|named| named == literal_type.or_else(|| grantee.resource_type()))
     });
     if grantee.is_none() {
-        let predicate = "does not name an organisation, practitioner or kind of organisation that is registered here";
+        let predicate = "does not name an organisation, practitioner or kind of organisation that is registered here, or a team of the record or of \
+             its custodian";
         reference.issue(issues, IssueCode::Value, predicate);
     }
     grantee
@@ -248,6 +252,9 @@ fn literal_reference<'a>(element: &Element<'a>) -> Option<ActorReference<'a>> {
     match resource_type {
         "Organization" => Some(ActorReference::Organization(id)),
         "Practitioner" => Some(ActorReference::Practitioner(id)),
+        "PractitionerRole" => Some(ActorReference::PractitionerRole(id)),
+        "CareTeam" => Some(ActorReference::CareTeam(id)),
+        "Group" => Some(ActorReference::Group(id)),
         _ => None,
     }
 }

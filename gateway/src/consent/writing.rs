@@ -4,6 +4,7 @@
 //! may change, is the business of routing; here is decided only whether the caller may touch the resource at all.
 
 use super::permit::{Basis, Permit};
+use super::role::PractitionerRole;
 
 /// What the caller wants to do. A patch is an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,17 @@ pub struct WriteFacts<'a> {
     pub caller_organization: Option<&'a str>,
     /// To whom the resource belongs.
     pub belongs: Belongs<'a>,
+    /// The practitioner who signed in; `None` for the organisation's system.
+    pub practitioner: Option<PractitionerFacts>,
+}
+
+/// What narrows for a practitioner what their organisation may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PractitionerFacts {
+    /// As what they are registered: what they do not see they do not write.
+    pub role: PractitionerRole,
+    /// The patient excluded them, or the care team has its members and they are none: they write nothing there.
+    pub is_kept_from: bool,
 }
 
 /// Why a write is refused. To a caller who may not see the resource the gateway says "not found" instead.
@@ -76,6 +88,10 @@ pub enum Refusal {
     NotRecorder,
     /// A record begins with its Patient.
     NoRecord,
+    /// The practitioner is kept from this record.
+    KeptFrom,
+    /// The practitioner's role does not reach this type.
+    BeyondRole,
 }
 
 impl Refusal {
@@ -89,6 +105,8 @@ impl Refusal {
             Self::BeyondTask => "beyond-task",
             Self::NotRecorder => "not-recorder",
             Self::NoRecord => "no-record",
+            Self::KeptFrom => "kept-from",
+            Self::BeyondRole => "beyond-role",
         }
     }
 
@@ -102,6 +120,8 @@ impl Refusal {
             Self::BeyondTask => "Your organisation's Task does not allow writing this.",
             Self::NotRecorder => "Only the organisation that recorded this resource may change it.",
             Self::NoRecord => "A record begins with its Patient.",
+            Self::KeptFrom => "This record is not open to the practitioner who asks.",
+            Self::BeyondRole => "The role for which the practitioner is registered does not reach this.",
         }
     }
 }
@@ -198,6 +218,16 @@ fn names(types: &[&str], resource_type: &str) -> bool {
 /// # Errors
 /// The refusal that says most about how the caller stands to the resource.
 pub fn may_write(facts: &WriteFacts, resource_type: &str, interaction: Interaction) -> Result<Permit, Refusal> {
+    if let Some(practitioner) = facts.practitioner {
+        // The directory is seen by everyone, whatever their role.
+        let is_seen = matches!(facts.belongs, Belongs::Directory { .. }) || practitioner.role.sees(resource_type);
+        if practitioner.is_kept_from {
+            return Err(Refusal::KeptFrom);
+        }
+        if !is_seen {
+            return Err(Refusal::BeyondRole);
+        }
+    }
     let relations = relations(facts);
     ROWS.iter()
         .filter(|row| relations.contains(&row.relation))

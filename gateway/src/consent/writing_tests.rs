@@ -1,6 +1,6 @@
 //! Every relation of a caller to a resource × every resource type × every interaction: what is not listed is refused.
 
-use super::{Basis, Belongs, Interaction, Refusal, WriteFacts, may_write};
+use super::{Basis, Belongs, Interaction, PractitionerFacts, PractitionerRole, Refusal, WriteFacts, may_write};
 
 const INTERACTIONS: [(Interaction, char); 4] =
     [(Interaction::Create, 'c'), (Interaction::Update, 'u'), (Interaction::Delete, 'd'), (Interaction::Withdraw, 'w')];
@@ -60,6 +60,7 @@ const STRANGER: Caller = Caller {
 fn record(custodian: &'static str, caller: Caller) -> WriteFacts<'static> {
     WriteFacts {
         caller_organization: caller.organization,
+        practitioner: None,
         belongs: Belongs::Record {
             custodian,
             caller_is_person: caller.is_person,
@@ -69,6 +70,11 @@ fn record(custodian: &'static str, caller: Caller) -> WriteFacts<'static> {
             recorded_by_caller: caller.is_recorder,
         },
     }
+}
+
+/// What a caller `a` without a practitioner wants outside of records.
+fn elsewhere(belongs: Belongs<'static>) -> WriteFacts<'static> {
+    WriteFacts { caller_organization: Some("a"), belongs, practitioner: None }
 }
 
 fn all_types() -> impl Iterator<Item = &'static str> {
@@ -109,8 +115,7 @@ fn every() -> Vec<String> {
 
 #[test]
 fn whoever_has_no_part_in_a_resource_writes_nothing() {
-    let elsewhere = |belongs| WriteFacts { caller_organization: Some("a"), belongs };
-    let nobody = |belongs| WriteFacts { caller_organization: None, belongs };
+    let nobody = |belongs| WriteFacts { caller_organization: None, belongs, practitioner: None };
     for facts in [
         record("b", STRANGER),
         record("b", Caller { organization: None, ..STRANGER }),
@@ -171,9 +176,9 @@ fn a_custodian_writes_everything_in_its_record_but_an_order_that_another_placed(
 
 #[test]
 fn an_organisation_keeps_its_directory_entries_and_its_own_compartment() {
-    let directory = WriteFacts { caller_organization: Some("a"), belongs: Belongs::Directory { owner: Some("a") } };
+    let directory = elsewhere(Belongs::Directory { owner: Some("a") });
     assert_permits_only(&directory, &Basis::Directory, every());
-    let own = WriteFacts { caller_organization: Some("a"), belongs: Belongs::Own { organization: "a" } };
+    let own = elsewhere(Belongs::Own { organization: "a" });
     let mut expected = every();
     expected.push("Patient:cud".to_owned());
     assert_permits_only(&own, &Basis::OwnCompartment, expected);
@@ -181,7 +186,7 @@ fn an_organisation_keeps_its_directory_entries_and_its_own_compartment() {
 
 #[test]
 fn a_new_record_begins_with_its_patient() {
-    let facts = WriteFacts { caller_organization: Some("a"), belongs: Belongs::NewRecord };
+    let facts = elsewhere(Belongs::NewRecord);
     assert_permits_only(&facts, &Basis::Custodian, vec!["Patient:c".to_owned()]);
 }
 
@@ -190,7 +195,6 @@ fn a_refusal_says_how_the_caller_stands_to_the_resource() {
     let task_owner = Caller { owns_active_task: true, ..STRANGER };
     let closed_out = Caller { is_closed_out: true, ..STRANGER };
     let person = Caller { organization: None, is_person: true, ..STRANGER };
-    let elsewhere = |belongs| WriteFacts { caller_organization: Some("a"), belongs };
     for (facts, resource_type, refusal) in [
         (record("a", STRANGER), "AuditEvent", Refusal::NotWritable),
         (record("a", STRANGER), "ServiceRequest", Refusal::NotRecorder),
@@ -204,5 +208,39 @@ fn a_refusal_says_how_the_caller_stands_to_the_resource() {
         (elsewhere(Belongs::NewRecord), "Consent", Refusal::NoRecord),
     ] {
         assert_eq!(may_write(&facts, resource_type, Interaction::Update), Err(refusal), "{facts:?} {resource_type}");
+    }
+}
+
+#[test]
+fn a_practitioner_writes_what_their_role_sees_and_never_more_than_their_organisation() {
+    let every = || all_types();
+    for role in PractitionerRole::ALL {
+        let practitioner = Some(PractitionerFacts { role, is_kept_from: false });
+        for facts in [record("a", STRANGER), record("b", STRANGER), elsewhere(Belongs::Own { organization: "a" })] {
+            let narrowed = WriteFacts { practitioner, ..facts };
+            for (resource_type, (interaction, _)) in every().flat_map(|name| INTERACTIONS.map(|each| (name, each))) {
+                let is_permitted = may_write(&narrowed, resource_type, interaction).is_ok();
+                let expected = role.sees(resource_type) && may_write(&facts, resource_type, interaction).is_ok();
+                assert_eq!(is_permitted, expected, "{role:?} {resource_type} {interaction:?}");
+            }
+        }
+        let directory = WriteFacts { practitioner, ..elsewhere(Belongs::Directory { owner: Some("a") }) };
+        assert!(may_write(&directory, "Location", Interaction::Create).is_ok(), "{role:?}");
+    }
+}
+
+#[test]
+fn a_practitioner_who_is_kept_from_a_record_writes_nothing_there() {
+    for role in PractitionerRole::ALL {
+        let practitioner = Some(PractitionerFacts { role, is_kept_from: true });
+        for caller in
+            [STRANGER, Caller { is_recorder: true, ..STRANGER }, Caller { owns_active_task: true, ..STRANGER }]
+        {
+            let facts = WriteFacts { practitioner, ..record("a", caller) };
+            for (resource_type, (interaction, _)) in all_types().flat_map(|name| INTERACTIONS.map(|each| (name, each)))
+            {
+                assert_eq!(may_write(&facts, resource_type, interaction), Err(Refusal::KeptFrom), "{resource_type}");
+            }
+        }
     }
 }

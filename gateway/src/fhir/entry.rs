@@ -71,12 +71,14 @@ impl Entry<'_> {
         match (self.verb, self.resource_type.as_str()) {
             (Verb::Delete, _) => 0,
             (Verb::Post | Verb::Put, "Patient") => 1,
-            (Verb::Post | Verb::Put, "Consent") => 2,
-            (Verb::Post | Verb::Put, "Provenance" | "Binary") => 4,
-            (Verb::Post | Verb::Put, "ServiceRequest") => 5,
-            (Verb::Post | Verb::Put, "Task") => 6,
-            (Verb::Post | Verb::Put, _) => 3,
-            (Verb::Get, _) => 7,
+            // A Consent may name a team of the same Bundle.
+            (Verb::Post | Verb::Put, "CareTeam" | "Group") => 2,
+            (Verb::Post | Verb::Put, "Consent") => 3,
+            (Verb::Post | Verb::Put, "Provenance" | "Binary") => 5,
+            (Verb::Post | Verb::Put, "ServiceRequest") => 6,
+            (Verb::Post | Verb::Put, "Task") => 7,
+            (Verb::Post | Verb::Put, _) => 4,
+            (Verb::Get, _) => 8,
         }
     }
 

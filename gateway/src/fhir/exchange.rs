@@ -116,7 +116,8 @@ impl Exchange {
         if draft.record(&compartment).await?.is_none() {
             return Ok(None);
         }
-        let is_held = draft.holds(&compartment);
+        // A practitioner may be kept from a record that the organisation holds, and reads the organisation's own trail.
+        let is_held = draft.holds(&compartment) && !caller.is_practitioner();
         Ok(Some((compartment, is_held)))
     }
 

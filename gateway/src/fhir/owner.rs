@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use crate::access::Draft;
-use crate::consent::{Belongs as Owner, WriteFacts};
+use crate::consent::{Belongs as Owner, PractitionerFacts, WriteFacts};
 use crate::error::Failure;
 use crate::search::overlay::{Belongs, belongs, owner_references};
 use crate::storage::sight::DIRECTORY;
@@ -71,7 +71,12 @@ fn one(found: &mut Option<String>, compartment: String, expression: &str) -> Res
 ///
 /// # Errors
 /// 422 where it does not resolve.
-pub(super) async fn resolve(draft: &mut Draft<'_>, resource_type: &str, id: &str, expression: &str) -> Result<String, Failure> {
+pub(super) async fn resolve(
+    draft: &mut Draft<'_>,
+    resource_type: &str,
+    id: &str,
+    expression: &str,
+) -> Result<String, Failure> {
     if let Some(pending) = draft.pending(resource_type, id) {
         let is_there = pending.method != Method::Delete;
         return if is_there { Ok(pending.key.compartment.clone()) } else { Err(unresolved(expression)) };
@@ -82,7 +87,8 @@ pub(super) async fn resolve(draft: &mut Draft<'_>, resource_type: &str, id: &str
     if !mappings::r4::primitive::is_id(id) {
         return Err(unresolved(expression));
     }
-    if resource_type == "Patient" && draft.record(id).await?.is_some() && draft.holds(id) {
+    let is_whole_organization = !draft.caller.is_practitioner();
+    if resource_type == "Patient" && is_whole_organization && draft.record(id).await?.is_some() && draft.holds(id) {
         // The usual case needs no further look: the caller holds the record.
         return Ok(id.to_owned());
     }
@@ -96,6 +102,20 @@ fn unresolved(expression: &str) -> Failure {
 
 fn missing(expression: &str, target: &str) -> Failure {
     Failure::content(expression, "required", format!("it says to whose record this belongs: reference a {target}"))
+}
+
+/// What narrows for the caller's practitioner what their organisation may write in a record.
+///
+/// # Errors
+/// The database is away.
+pub async fn practitioner(draft: &Draft<'_>, key: &ResourceKey) -> Result<Option<PractitionerFacts>, Failure> {
+    if !draft.caller.is_practitioner() {
+        return Ok(None);
+    }
+    let begins_record =
+        key.resource_type == "Patient" && draft.app.store.record_facts(&key.compartment).await?.is_none();
+    let is_kept_from = !begins_record && draft.is_kept_from(&key.compartment).await?;
+    Ok(Some(PractitionerFacts { role: draft.caller.role(), is_kept_from }))
 }
 
 /// How the caller stands to a resource that it wants to write. Organisations are written `organization/<id>` throughout.
@@ -145,7 +165,11 @@ impl Part {
     }
 
     /// The facts as the rules take them.
-    pub fn facts<'p>(&'p self, caller_organization: &'p str) -> WriteFacts<'p> {
+    pub fn facts<'p>(
+        &'p self,
+        caller_organization: &'p str,
+        practitioner: Option<PractitionerFacts>,
+    ) -> WriteFacts<'p> {
         let belongs = match self {
             Self::Directory(owner) => Owner::Directory { owner: Some(owner) },
             Self::Own(organization) => Owner::Own { organization },
@@ -160,6 +184,6 @@ impl Part {
                 recorded_by_caller: *recorded_by_caller,
             },
         };
-        WriteFacts { caller_organization: Some(caller_organization), belongs }
+        WriteFacts { caller_organization: Some(caller_organization), belongs, practitioner }
     }
 }

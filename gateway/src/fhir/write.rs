@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use super::consent_data::resolved;
 use super::content::must_be;
-use super::owner::{Part, compartment};
+use super::owner::{Part, compartment, practitioner};
 use crate::access::Draft;
 use crate::access::caller::Act;
 use crate::access::draft::{Content, DraftResource, Put, is_of_record};
-use crate::consent::{self, ConsentId, Interaction, Permit, Status, grants, may_write};
+use crate::consent::{self, ActorReference, ConsentId, Grantee, Interaction, Permit, Status, grants, may_write};
 use crate::error::{Failure, Issue};
 use crate::labels::{ATOMS_BYTES_MAX, LabelSet, keep_declared};
 use crate::referral;
@@ -126,9 +126,13 @@ pub async fn delete(
     let put = Put { key: key.clone(), content, previous: Some(located.version), method: Method::Delete, minimum: None };
     draft.put(permit, put);
     draft.note(Act::new("D", "delete"), basis, &key);
-    if resource_type == "Consent" {
-        drop_grants(draft, &key).await?;
-        referral::withdraw::on_consents(draft, &key.compartment).await?;
+    match resource_type {
+        "Consent" => {
+            drop_grants(draft, &key).await?;
+            referral::withdraw::on_consents(draft, &key.compartment).await?;
+        }
+        "CareTeam" | "Group" => follow_team(draft, &key).await?,
+        _ => {}
     }
     Ok(key)
 }
@@ -149,8 +153,9 @@ async fn permit(
     interaction: Interaction,
 ) -> Result<Permit, Failure> {
     let part = Part::of(draft, key, exists).await?;
+    let practitioner = practitioner(draft, key).await?;
     let organization = draft.caller.organization();
-    may_write(&part.facts(&organization), key.resource_type, interaction).map_err(|refusal| {
+    may_write(&part.facts(&organization, practitioner), key.resource_type, interaction).map_err(|refusal| {
         let failure = Failure::refused(refusal.code(), refusal.sentence(), Some(key.resource_type.to_owned()));
         if key.compartment.starts_with("organization/") || key.compartment == crate::storage::sight::DIRECTORY {
             failure
@@ -162,7 +167,8 @@ async fn permit(
 
 /// Whether the caller sees all of a stored resource; a deleted one too, for it may be brought back.
 async fn sees(draft: &mut Draft<'_>, located: &Located) -> Result<bool, Failure> {
-    if draft.record(&located.key.compartment).await?.is_some() && draft.holds(&located.key.compartment) {
+    let is_held = draft.record(&located.key.compartment).await?.is_some() && draft.holds(&located.key.compartment);
+    if is_held && !draft.caller.is_practitioner() {
         return Ok(true);
     }
     let key = &located.key;
@@ -190,6 +196,10 @@ async fn update_task(
     }
     if located.deleted {
         return Err(if sees(draft, &located).await? { Failure::Gone } else { Failure::NotFound });
+    }
+    let role = draft.caller.role();
+    if draft.is_kept_from(&task.compartment).await? || !(role.sees("Task") || role.sees_minimum("Task")) {
+        return Err(Failure::NotFound);
     }
     let whole = sees(draft, &located).await?;
     let minimum = located.minimum.as_deref().filter(|_| !whole);
@@ -233,9 +243,10 @@ async fn withdraw_blind(draft: &mut Draft<'_>, located: Located, sent: &Value) -
         return Err(Failure::NotFound);
     }
     let part = Part::of(draft, &located.key, true).await?;
+    let practitioner = practitioner(draft, &located.key).await?;
     let organization = draft.caller.organization();
-    let permit =
-        may_write(&part.facts(&organization), "Consent", Interaction::Withdraw).map_err(|_| Failure::NotFound)?;
+    let permit = may_write(&part.facts(&organization, practitioner), "Consent", Interaction::Withdraw)
+        .map_err(|_| Failure::NotFound)?;
     let basis = permit.basis().code();
     let mut value: Value =
         serde_json::from_str(&located.body).map_err(|_| Failure::Internal("a stored Consent is not JSON"))?;
@@ -256,10 +267,30 @@ async fn follow(draft: &mut Draft<'_>, key: &ResourceKey, before: Option<&Value>
             write_grants(draft, key).await?;
             referral::withdraw::on_consents(draft, &key.compartment).await
         }
+        "CareTeam" | "Group" => follow_team(draft, key).await,
         "ServiceRequest" if is_same_order(draft, key, before) => Ok(()),
         "ServiceRequest" => referral::place::on_order(draft, key).await,
         _ => Ok(()),
     }
+}
+
+/// What waits for members of a CareTeam waits for nobody where they are not of it any more. What a Group changes is seen and
+/// decided at the next look, in whichever records name it.
+async fn follow_team(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Failure> {
+    draft.put_team(key).await?;
+    if key.resource_type == "CareTeam" {
+        referral::withdraw::on_consents(draft, &key.compartment).await?;
+    }
+    Ok(())
+}
+
+/// The teams that a Consent may name, of those that it does.
+async fn teams_of(draft: &mut Draft<'_>, key: &ResourceKey, consent: &Value) -> Result<Vec<Grantee>, Failure> {
+    let mut teams = Vec::new();
+    for literal in consent::team_references(consent) {
+        teams.extend(draft.team(&key.compartment, literal).await?);
+    }
+    Ok(teams)
 }
 
 /// Whether an update of an order leaves to whom it goes as it was: then it is no new placement.
@@ -277,14 +308,18 @@ async fn drop_grants(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Fai
 /// The rules of a Consent become access grants in the same write set, and a release ends for whomever it names anew.
 async fn write_grants(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Failure> {
     let Some(resource) = draft.pending("Consent", &key.id) else { return Ok(()) };
+    let value = resource.value.clone();
+    let teams = teams_of(draft, key, &value).await?;
     let registry = &draft.caller.registry;
-    let id = ConsentId(key.id.clone());
-    let consent = consent::read(id, &resource.value, &|actor| registry.grantee(actor)).map_err(|issues| {
+    let registered = |actor: &ActorReference<'_>| match actor.team() {
+        Some(team) => teams.contains(&team).then_some(team),
+        None => registry.grantee(actor),
+    };
+    let consent = consent::read(ConsentId(key.id.clone()), &value, &registered).map_err(|issues| {
         let issue = |issue: consent::ConsentIssue| Issue::at(issue.expression, issue.code.as_str(), issue.details);
         Failure::Unprocessable(issues.into_iter().map(issue).collect())
     })?;
     if consent.status == Status::Active {
-        let value = resource.value.clone();
         resolved(draft, key, &value).await?;
     }
     let already = draft.app.store.permitted_grantees(&key.compartment, &key.id).await?;

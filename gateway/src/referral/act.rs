@@ -5,10 +5,10 @@
 use serde_json::Value;
 
 use super::close::send_feedback;
-use super::rooms::{Dossier, decide_for, is_of_room, organizations};
+use super::rooms::{Dossier, decide_for, is_of_room, organizations, refuse_beyond_role};
 use super::step::{close, gateway_step, kind_of, state_of, step, waiting_cause, workflow_permit};
 use crate::access::Draft;
-use crate::consent::{Decision, Permit, Reason, Request, decide};
+use crate::consent::{Decision, Identities, Permit, Reason, Request, decide};
 use crate::error::Failure;
 use crate::routing::transitions::{by_status, legal};
 use crate::routing::{Actor, Custody, Event, State, Transition};
@@ -49,8 +49,9 @@ pub async fn was_shown_in_room(draft: &mut Draft<'_>, task: &ReferralTask) -> Re
         return Ok(false);
     }
     let consents = draft.consents(&task.compartment).await?;
-    let grantees = draft.caller.grantees();
-    let request = Request { grantees: &grantees, purpose: draft.caller.purpose() };
+    let teams = draft.teams(&task.compartment, &consents).await?;
+    let Identities { grantees, former_teams } = teams.identities(draft.caller.grantees(), draft.caller.now_ms);
+    let request = Request { grantees: &grantees, former_teams: &former_teams, purpose: draft.caller.purpose() };
     // What waits is shown by the facts of the Task itself, as the sight of its minimum is.
     let facts = draft.facts(&super::step::task_key(&task.compartment, &task.id), &consents).await?;
     Ok(matches!(decide(request, &facts, &consents, draft.caller.now_ms), Decision::Permit(_)))
@@ -62,6 +63,7 @@ pub async fn was_shown_in_room(draft: &mut Draft<'_>, task: &ReferralTask) -> Re
 /// 422 for a state that does not follow (naming those that do) or an element that is not the caller's to change; 403 where
 /// the Consents do not permit the act.
 pub async fn on_task(draft: &mut Draft<'_>, task: &ReferralTask, seen: &Value, sent: &Value) -> Result<(), Failure> {
+    refuse_beyond_role(draft, &task.compartment)?;
     let actors = parts(draft, task);
     let row = wanted(task, sent, &actors)?;
     let members = members(row.actor, seen, sent, &draft.caller.organization())?;

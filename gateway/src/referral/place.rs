@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::rooms::{Dossier, decide_for_room, kind, organizations};
+use super::rooms::{Dossier, decide_for_room, kind, organizations, refuse_beyond_role};
 use super::step::{changed, close, kind_of, notify, state_of, task_key, waiting_cause, workflow_permit};
 use crate::access::Draft;
 use crate::access::caller::Act;
@@ -126,6 +126,7 @@ fn known(draft: &Draft<'_>, room: &str, expression: &str) -> Result<(), Failure>
 
 async fn offer(draft: &mut Draft<'_>, order: &ResourceKey, value: &Value, offer: Offer) -> Result<(), Failure> {
     let compartment = order.compartment.as_str();
+    refuse_beyond_role(draft, compartment)?;
     let room = offer.room.clone();
     let predecessor = forwarded_by(draft, order, &offer).await?;
     let dossier = Dossier::of(draft, compartment, &order.id).await?;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::access::{Caller, Draft};
 use crate::app::Registry;
-use crate::consent::{Consent, Decision, Permit, Purpose, Reason, Request, decide_all};
+use crate::consent::{Consent, Decision, Identities, Permit, Purpose, Reason, Refusal, Request, Teams, decide_all};
 use crate::error::Failure;
 use crate::labels::ResourceFacts;
 use crate::storage::registry::Organization;
@@ -43,12 +43,26 @@ pub(super) fn is_of_room(caller: &Caller, room: &str) -> bool {
             .is_some_and(|pool| caller.registry.pools_of(caller.organization_id()).any(|id| id == pool))
 }
 
+/// Who registers or bills does not decide where somebody goes: a role with a limit has no part in referrals.
+///
+/// # Errors
+/// 403.
+pub(super) fn refuse_beyond_role(draft: &Draft<'_>, compartment: &str) -> Result<(), Failure> {
+    if draft.caller.role().may_refer() {
+        return Ok(());
+    }
+    let refusal = Refusal::BeyondRole;
+    Err(Failure::refused(refusal.code(), refusal.sentence(), None).about(compartment))
+}
+
 /// What a referral cannot go without, and on which it is therefore decided: the Patient, the order, and the Task that carries it. What
 /// else of the record its receiver sees is decided for each resource when it is read.
 #[derive(Debug)]
 pub(super) struct Dossier {
     /// The Consents of the record.
     consents: Vec<Consent>,
+    /// The teams that they name.
+    teams: Teams,
     /// The facts of each part.
     parts: Vec<ResourceFacts>,
 }
@@ -60,12 +74,13 @@ impl Dossier {
     /// The database is away.
     pub(super) async fn of(draft: &mut Draft<'_>, compartment: &str, order: &str) -> Result<Self, Failure> {
         let consents = draft.consents(compartment).await?;
+        let teams = draft.teams(compartment, &consents).await?;
         let mut parts = Vec::new();
         for (resource_type, id) in [("Patient", compartment), ("ServiceRequest", order)] {
             let key = ResourceKey { compartment: compartment.to_owned(), resource_type, id: id.to_owned() };
             parts.push(draft.facts(&key, &consents).await?);
         }
-        Ok(Self { consents, parts })
+        Ok(Self { consents, teams, parts })
     }
 
     /// With a further resource that goes with it, as it is kept.
@@ -75,23 +90,24 @@ impl Dossier {
     }
 
     /// With a further resource that would be made.
-    pub(super) async fn with_made(mut self, draft: &Draft<'_>, key: &ResourceKey, value: &Value) -> Result<Self, Failure> {
+    pub(super) async fn with_made(
+        mut self,
+        draft: &Draft<'_>,
+        key: &ResourceKey,
+        value: &Value,
+    ) -> Result<Self, Failure> {
         self.parts.push(draft.facts_of(key, value, &self.consents).await?);
         Ok(self)
     }
 }
 
 /// Decides whether an organisation may have what a referral cannot go without.
-pub(super) fn decide_for(
-    registry: &Registry,
-    organization: &Organization,
-    dossier: &Dossier,
-    now_ms: i64,
-) -> Decision {
-    let grantees = registry.grantees(organization);
+pub(super) fn decide_for(registry: &Registry, organization: &Organization, dossier: &Dossier, now_ms: i64) -> Decision {
+    let Identities { grantees, former_teams } = dossier.teams.identities(registry.grantees(organization), now_ms);
     match Purpose::from_code(REFERRAL_PURPOSE) {
         Some(purpose) => {
-            decide_all(Request { grantees: &grantees, purpose }, &dossier.parts, &dossier.consents, now_ms)
+            let request = Request { grantees: &grantees, former_teams: &former_teams, purpose };
+            decide_all(request, &dossier.parts, &dossier.consents, now_ms)
         }
         None => Decision::Deny(Reason::NoConsent),
     }

@@ -15,6 +15,7 @@ const ORGANIZATIONS: &[(&str, &str, &str, Option<&str>)] = &[
     ("co-prev", "Co-prev", "coprev", None),
     ("mutualiteit", "De Mutualiteit", "mutuality", None),
     ("huisarts-dok", "Huisartsenpraktijk Dok", "gp", None),
+    ("justitiehuis-gent", "Justitiehuis Gent", "other", None),
 ];
 
 /// Id, name, kind, region.
@@ -23,11 +24,16 @@ const POOLS: &[(&str, &str, &str, &str)] = &[
     ("cgg-oost-vlaanderen", "Centra geestelijke gezondheidszorg Oost-Vlaanderen", "cgg", "Oost-Vlaanderen"),
 ];
 
-/// Id, name, organisation.
-const PRACTITIONERS: &[(&str, &str, &str)] = &[
-    ("psycholoog-an", "An Voorbeeld", "elp-linde"),
-    ("psycholoog-bert", "Bert Voorbeeld", "elp-beuk"),
-    ("arts-carla", "Carla Voorbeeld", "edpbw-noord"),
+/// Id, name, organisation, NIHDI number, role.
+const PRACTITIONERS: &[(&str, &str, &str, Option<&str>, &str)] = &[
+    ("psycholoog-an", "An Voorbeeld", "elp-linde", Some("19110101801"), "care"),
+    ("psycholoog-bert", "Bert Voorbeeld", "elp-beuk", None, "care"),
+    ("arts-carla", "Carla Voorbeeld", "edpbw-noord", None, "care"),
+    ("psycholoog-dirk", "Dirk Voorbeeld", "cgg-leie", None, "care"),
+    ("psycholoog-els", "Els Voorbeeld", "cgg-leie", None, "care"),
+    ("onthaal-fien", "Fien Voorbeeld", "cgg-leie", None, "administration"),
+    ("boekhouding-guy", "Guy Voorbeeld", "cgg-leie", None, "accounting"),
+    ("justitieassistent-hilde", "Hilde Voorbeeld", "justitiehuis-gent", None, "justice"),
 ];
 
 /// The purposes for which every client of a sandbox is registered.
@@ -61,9 +67,10 @@ pub(super) async fn register(store: &Store, now_ms: i64) -> Result<(), StorageEr
         };
         store.put_client(&client).await?;
     }
-    for (id, name, organization) in PRACTITIONERS {
-        let [id, name, organization_id] = [id, name, organization].map(|text| (*text).to_owned());
-        put_practitioner(store, &Practitioner { id, name, organization_id, active: true }, now_ms).await?;
+    for (id, name, organization, nihdi, role) in PRACTITIONERS {
+        let [id, name, organization_id, role] = [id, name, organization, role].map(|text| (*text).to_owned());
+        let nihdi = nihdi.map(str::to_owned);
+        put_practitioner(store, &Practitioner { id, name, organization_id, nihdi, role, active: true }, now_ms).await?;
     }
     Ok(())
 }

@@ -46,6 +46,10 @@ async fn describe(app: App) -> Response<Body> {
         .pools()
         .map(|pool| json!({"id": pool.id, "name": pool.name, "kind": pool.kind, "region": pool.region}))
         .collect();
+    let practitioners: Vec<Value> = registry
+        .practitioners()
+        .map(|row| json!({"id": row.id, "name": row.name, "organization": row.organization_id, "role": row.role}))
+        .collect();
     let root = app.base_url.trim_end_matches("/fhir");
     let description = json!({
         "fhirBase": app.base_url,
@@ -54,6 +58,7 @@ async fn describe(app: App) -> Response<Body> {
         "purposes": PURPOSES,
         "organizations": organizations,
         "pools": pools,
+        "practitioners": practitioners,
     });
     answer(StatusCode::OK, &description)
 }

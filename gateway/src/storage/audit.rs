@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, Row};
 
 use super::resource::{Shows, Touched, Unrecorded};
-use super::sight::{Level, VIEWER, Viewer, bind_viewer, of_viewer};
+use super::sight::{Level, OPEN_TO_PRACTITIONER, VIEWER, Viewer, bind_viewer, of_viewer};
 use super::{StorageError, Store, read, write};
 use crate::audit::event::StoredEvent;
 
@@ -44,16 +44,22 @@ pub struct EventFilter {
     pub count: u32,
 }
 
-/// A trail is read by the record's custodian, where no closure shuts it out: who looked for whom is itself a disclosure.
+/// A trail is read by the record's custodian, where no closure shuts it out and nothing keeps the very practitioner from the
+/// record: who looked for whom is itself a disclosure.
 const SEEN: &str = concat!(
     "EXISTS (SELECT 1 FROM record c WHERE c.compartment = a.compartment AND c.custodian = v.organization) \
      AND NOT EXISTS (SELECT 1 FROM closure x WHERE x.compartment = a.compartment AND ",
     of_viewer!("x.grantee"),
-    ")"
+    ") AND (v.types = '' OR v.types LIKE '%,AuditEvent,%')"
 );
 
 fn matching(filter: &EventFilter) -> String {
-    let mut sql = format!(" FROM v CROSS JOIN audit_event a WHERE {SEEN}");
+    let mut sql = format!(
+        " FROM v CROSS JOIN audit_event a WHERE {SEEN} \
+         AND (v.practitioner = '' OR a.compartment = v.organization OR EXISTS (SELECT 1 FROM resource r \
+           WHERE r.compartment = a.compartment AND r.resource_type = 'Patient' AND r.id = a.compartment \
+           AND {OPEN_TO_PRACTITIONER}))"
+    );
     if filter.compartment.is_some() {
         sql.push_str(" AND a.compartment = $9");
     } else {

@@ -17,6 +17,7 @@ mod rows;
 pub mod search;
 pub mod sight;
 mod statements;
+pub mod teams;
 pub mod write_set;
 mod writer;
 

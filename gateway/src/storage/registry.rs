@@ -56,6 +56,10 @@ pub struct Practitioner {
     pub organization_id: String,
     /// The name.
     pub name: String,
+    /// The NIHDI number, by which a Consent may name them.
+    pub nihdi: Option<String>,
+    /// As what they work: a code of [`PractitionerRole`](crate::consent::PractitionerRole).
+    pub role: String,
     /// Whether still there.
     pub active: bool,
 }
@@ -88,7 +92,7 @@ impl Store {
             let members = sqlx::query("SELECT organization, pool FROM pool_member").fetch_all(pool).await?;
             let sql = "SELECT id, organization_id, purposes, active FROM client ORDER BY id";
             let clients = sqlx::query(sql).fetch_all(pool).await?;
-            let sql = "SELECT id, organization_id, name, active FROM practitioner ORDER BY id";
+            let sql = "SELECT id, organization_id, name, nihdi, role, active FROM practitioner ORDER BY id";
             let practitioners = sqlx::query(sql).fetch_all(pool).await?;
             let bare = |grantee: String| grantee.split_once('/').map(|(_, id)| id.to_owned()).unwrap_or_default();
             Ok(RegistryRows {
@@ -123,7 +127,9 @@ impl Store {
                         id: row.get(0),
                         organization_id: row.get(1),
                         name: row.get(2),
-                        active: row.get::<i64, _>(3) != 0,
+                        nihdi: row.get(3),
+                        role: row.get(4),
+                        active: row.get::<i64, _>(5) != 0,
                     })
                     .collect(),
             })
@@ -223,14 +229,16 @@ impl Store {
     /// # Errors
     /// [`StorageError`].
     pub async fn put_practitioner(&self, practitioner: &Practitioner) -> Result<(), StorageError> {
-        let sql = "INSERT INTO practitioner (id, organization_id, name, active) VALUES ($1, $2, $3, $4) \
+        let sql = "INSERT INTO practitioner (id, organization_id, name, nihdi, role, active) VALUES ($1, $2, $3, $4, $5, $6) \
                    ON CONFLICT (id) DO UPDATE SET organization_id = excluded.organization_id, name = excluded.name, \
-                   active = excluded.active";
+                   nihdi = excluded.nihdi, role = excluded.role, active = excluded.active";
         write!(&self.database, |pool| {
             sqlx::query(sql)
                 .bind(&practitioner.id)
                 .bind(&practitioner.organization_id)
                 .bind(&practitioner.name)
+                .bind(&practitioner.nihdi)
+                .bind(&practitioner.role)
                 .bind(i64::from(practitioner.active))
                 .execute(pool)
                 .await?;

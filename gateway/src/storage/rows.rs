@@ -266,6 +266,27 @@ fat!(
     )
 );
 fat!(
+    DROP_TEAM = Fat::over(
+        "DELETE FROM team_member WHERE (compartment, team) IN (SELECT compartment, team FROM ",
+        &[("compartment", Text), ("team", Text)],
+        ")"
+    )
+);
+fat!(
+    PUT_TEAM_MEMBER = Fat::insert(
+        "team_member",
+        &[
+            ("compartment", Text),
+            ("team", Text),
+            ("member", Text),
+            ("role", Text),
+            ("from_ms", Integer),
+            ("until_ms", Integer)
+        ],
+        "ON CONFLICT (compartment, team, member, role, from_ms, until_ms) DO NOTHING"
+    )
+);
+fat!(
     /// A closure is lifted by its cause, for whomever it was.
     LIFT_CLOSURE = Fat::over(
         "DELETE FROM closure WHERE (compartment, cause) IN (SELECT compartment, cause FROM ",

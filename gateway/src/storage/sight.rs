@@ -1,8 +1,9 @@
 //! What a viewer sees, as SQL: the one predicate that every read, search, count, page and history joins.
 //!
-//! Three ways lead to a resource: it is of the directory; its record is held by the viewer's organisation; a Consent in
-//! force permits the viewer and none denies it. A closure (release, transit, waiting room) shuts the latter two. What is
-//! left then is the minimum of single resources, by a row of `sight`. The twin of the consent part is
+//! Four ways lead to a resource: it is of the directory; its record is held by the viewer's organisation; a Consent in
+//! force permits the viewer and none denies it; a rule of law demands it. A closure (release, transit, waiting room) shuts the
+//! second and third, and a practitioner may be kept from what their organisation sees. What is left then is the minimum of
+//! single resources, by a row of `sight`. The twin of the consent part is
 //! `consent::evaluate`, and a property test holds the two together.
 
 use super::about::{covers, has_atom, labels, means, meets, of_type};
@@ -39,12 +40,47 @@ pub(super) const VIEWER: &str = "WITH v AS (SELECT CAST($1 AS TEXT) AS organizat
 /// How many parameters a [`Viewer`] binds.
 pub(super) const VIEWER_PARAMETERS: usize = 8;
 
+/// By whom a rule may mean the viewer: `permit` for what opens, `deny` for what closes, `person` for a deny of the very
+/// practitioner. It reads as a list to join, so that a rule is looked up by its grantee however many there are.
+macro_rules! grantees {
+    (permit) => {
+        concat!(
+            "SELECT v.organization UNION ALL SELECT v.practitioner UNION ALL SELECT v.kind UNION ALL SELECT '*' UNION ALL ",
+            teams!("v.organization, v.practitioner"),
+            // A custodian's own Group counts for its own records; an earlier custodian lets nobody in any more.
+            " AND m.compartment IN (r.compartment, (SELECT c.custodian FROM record c WHERE c.compartment = r.compartment))"
+        )
+    };
+    (deny) => {
+        concat!(
+            "SELECT v.organization UNION ALL SELECT v.practitioner UNION ALL SELECT v.kind UNION ALL SELECT '*' UNION ALL ",
+            teams!("v.organization, v.practitioner")
+        )
+    };
+    (person) => {
+        concat!("SELECT v.practitioner UNION ALL ", teams!("v.practitioner"))
+    };
+}
+
+/// The teams that these members are in now; not those in which they take part by law only.
+macro_rules! teams {
+    ($members:literal) => {
+        concat!(
+            "SELECT m.team FROM team_member m WHERE m.member IN (",
+            $members,
+            ") AND m.role = '' AND m.from_ms <= v.now_ms AND v.now_ms < m.until_ms"
+        )
+    };
+}
+
 /// Who, what for and when.
 macro_rules! matches {
-    ($row:literal) => {
+    ($row:literal, $as:tt) => {
         concat!(
             $row,
-            ".grantee IN (v.organization, v.practitioner, v.kind, '*') AND (",
+            ".grantee IN (",
+            grantees!($as),
+            ") AND (",
             $row,
             ".purposes & v.purpose) <> 0 AND ",
             $row,
@@ -60,21 +96,21 @@ macro_rules! permitted {
     () => {
         concat!(
             "(EXISTS (SELECT 1 FROM access_grant g WHERE g.compartment = r.compartment AND g.effect <> 'deny' AND ",
-            matches!("g"),
+            matches!("g", permit),
             " AND ",
             covers!("g"),
             " AND (g.effect = 'permit' OR EXISTS (SELECT 1 FROM access_grant o WHERE o.compartment = g.compartment \
                 AND o.consent_id = g.consent_id AND o.effect = 'deny' AND o.rule = g.excepts AND ",
-            matches!("o"),
+            matches!("o", deny),
             " AND ",
             meets!("o"),
             "))) AND NOT EXISTS (SELECT 1 FROM access_grant d WHERE d.compartment = r.compartment AND d.effect = 'deny' AND ",
-            matches!("d"),
+            matches!("d", deny),
             " AND ",
             meets!("d"),
             " AND NOT EXISTS (SELECT 1 FROM access_grant e WHERE e.compartment = d.compartment \
                 AND e.consent_id = d.consent_id AND e.effect = 'exception' AND e.excepts = d.rule AND ",
-            matches!("e"),
+            matches!("e", permit),
             " AND ",
             covers!("e"),
             ")))"
@@ -121,12 +157,85 @@ macro_rules! open {
     };
 }
 
+/// The viewer's role, if it is limited, sees resources of this type.
+macro_rules! of_role {
+    () => {
+        "(v.types = '' OR v.types LIKE '%,' || r.resource_type || ',%')"
+    };
+}
+
+/// The viewer's role, if it is limited, sees the minimum of this type.
+macro_rules! of_role_minimum {
+    () => {
+        "(v.types = '' OR v.types LIKE '%,' || r.resource_type || ':minimum,%')"
+    };
+}
+
+/// Nothing keeps the very practitioner from what their organisation sees: no deny that names them, themselves or by a team,
+/// and no care team of their organisation that they are not in. A caller without a practitioner is the organisation's system.
+///
+/// A deny of the organisation, its kind or everyone is no business of this: the custodian has the record by law.
+macro_rules! open_to_practitioner {
+    () => {
+        concat!(
+            "(v.practitioner = '' OR (NOT EXISTS (SELECT 1 FROM access_grant d WHERE d.compartment = r.compartment \
+                AND d.effect = 'deny' AND ",
+            matches!("d", person),
+            " AND NOT EXISTS (SELECT 1 FROM access_grant e WHERE e.compartment = d.compartment \
+                AND e.consent_id = d.consent_id AND e.effect = 'exception' AND e.excepts = d.rule AND ",
+            matches!("e", permit),
+            ")) AND ",
+            of_care_team!(),
+            "))"
+        )
+    };
+}
+
+/// Where practitioners of the custodian's are in a CareTeam of its record, only they are let in among their own, each in their
+/// time; that all times have ended opens nothing. Who moved a record on leaves its team behind: it binds nobody elsewhere.
+macro_rules! of_care_team {
+    () => {
+        "(NOT EXISTS (SELECT 1 FROM record c JOIN team_member t ON t.compartment = c.compartment \
+            JOIN practitioner p ON p.id = SUBSTR(t.member, 14) \
+            WHERE c.compartment = r.compartment AND c.custodian = v.organization AND t.team LIKE 'careteam/%' \
+            AND t.member LIKE 'practitioner/%' AND t.role = '' AND 'organization/' || p.organization_id = v.organization) \
+          OR EXISTS (SELECT 1 FROM team_member t WHERE t.compartment = r.compartment AND t.team LIKE 'careteam/%' \
+            AND t.member = v.practitioner AND t.role = '' AND t.from_ms <= v.now_ms AND v.now_ms < t.until_ms))"
+    };
+}
+
+/// What tells whether somebody attends, and not what for. Types, for as long as resources have no labels by which what is
+/// sensitive among them could be left out.
+macro_rules! attendance {
+    () => {
+        "('Encounter', 'EpisodeOfCare')"
+    };
+}
+
+/// By the rule of mandated treatment: a practitioner registered as justice assistant whom a CareTeam of the record has in that
+/// part. It needs no Consent, and no deny and no closure ends it: the custodian does, by the CareTeam.
+macro_rules! law {
+    () => {
+        concat!(
+            "v.practitioner <> '' AND r.resource_type IN ",
+            attendance!(),
+            " AND EXISTS (SELECT 1 FROM team_member t JOIN practitioner p ON p.id = SUBSTR(t.member, 14) \
+                WHERE t.compartment = r.compartment AND t.team LIKE 'careteam/%' AND t.member = v.practitioner \
+                AND t.role = 'mandated-treatment' AND t.from_ms <= v.now_ms AND v.now_ms < t.until_ms \
+                AND p.role = 'justice' AND p.active = 1)"
+        )
+    };
+}
+
 /// As custodian.
 macro_rules! held {
     () => {
         concat!(
+            of_role!(),
+            " AND ",
             open!(),
-            " AND EXISTS (SELECT 1 FROM record c WHERE c.compartment = r.compartment AND c.custodian = v.organization)"
+            " AND EXISTS (SELECT 1 FROM record c WHERE c.compartment = r.compartment AND c.custodian = v.organization) AND ",
+            open_to_practitioner!()
         )
     };
 }
@@ -134,7 +243,16 @@ macro_rules! held {
 /// By a Consent, all of it.
 macro_rules! disclosed {
     () => {
-        concat!("r.resource_type <> 'Consent' AND r.minimum IS NULL AND ", open!(), " AND ", permitted!())
+        concat!(
+            "r.resource_type <> 'Consent' AND r.minimum IS NULL AND ",
+            of_role!(),
+            " AND ",
+            open!(),
+            " AND ",
+            permitted!(),
+            " AND ",
+            open_to_practitioner!()
+        )
     };
 }
 
@@ -149,7 +267,10 @@ macro_rules! minimum {
             of_viewer!("s.grantee"),
             " AND (s.requires_consent = 0 OR ",
             permitted!(),
-            "))"
+            ")) AND ",
+            of_role_minimum!(),
+            " AND ",
+            open_to_practitioner!()
         )
     };
 }
@@ -162,6 +283,7 @@ macro_rules! level {
             "CAST(CASE WHEN r.compartment = 'directory' THEN 1",
             concat!(" WHEN ", held!(), " THEN 1"),
             concat!(" WHEN ", disclosed!(), " THEN 5"),
+            concat!(" WHEN ", law!(), " THEN 17"),
             concat!(" WHEN ", minimum!(), " THEN 2"),
             " ELSE 0 END AS BIGINT)"
         )
@@ -171,6 +293,9 @@ macro_rules! level {
 /// How viewer `v` sees resource row `r`: the codes of [`Level`]. A Consent is read by the record's custodian only: it names
 /// whom the patient excluded. What has a minimum (the Tasks and the feedback of a referral) is read whole by the custodian only.
 pub(super) const LEVEL: &str = level!();
+
+/// Whether nothing keeps the practitioner of viewer `v` from resource row `r`, see `open_to_practitioner`.
+pub(super) const OPEN_TO_PRACTITIONER: &str = open_to_practitioner!();
 
 /// The compartments of which viewer `v` may see something, some of them more than once: whatever [`LEVEL`] lets through lies in one
 /// of these. It decides nothing; it only saves looking at the rest.
@@ -190,6 +315,8 @@ pub enum Level {
     Held,
     /// All of it, by a Consent.
     Permitted,
+    /// All of it, by the rule of law on mandated treatment.
+    Law,
     /// What the gateway shows of it to a waiting room or a past sender.
     Minimum,
 }
@@ -199,6 +326,7 @@ impl Level {
         match code {
             1 => Some(Self::Held),
             5 => Some(Self::Permitted),
+            17 => Some(Self::Law),
             2 => Some(Self::Minimum),
             _ => None,
         }

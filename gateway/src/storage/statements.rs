@@ -33,6 +33,8 @@ pub(super) fn statements(sets: &[&WriteSet]) -> Vec<Statement> {
     add(&rows::PUT_GRANT, each(grant_rows));
     add(&rows::DROP_GRANT_DATA, each(|set| set.dropped_grants.iter().map(pair_row).collect()));
     add(&rows::PUT_GRANT_DATA, each(grant_data_rows));
+    add(&rows::DROP_TEAM, each(|set| set.dropped_teams.iter().map(pair_row).collect()));
+    add(&rows::PUT_TEAM_MEMBER, each(team_member_rows));
     add(&rows::LIFT_CLOSURE, each(|set| set.lifted_causes.iter().map(pair_row).collect()));
     add(&rows::LIFT_RELEASE, each(|set| set.lifted_releases.iter().map(pair_row).collect()));
     add(&rows::PUT_CLOSURE, each(closure_rows));
@@ -163,6 +165,20 @@ fn grant_data_rows(set: &WriteSet) -> Rows {
         ]
     };
     set.grant_data.iter().map(row).collect()
+}
+
+fn team_member_rows(set: &WriteSet) -> Rows {
+    let row = |row: &super::write_set::TeamMemberRow| {
+        vec![
+            row.compartment.as_str().into(),
+            row.team.as_str().into(),
+            row.member.as_str().into(),
+            row.role.into(),
+            row.from_ms.into(),
+            row.until_ms.into(),
+        ]
+    };
+    set.team_members.iter().map(row).collect()
 }
 
 fn closure_rows(set: &WriteSet) -> Rows {

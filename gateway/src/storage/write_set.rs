@@ -139,6 +139,23 @@ pub struct NewVersion {
     pub replaces: bool,
 }
 
+/// One member of a team, as stored with the CareTeam or Group that says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TeamMemberRow {
+    /// The record of a CareTeam, `organization/<id>` of a Group.
+    pub compartment: String,
+    /// `careteam/<id>` or `group/<id>`.
+    pub team: String,
+    /// `practitioner/<id>` or `organization/<id>`.
+    pub member: String,
+    /// Empty for who is of the team; the code of a legal rule for who takes part by that rule only.
+    pub role: &'static str,
+    /// UTC milliseconds, inclusive.
+    pub from_ms: i64,
+    /// UTC milliseconds, exclusive.
+    pub until_ms: i64,
+}
+
 /// One row of access grants: a rule of one Consent for one grantee.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantRow {
@@ -318,6 +335,10 @@ pub struct WriteSet {
     pub grants: Vec<GrantRow>,
     /// The resources that those rules name.
     pub grant_data: Vec<GrantDataRow>,
+    /// Teams whose members are dropped (and written anew by `team_members`): compartment and team.
+    pub dropped_teams: Vec<(String, String)>,
+    /// Members of teams.
+    pub team_members: Vec<TeamMemberRow>,
     /// Causes whose closures end: compartment and cause.
     pub lifted_causes: Vec<(String, String)>,
     /// Releases that end for one grantee: compartment and grantee.

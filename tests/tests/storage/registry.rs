@@ -20,7 +20,14 @@ async fn what_is_registered_reads_back_and_changes_in_place() {
         let [id, organization_id] = texts(["0012-ehr", "0012"]);
         let mut client = Client { id, organization_id, purposes: texts(["TREAT", "HPAYMT"]).to_vec(), active: true };
         let [id, organization_id, name] = texts(["007", "0012", "An"]);
-        let mut practitioner = Practitioner { id, organization_id, name, active: true };
+        let mut practitioner = Practitioner {
+            id,
+            organization_id,
+            name,
+            nihdi: Some("19110101801".to_owned()),
+            role: "care".to_owned(),
+            active: true,
+        };
         for round in 0..2 {
             store.put_organization(&organization, NOW_MS).await.expect("it is written");
             store.put_pool(&pool).await.expect("it is written");
@@ -41,7 +48,7 @@ async fn what_is_registered_reads_back_and_changes_in_place() {
             (organization.active, organization.cbe, organization.nihdi) = (false, None, Some("12345678".to_owned()));
             "Elders".clone_into(&mut pool.region);
             (client.active, client.purposes) = (false, Vec::new());
-            practitioner.active = false;
+            (practitioner.active, practitioner.nihdi, practitioner.role) = (false, None, "accounting".to_owned());
         }
         // Its own compartment begins once, whatever is changed later.
         let own = store.record_facts("organization/0012").await.expect("it answers").expect("it began");
