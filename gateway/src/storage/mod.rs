@@ -234,7 +234,8 @@ impl Database {
         let reader = SqlitePoolOptions::new()
             .max_connections(settings.connections_max)
             .test_before_acquire(false)
-            .connect_lazy_with(options.read_only(true));
+            // A commit empties the page cache of every other connection: what is mapped need not be read again.
+            .connect_lazy_with(options.read_only(true).pragma("mmap_size", "1073741824"));
         Ok(Self::Sqlite { writer, reader })
     }
 
