@@ -234,8 +234,7 @@ impl Database {
         let reader = SqlitePoolOptions::new()
             .max_connections(settings.connections_max)
             .test_before_acquire(false)
-            // A commit empties the page cache of every other connection: what is mapped need not be read again.
-            .connect_lazy_with(options.read_only(true).pragma("mmap_size", "1073741824"));
+            .connect_lazy_with(options.read_only(true));
         Ok(Self::Sqlite { writer, reader })
     }
 

@@ -49,7 +49,9 @@ pub(super) fn statements<'a>(sets: &[&'a WriteSet]) -> Vec<Statement<'a>> {
 fn new_records(set: &WriteSet) -> Rows<'_> {
     let created_ms = set.versions.first().map_or(0, |version| version.last_updated_ms);
     let mut rows: Rows<'_> = set.new_records.iter().map(record_row).collect();
-    rows.iter_mut().for_each(|row| row.push(created_ms.into()));
+    for row in &mut rows {
+        row.push(created_ms.into());
+    }
     rows
 }
 
