@@ -1,5 +1,6 @@
 //! Every route of the gateway, in one list, and the layers around them.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +10,9 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, Response, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::routing::{get, post};
+use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
-use tower::ServiceExt as _;
-use tower_http::catch_panic::CatchPanicLayer;
+use tower::{ServiceBuilder, ServiceExt as _};
 use tower_http::request_id::RequestId;
 
 use crate::app::App;
@@ -22,13 +23,11 @@ use crate::telemetry::{Telemetry, observe};
 
 /// The whole HTTP face. `extra` are further routes (the sandbox's).
 pub fn router(app: &App, telemetry: &Arc<Telemetry>, extra: Router) -> Router {
-    let routes = fhir(app).merge(plain(app, telemetry)).merge(extra).fallback(not_found);
-    routes
-        .clone()
-        .layer(middleware::from_fn_with_state(routes, tidied))
-        .layer(middleware::from_fn(headers))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(observe))
+    let routes = fhir(app).merge(plain(app, telemetry)).merge(extra);
+    let again = routes.clone().fallback(not_found);
+    let routes = routes.fallback(move |request| tidied(again.clone(), request));
+    // One layer of two functions: every layer of a router is a service more to clone and to box for each request.
+    routes.layer(ServiceBuilder::new().layer(middleware::from_fn(observe)).layer(middleware::from_fn(guarded)))
 }
 
 /// The FHIR interactions: each authenticates by itself, and all share the limits.
@@ -145,12 +144,12 @@ async fn not_found() -> Response<Body> {
     Failure::NotFound.into_response()
 }
 
-/// A base URL with a slash at its end gives paths with two, and a type may be asked with one after it: such a request is
-/// routed again, without them.
-async fn tidied(State(routes): State<Router>, request: Request, next: Next) -> Response<Body> {
+/// A base URL with a slash at its end gives paths with two, and a type may be asked with one after it: such a path is of no
+/// route, for no part of one is empty, and is routed again, without them.
+async fn tidied(routes: Router, request: Request) -> Response<Body> {
     let path = request.uri().path();
     if !path.contains("//") && (path == "/" || !path.ends_with('/')) {
-        return next.run(request).await;
+        return not_found().await;
     }
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
@@ -181,15 +180,12 @@ async fn limited(State(limits): State<Limits>, request: Request, next: Next) -> 
     }
 }
 
-/// Health data is neither guessed at by a browser nor kept by a cache.
-async fn headers(request: Request, next: Next) -> Response<Body> {
-    let mut response = next.run(request).await;
+/// A panic is answered as any fault of ours; and health data is neither guessed at by a browser nor kept by a cache.
+async fn guarded(request: Request, next: Next) -> Response<Body> {
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let mut response = answered.unwrap_or_else(|_| Failure::Internal("a request panicked").into_response());
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
-}
-
-fn panicked(_: Box<dyn std::any::Any + Send>) -> Response<Body> {
-    Failure::Internal("a request panicked").into_response()
 }

@@ -4,6 +4,7 @@
 //! headers or body. Libraries are held to `warn` whatever the level, because what they say is beyond our word on
 //! patient data.
 
+mod line;
 #[cfg(feature = "otel")]
 mod otlp;
 mod request;
@@ -111,7 +112,7 @@ where
 {
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let lines = match log.format {
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
+        LogFormat::Json => lines.fmt_fields(line::JsonLine).event_format(line::JsonLine).boxed(),
         LogFormat::Human => lines.with_ansi(false).with_target(false).boxed(),
     };
     tracing_subscriber::registry().with(lines.with_filter(ours(log.level)))

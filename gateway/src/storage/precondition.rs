@@ -18,15 +18,15 @@ pub(super) struct Ground {
 }
 
 /// What a batch asks of the ground, in the fixed order in which rows are locked.
-pub(super) struct Questions {
-    epochs: Rows,
-    versions: Rows,
-    guards: Rows,
-    keys: Rows,
+pub(super) struct Questions<'a> {
+    epochs: Rows<'a>,
+    versions: Rows<'a>,
+    guards: Rows<'a>,
+    keys: Rows<'a>,
 }
 
-impl Questions {
-    pub(super) fn of<'a>(sets: impl Iterator<Item = &'a WriteSet>) -> Self {
+impl<'a> Questions<'a> {
+    pub(super) fn of(sets: impl Iterator<Item = &'a WriteSet>) -> Self {
         let (mut epochs, mut versions, mut guards, mut keys) = (vec![], vec![], vec![], vec![]);
         for set in sets {
             for precondition in &set.preconditions {
@@ -59,12 +59,15 @@ const GUARDS: &str = "SELECT name, epoch FROM guard WHERE name IN ";
 const KEYS: &str = "SELECT client_id, idempotency_key FROM idempotency_key WHERE (client_id, idempotency_key) IN ";
 
 impl Ground {
-    pub(super) async fn on_sqlite(connection: &mut SqliteConnection, asked: &Questions) -> Result<Self, sqlx::Error> {
+    pub(super) async fn on_sqlite(
+        connection: &mut SqliteConnection,
+        asked: &Questions<'_>,
+    ) -> Result<Self, sqlx::Error> {
         let mut ground = Self::default();
-        let one = "(SELECT json_extract(value, '$[0]') FROM json_each($1))";
-        let two = "(SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each($1))";
+        let one = "(SELECT json_extract(value, '$[0]') FROM jsonb_each($1))";
+        let two = "(SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM jsonb_each($1))";
         let three = "(SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') \
-                     FROM json_each($1))";
+                     FROM jsonb_each($1))";
         macro_rules! ask {
             ($rows:expr, $head:expr, $tail:expr, |$row:ident| $keep:expr) => {
                 if !$rows.is_empty() {
@@ -89,7 +92,7 @@ impl Ground {
 
     /// The same on PostgreSQL, with the rows locked: records first, then resources, then guards, each in key order, so
     /// that two writers never wait for each other in a circle.
-    pub(super) async fn on_postgres(connection: &mut PgConnection, asked: &Questions) -> Result<Self, sqlx::Error> {
+    pub(super) async fn on_postgres(connection: &mut PgConnection, asked: &Questions<'_>) -> Result<Self, sqlx::Error> {
         let mut ground = Self::default();
         if !asked.epochs.is_empty() {
             let sql = format!("{EPOCHS}(SELECT UNNEST($1::text[])) ORDER BY compartment FOR NO KEY UPDATE");
@@ -169,8 +172,8 @@ impl Ground {
     }
 
     /// The guards as the accepted sets left them.
-    pub(super) fn moved_guards<'a>(sets: impl Iterator<Item = &'a WriteSet>, now_ms: i64) -> Rows {
-        let mut rows: HashMap<&str, i64> = HashMap::new();
+    pub(super) fn moved_guards<'a>(sets: impl Iterator<Item = &'a WriteSet>, now_ms: i64) -> Rows<'a> {
+        let mut rows: HashMap<&'a str, i64> = HashMap::new();
         for set in sets {
             for precondition in &set.preconditions {
                 if let Precondition::Guard { name, epoch } = precondition {

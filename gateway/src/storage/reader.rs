@@ -88,8 +88,8 @@ async fn run(database: Database, sql: Arc<str>, questions: Arc<Mutex<mpsc::Unbou
 }
 
 /// Asks the questions in one statement; an answer to each, in their order.
-async fn ask(database: &Database, sql: &str, group: &[Question]) -> Vec<Result<Option<Seen>, StorageError>> {
-    let asked: Rows = group.iter().map(question_row).collect();
+async fn ask(database: &Database, sql: &Arc<str>, group: &[Question]) -> Vec<Result<Option<Seen>, StorageError>> {
+    let asked: Rows<'_> = group.iter().map(question_row).collect();
     let found = match database {
         Database::Sqlite { reader, .. } => ask_sqlite(reader, sql, &asked).await,
         Database::Postgres { pool } => ask_postgres(pool, sql, &asked).await,
@@ -111,7 +111,7 @@ async fn ask(database: &Database, sql: &str, group: &[Question]) -> Vec<Result<O
     }
 }
 
-fn question_row(question: &Question) -> Vec<Cell> {
+fn question_row(question: &Question) -> Vec<Cell<'_>> {
     let viewer = &question.viewer;
     vec![
         viewer.organization.as_str().into(),
@@ -142,7 +142,7 @@ fn sqlite_text() -> String {
     ];
     let extract: Vec<String> =
         columns.iter().enumerate().map(|(n, name)| format!("json_extract(value, '$[{n}]') AS {name}")).collect();
-    text(&format!("SELECT key AS n, {} FROM json_each($1)", extract.join(", ")))
+    text(&format!("SELECT key AS n, {} FROM jsonb_each($1)", extract.join(", ")))
 }
 
 fn postgres_text() -> String {
@@ -164,8 +164,8 @@ fn text(questions: &str) -> String {
     )
 }
 
-async fn ask_sqlite(pool: &SqlitePool, sql: &str, asked: &Rows) -> Result<Vec<(usize, Seen)>, sqlx::Error> {
-    let query = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).bind(json(asked)?);
+async fn ask_sqlite(pool: &SqlitePool, sql: &Arc<str>, asked: &Rows<'_>) -> Result<Vec<(usize, Seen)>, sqlx::Error> {
+    let query = sqlx::query(sqlx::AssertSqlSafe(Arc::clone(sql))).bind(json(asked)?);
     let rows = query.fetch_all(pool).await?;
     Ok(rows
         .iter()
@@ -173,8 +173,8 @@ async fn ask_sqlite(pool: &SqlitePool, sql: &str, asked: &Rows) -> Result<Vec<(u
         .collect())
 }
 
-async fn ask_postgres(pool: &PgPool, sql: &str, asked: &Rows) -> Result<Vec<(usize, Seen)>, sqlx::Error> {
-    let query = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()))
+async fn ask_postgres(pool: &PgPool, sql: &Arc<str>, asked: &Rows<'_>) -> Result<Vec<(usize, Seen)>, sqlx::Error> {
+    let query = sqlx::query(sqlx::AssertSqlSafe(Arc::clone(sql)))
         .bind(texts(asked, 0))
         .bind(texts(asked, 1))
         .bind(texts(asked, 2))

@@ -1,10 +1,11 @@
 //! Fat statements: many rows of one table in one statement, from one description for both databases.
 //!
-//! `SQLite` unpacks a JSON array (`json_each`), PostgreSQL arrays (`UNNEST`): a statement a table whatever the number of
-//! rows, where a statement a row costs ten times as much.
+//! `SQLite` unpacks a JSON array (`jsonb_each`, which hands on each row in binary: `json_each` writes it as text, to be parsed
+//! again for every column), PostgreSQL arrays (`UNNEST`): a statement a table whatever the number of rows, where a statement a
+//! row costs ten times as much.
 
 use std::fmt::Write as _;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use sqlx::{AssertSqlSafe, PgConnection, SqliteConnection};
 
@@ -15,43 +16,38 @@ pub(super) enum Kind {
     Integer,
 }
 
-/// One value of a row.
+/// One value of a row; a text is lent by what is written or asked, for there are hundreds of them in a referral.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(untagged)]
-pub(super) enum Cell {
-    Text(String),
+pub(super) enum Cell<'a> {
+    Text(&'a str),
     Integer(i64),
     Null(()),
 }
 
-impl From<&str> for Cell {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-}
-impl From<String> for Cell {
-    fn from(text: String) -> Self {
+impl<'a> From<&'a str> for Cell<'a> {
+    fn from(text: &'a str) -> Self {
         Self::Text(text)
     }
 }
-impl From<i64> for Cell {
+impl From<i64> for Cell<'_> {
     fn from(number: i64) -> Self {
         Self::Integer(number)
     }
 }
-impl<T: Into<Cell>> From<Option<T>> for Cell {
+impl<'a, T: Into<Cell<'a>>> From<Option<T>> for Cell<'a> {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null(()), Into::into)
     }
 }
 
 /// The rows of one statement, all of the same shape.
-pub(super) type Rows = Vec<Vec<Cell>>;
+pub(super) type Rows<'a> = Vec<Vec<Cell<'a>>>;
 
 /// A statement over rows: `head` consumes `tail`'s relation `q` whose columns are named.
 pub(super) struct Fat {
-    sqlite: String,
-    postgres: String,
+    sqlite: Arc<str>,
+    postgres: Arc<str>,
     kinds: Vec<Kind>,
 }
 
@@ -76,18 +72,30 @@ impl Fat {
             let _ = write!(postgres, "{comma}CAST(${} AS {array})", n + 1);
         }
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-        let _ = write!(sqlite, " FROM json_each($1)) AS q{tail}");
+        let _ = write!(sqlite, " FROM jsonb_each($1)) AS q{tail}");
         let _ = write!(postgres, ") AS q({}){tail}", names.join(", "));
-        Self { sqlite, postgres, kinds: columns.iter().map(|(_, kind)| *kind).collect() }
+        Self {
+            sqlite: sqlite.into(),
+            postgres: postgres.into(),
+            kinds: columns.iter().map(|(_, kind)| *kind).collect(),
+        }
     }
 
-    pub(super) async fn run_sqlite(&self, connection: &mut SqliteConnection, rows: &Rows) -> Result<u64, sqlx::Error> {
-        let query = sqlx::query(AssertSqlSafe(self.sqlite.clone())).bind(json(rows)?);
+    pub(super) async fn run_sqlite(
+        &self,
+        connection: &mut SqliteConnection,
+        rows: &Rows<'_>,
+    ) -> Result<u64, sqlx::Error> {
+        let query = sqlx::query(AssertSqlSafe(Arc::clone(&self.sqlite))).bind(json(rows)?);
         Ok(query.execute(connection).await?.rows_affected())
     }
 
-    pub(super) async fn run_postgres(&self, connection: &mut PgConnection, rows: &Rows) -> Result<u64, sqlx::Error> {
-        let mut query = sqlx::query(AssertSqlSafe(self.postgres.clone()));
+    pub(super) async fn run_postgres(
+        &self,
+        connection: &mut PgConnection,
+        rows: &Rows<'_>,
+    ) -> Result<u64, sqlx::Error> {
+        let mut query = sqlx::query(AssertSqlSafe(Arc::clone(&self.postgres)));
         for (n, kind) in self.kinds.iter().enumerate() {
             query = match kind {
                 Kind::Text => query.bind(texts(rows, n)),
@@ -98,23 +106,18 @@ impl Fat {
     }
 }
 
-/// The rows as the JSON text that `json_each` unpacks.
-pub(super) fn json(rows: &Rows) -> Result<String, sqlx::Error> {
+/// The rows as the JSON text that `jsonb_each` unpacks.
+pub(super) fn json(rows: &Rows<'_>) -> Result<String, sqlx::Error> {
     serde_json::to_string(rows).map_err(|error| sqlx::Error::Encode(error.into()))
 }
 
 /// Column `n` as a text array.
-pub(super) fn texts(rows: &Rows, n: usize) -> Vec<Option<String>> {
-    let text = |row: &Vec<Cell>| match &row[n] {
-        Cell::Text(text) => Some(text.clone()),
-        Cell::Integer(number) => Some(number.to_string()),
-        Cell::Null(()) => None,
-    };
-    rows.iter().map(text).collect()
+pub(super) fn texts<'a>(rows: &Rows<'a>, n: usize) -> Vec<Option<&'a str>> {
+    rows.iter().map(|row| if let Cell::Text(text) = &row[n] { Some(*text) } else { None }).collect()
 }
 
 /// Column `n` as an integer array.
-pub(super) fn integers(rows: &Rows, n: usize) -> Vec<Option<i64>> {
+pub(super) fn integers(rows: &Rows<'_>, n: usize) -> Vec<Option<i64>> {
     rows.iter().map(|row| if let Cell::Integer(number) = &row[n] { Some(*number) } else { None }).collect()
 }
 

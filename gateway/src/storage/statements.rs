@@ -9,20 +9,20 @@ use super::write_set::{NewVersion, ResourceKey, WriteSet};
 use crate::audit::AuditEvent;
 
 /// One fat statement with its rows.
-pub(super) struct Statement {
+pub(super) struct Statement<'a> {
     pub(super) fat: &'static Fat,
-    pub(super) rows: Rows,
+    pub(super) rows: Rows<'a>,
 }
 
 /// The statements of all sets together; tables without a row have none.
-pub(super) fn statements(sets: &[&WriteSet]) -> Vec<Statement> {
+pub(super) fn statements<'a>(sets: &[&'a WriteSet]) -> Vec<Statement<'a>> {
     let mut all = Vec::new();
-    let mut add = |fat: &'static LazyLock<Fat>, rows: Rows| {
+    let mut add = |fat: &'static LazyLock<Fat>, rows: Rows<'a>| {
         if !rows.is_empty() {
             all.push(Statement { fat, rows });
         }
     };
-    let each = |rows: fn(&WriteSet) -> Rows| -> Rows { sets.iter().flat_map(|set| rows(set)).collect() };
+    let each = |rows: fn(&'a WriteSet) -> Rows<'a>| -> Rows<'a> { sets.iter().flat_map(|set| rows(set)).collect() };
     add(&rows::NEW_RECORD, each(new_records));
     add(&rows::MOVE_RECORD, last_moves(sets));
     add(&rows::KEEP_VERSION, each(|set| replaced(set).map(key_row).collect()));
@@ -50,47 +50,43 @@ pub(super) fn statements(sets: &[&WriteSet]) -> Vec<Statement> {
     all
 }
 
-fn new_records(set: &WriteSet) -> Rows {
-    let row = |record: &super::write_set::RecordState| {
-        let created_ms = set.versions.first().map_or(0, |version| version.last_updated_ms);
-        vec![
-            record.compartment.as_str().into(),
-            record.custodian.as_str().into(),
-            record.epoch.into(),
-            record.chain.clone().into(),
-            created_ms.into(),
-        ]
-    };
-    set.new_records.iter().map(row).collect()
+fn new_records(set: &WriteSet) -> Rows<'_> {
+    let created_ms = set.versions.first().map_or(0, |version| version.last_updated_ms);
+    let mut rows: Rows<'_> = set.new_records.iter().map(record_row).collect();
+    for row in &mut rows {
+        row.push(created_ms.into());
+    }
+    rows
 }
 
 /// A record moves at most once a group: its epoch is a precondition of whoever moves it.
-fn last_moves(sets: &[&WriteSet]) -> Rows {
+fn last_moves<'a>(sets: &[&'a WriteSet]) -> Rows<'a> {
     let records = sets.iter().flat_map(|set| &set.moved_records);
-    let row = |record: &super::write_set::RecordState| {
-        vec![
-            record.compartment.as_str().into(),
-            record.custodian.as_str().into(),
-            record.epoch.into(),
-            record.chain.clone().into(),
-        ]
-    };
-    records.map(row).collect()
+    records.map(record_row).collect()
+}
+
+fn record_row(record: &super::write_set::RecordState) -> Vec<Cell<'_>> {
+    vec![
+        record.compartment.as_str().into(),
+        record.custodian.as_str().into(),
+        record.epoch.into(),
+        record.chain.as_deref().into(),
+    ]
 }
 
 fn replaced(set: &WriteSet) -> impl Iterator<Item = &ResourceKey> {
     set.versions.iter().filter(|version| version.replaces).map(|version| &version.key)
 }
 
-fn key_row(key: &ResourceKey) -> Vec<Cell> {
+fn key_row(key: &ResourceKey) -> Vec<Cell<'_>> {
     vec![key.compartment.as_str().into(), key.resource_type.into(), key.id.as_str().into()]
 }
 
-fn pair_row(pair: &(String, String)) -> Vec<Cell> {
+fn pair_row(pair: &(String, String)) -> Vec<Cell<'_>> {
     vec![pair.0.as_str().into(), pair.1.as_str().into()]
 }
 
-fn version_row(version: &NewVersion) -> Vec<Cell> {
+fn version_row(version: &NewVersion) -> Vec<Cell<'_>> {
     let mut row = key_row(&version.key);
     row.extend([
         version.version.0.into(),
@@ -99,7 +95,7 @@ fn version_row(version: &NewVersion) -> Vec<Cell> {
         version.method.verb().into(),
         i64::from(version.method == super::write_set::Method::Delete).into(),
         version.body.as_str().into(),
-        version.minimum.clone().into(),
+        version.minimum.as_deref().into(),
         version.facts.labels.bits().into(),
         version.facts.label_version.into(),
         version.facts.declared.bits().into(),
@@ -110,12 +106,14 @@ fn version_row(version: &NewVersion) -> Vec<Cell> {
     row
 }
 
-fn index_rows(set: &WriteSet) -> Rows {
+fn index_rows(set: &WriteSet) -> Rows<'_> {
     let mut rows = Vec::new();
     for version in &set.versions {
         for (ordinal, (index, sight)) in (0_i64..).zip(&version.index) {
-            let mut row = key_row(&version.key);
-            row.extend([
+            rows.push(vec![
+                version.key.compartment.as_str().into(),
+                version.key.resource_type.into(),
+                version.key.id.as_str().into(),
                 ordinal.into(),
                 index.parameter.into(),
                 index.system.as_str().into(),
@@ -124,14 +122,13 @@ fn index_rows(set: &WriteSet) -> Rows {
                 index.high_ms.into(),
                 (*sight).into(),
             ]);
-            rows.push(row);
         }
     }
     rows
 }
 
-fn grant_rows(set: &WriteSet) -> Rows {
-    let row = |grant: &super::write_set::GrantRow| {
+fn grant_rows(set: &WriteSet) -> Rows<'_> {
+    fn row(grant: &super::write_set::GrantRow) -> Vec<Cell<'_>> {
         vec![
             grant.compartment.as_str().into(),
             grant.consent_id.as_str().into(),
@@ -149,12 +146,12 @@ fn grant_rows(set: &WriteSet) -> Rows {
             grant.types.as_str().into(),
             i64::from(grant.has_data).into(),
         ]
-    };
+    }
     set.grants.iter().map(row).collect()
 }
 
-fn grant_data_rows(set: &WriteSet) -> Rows {
-    let row = |data: &super::write_set::GrantDataRow| {
+fn grant_data_rows(set: &WriteSet) -> Rows<'_> {
+    fn row(data: &super::write_set::GrantDataRow) -> Vec<Cell<'_>> {
         vec![
             data.compartment.as_str().into(),
             data.consent_id.as_str().into(),
@@ -163,12 +160,12 @@ fn grant_data_rows(set: &WriteSet) -> Rows {
             data.reference_type.as_str().into(),
             data.reference_id.as_str().into(),
         ]
-    };
+    }
     set.grant_data.iter().map(row).collect()
 }
 
-fn team_member_rows(set: &WriteSet) -> Rows {
-    let row = |row: &super::write_set::TeamMemberRow| {
+fn team_member_rows(set: &WriteSet) -> Rows<'_> {
+    fn row(row: &super::write_set::TeamMemberRow) -> Vec<Cell<'_>> {
         vec![
             row.compartment.as_str().into(),
             row.team.as_str().into(),
@@ -177,32 +174,32 @@ fn team_member_rows(set: &WriteSet) -> Rows {
             row.from_ms.into(),
             row.until_ms.into(),
         ]
-    };
+    }
     set.team_members.iter().map(row).collect()
 }
 
-fn closure_rows(set: &WriteSet) -> Rows {
-    let row = |closure: &super::write_set::Closure| {
+fn closure_rows(set: &WriteSet) -> Rows<'_> {
+    fn row(closure: &super::write_set::Closure) -> Vec<Cell<'_>> {
         vec![
             closure.compartment.as_str().into(),
             closure.grantee.as_str().into(),
             closure.cause.as_str().into(),
             closure.since_ms.into(),
         ]
-    };
+    }
     set.closures.iter().map(row).collect()
 }
 
-fn dropped_sight_rows(set: &WriteSet) -> Rows {
-    let row = |(key, grantee): &(ResourceKey, String)| {
+fn dropped_sight_rows(set: &WriteSet) -> Rows<'_> {
+    fn row((key, grantee): &(ResourceKey, String)) -> Vec<Cell<'_>> {
         let mut row = key_row(key);
         row.push(grantee.as_str().into());
         row
-    };
+    }
     set.dropped_sights.iter().map(row).collect()
 }
 
-fn sight_rows(set: &WriteSet) -> Rows {
+fn sight_rows(set: &WriteSet) -> Rows<'_> {
     // PostgreSQL refuses a statement that writes one row twice: the last word counts.
     let mut seen = HashSet::new();
     let mut rows = Vec::new();
@@ -214,7 +211,7 @@ fn sight_rows(set: &WriteSet) -> Rows {
     rows
 }
 
-fn task_rows(set: &WriteSet) -> Rows {
+fn task_rows(set: &WriteSet) -> Rows<'_> {
     // One write set may move a Task twice (a forward and its return): the last word counts.
     let mut seen = HashSet::new();
     let mut rows = Vec::new();
@@ -226,9 +223,9 @@ fn task_rows(set: &WriteSet) -> Rows {
             task.state.as_str().into(),
             task.requester.as_str().into(),
             task.room.as_str().into(),
-            task.owner.clone().into(),
-            task.part_of.clone().into(),
-            task.predecessor.clone().into(),
+            task.owner.as_deref().into(),
+            task.part_of.as_deref().into(),
+            task.predecessor.as_deref().into(),
             task.service_request.as_str().into(),
             task.expires_ms.into(),
         ]);
@@ -236,8 +233,8 @@ fn task_rows(set: &WriteSet) -> Rows {
     rows
 }
 
-fn delivery_rows(set: &WriteSet) -> Rows {
-    let row = |delivery: &super::write_set::NewDelivery| {
+fn delivery_rows(set: &WriteSet) -> Rows<'_> {
+    fn row(delivery: &super::write_set::NewDelivery) -> Vec<Cell<'_>> {
         vec![
             delivery.compartment.as_str().into(),
             delivery.id.as_str().into(),
@@ -252,12 +249,12 @@ fn delivery_rows(set: &WriteSet) -> Rows {
             0.into(),
             0.into(),
         ]
-    };
+    }
     set.deliveries.iter().map(row).collect()
 }
 
-fn idempotency_rows(set: &WriteSet) -> Rows {
-    let row = |key: &super::write_set::IdempotencyKey| {
+fn idempotency_rows(set: &WriteSet) -> Rows<'_> {
+    fn row(key: &super::write_set::IdempotencyKey) -> Vec<Cell<'_>> {
         vec![
             key.client_id.as_str().into(),
             key.key.as_str().into(),
@@ -265,11 +262,11 @@ fn idempotency_rows(set: &WriteSet) -> Rows {
             key.answer.as_str().into(),
             key.created_ms.into(),
         ]
-    };
+    }
     set.idempotency.iter().map(row).collect()
 }
 
-fn audit_row(event: &AuditEvent) -> Vec<Cell> {
+fn audit_row(event: &AuditEvent) -> Vec<Cell<'_>> {
     vec![
         event.compartment.as_str().into(),
         event.id.as_str().into(),

@@ -138,7 +138,7 @@ async fn write_sqlite(pool: &SqlitePool, sets: &[&WriteSet]) -> Result<Vec<Resul
     Ok(answers)
 }
 
-async fn run_sqlite(tx: &mut SqliteConnection, fat: &Fat, statement: &Statement) -> Result<(), sqlx::Error> {
+async fn run_sqlite(tx: &mut SqliteConnection, fat: &Fat, statement: &Statement<'_>) -> Result<(), sqlx::Error> {
     fat.run_sqlite(tx, &statement.rows).await.map(|_| ())
 }
 
@@ -167,7 +167,7 @@ fn accepted<'a>(sets: &[&'a WriteSet], answers: &[Result<(), StorageError>]) -> 
 }
 
 /// The single statement of a group that has just one (the audit events of reads): it needs no transaction around it.
-fn only_statement(sets: &[&WriteSet]) -> Option<Statement> {
+fn only_statement<'a>(sets: &[&'a WriteSet]) -> Option<Statement<'a>> {
     let mut all = statements(sets);
     if all.len() == 1 { all.pop() } else { None }
 }

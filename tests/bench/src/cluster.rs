@@ -5,6 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::process::children;
+
 /// Everything durable; checkpoints are kept apart from what is measured.
 const SETTINGS: &str = "fsync = on\nsynchronous_commit = on\nfull_page_writes = on\nlisten_addresses = ''\n\
      max_connections = 100\nshared_buffers = 256MB\nmax_wal_size = 8GB\ncheckpoint_timeout = 1h\n";
@@ -53,6 +55,11 @@ impl Cluster {
     pub(crate) fn postmaster(&self) -> u32 {
         let text = fs::read_to_string(self.data.join("postmaster.pid")).unwrap_or_default();
         text.lines().next().and_then(|line| line.parse().ok()).unwrap_or_default()
+    }
+
+    /// The processes that serve the connections of this moment.
+    pub(crate) fn backends(&self) -> Vec<u32> {
+        children(self.postmaster(), |command| command.contains("[local]"))
     }
 
     /// Runs pgbench over the scripts, each as likely as any other; answers transactions a second.

@@ -85,30 +85,31 @@ fn main() -> io::Result<()> {
     let directory = parent.join(format!("wellgate-bench-{}", uuid::Uuid::new_v4().simple()));
     std::fs::create_dir_all(&directory)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let measured = measure(&arguments, &directory, &runtime);
+    let mut report = Report::default();
+    let measured = measure(&arguments, &directory, &runtime, &mut report);
+    // What was measured before a failure is worth as much as ever.
+    println!("{}", report.table());
     std::fs::remove_dir_all(&directory)?;
-    println!("{}", measured?.table());
-    Ok(())
+    measured
 }
 
-fn measure(arguments: &Arguments, directory: &Path, runtime: &Runtime) -> io::Result<Report> {
+fn measure(arguments: &Arguments, directory: &Path, runtime: &Runtime, report: &mut Report) -> io::Result<()> {
     let beside = std::env::current_exe()?.with_file_name("wellgate");
     let program = arguments.gateway.clone().unwrap_or(beside);
     let chosen = |name: &str| arguments.database.as_deref().is_none_or(|database| database == name);
-    let mut report = Report::default();
     if chosen("postgres") {
         let cluster = Cluster::start(directory)?;
         let subject = Subject::start("PostgreSQL", &cluster.url(), (&program, directory, &arguments.log), runtime)?;
         let bench = Bench { arguments, directory, runtime, cluster: Some(&cluster), url: cluster.url() };
-        bench.run(subject, &mut report)?;
+        bench.run(subject, report)?;
     }
     if chosen("sqlite") {
         let url = format!("sqlite:{}", directory.join("bench.sqlite").display());
         let subject = Subject::start("SQLite", &url, (&program, directory, &arguments.log), runtime)?;
         let bench = Bench { arguments, directory, runtime, cluster: None, url };
-        bench.run(subject, &mut report)?;
+        bench.run(subject, report)?;
     }
-    Ok(report)
+    Ok(())
 }
 
 struct Bench<'a> {
@@ -307,7 +308,8 @@ impl Bench<'_> {
         let idle = subject.process.memory_mb();
         report.add(&format!("idle memory, {}", subject.name), ("MB", Goal::AtMost(40.0)), (idle, None), "");
         report.add(&format!("memory after the load, {}", subject.name), ("MB", Goal::None), (loaded, None), "");
-        let syncs = syncs::per_write(&subject, self.directory, self.runtime)?;
+        let processes = self.cluster.map_or_else(|| vec![subject.process.id()], Cluster::backends);
+        let syncs = syncs::per_write(&subject, &processes, self.directory, self.runtime)?;
         report.add(&format!("syncs per write, 1 client, {}", subject.name), ("", Goal::AtMost(1.0)), (syncs, None), "");
         Ok(())
     }

@@ -76,9 +76,15 @@ fn cpu_us(id: u32) -> f64 {
 
 /// User and system time of the living children of a process: the backends of a PostgreSQL server.
 pub(crate) fn children_cpu_us(parent: u32) -> f64 {
+    children(parent, |_| true).into_iter().filter_map(stat).map(|(_, ticks)| ticks * TICK_US).sum()
+}
+
+/// The living children of a process with a certain command line.
+pub(crate) fn children(parent: u32, is_meant: impl Fn(&str) -> bool) -> Vec<u32> {
     let ids = fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = ids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    ids.filter_map(stat).filter(|(of, _)| *of == parent).map(|(_, ticks)| ticks * TICK_US).sum()
+    let command = |id: u32| fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default();
+    ids.filter(|id| stat(*id).is_some_and(|(of, _)| of == parent) && is_meant(&command(*id))).collect()
 }
 
 /// Parent and ticks of CPU time.

@@ -11,47 +11,47 @@ use tokio::runtime::Runtime;
 use crate::load;
 use crate::subject::{Database, Subject};
 
-/// Few enough that SQLite's log does not reach the length at which it is copied back (a checkpoint).
-const WRITES: usize = 20;
-/// PostgreSQL's backends hand in their counts when they have been idle for ten seconds.
-const COUNTS_ARE_IN: Duration = Duration::from_secs(12);
+/// Few enough that SQLite's log seldom reaches the length at which it is copied back (a checkpoint).
+const WRITES: usize = 10;
+/// How often it is tried again when a checkpoint fell into it all the same.
+const ATTEMPTS_MAX: usize = 5;
 
-/// Syncs of the log for each referral that one client places, those of checkpoints apart.
-pub(crate) fn per_write(subject: &Subject, directory: &Path, runtime: &Runtime) -> io::Result<f64> {
-    let records = subject.make_records(WRITES + 1)?;
-    // The first write of a log begins it anew: that sync belongs to the checkpoint before.
-    let mut requests = subject.referrals(&records);
-    subject.database.settle(runtime)?;
-    load::once(subject.process.address, requests.split_off(WRITES), 1)?;
-    let syncs = match &subject.database {
-        Database::Sqlite(..) => {
-            let trace = directory.join("syncs");
-            let mut strace = Command::new("strace")
-                .args(["-f", "-y", "-e", "trace=fsync,fdatasync,sync_file_range", "-o"])
-                .arg(&trace)
-                .args(["-p", &subject.process.id().to_string()])
-                .stderr(Stdio::null())
-                .spawn()?;
-            std::thread::sleep(Duration::from_millis(500));
-            load::once(subject.process.address, requests, 1)?;
-            Command::new("kill").args(["-INT", &strace.id().to_string()]).status()?;
-            strace.wait()?;
-            let text = fs::read_to_string(trace)?;
-            let count = |name: &str| text.lines().filter(|line| line.contains("sync(") && line.contains(name)).count();
-            if count(".sqlite>") > 0 {
-                return Err(io::Error::other("a checkpoint fell into the measurement: run again"));
-            }
-            count(".sqlite-wal>")
-        }
-        Database::Postgres(_) => {
-            let sql = "SELECT wal_sync FROM pg_stat_wal";
-            std::thread::sleep(COUNTS_ARE_IN);
-            let before = subject.database.number(sql, runtime)?;
-            load::once(subject.process.address, requests, 1)?;
-            std::thread::sleep(COUNTS_ARE_IN);
-            usize::try_from(subject.database.number(sql, runtime)? - before).unwrap_or_default()
-        }
+/// Syncs of the log for each referral that one client places, by the processes that answer it (the gateway with SQLite in
+/// it, PostgreSQL's backends): what a server writes meanwhile for itself is not waited for. Those of checkpoints apart.
+pub(crate) fn per_write(subject: &Subject, processes: &[u32], directory: &Path, runtime: &Runtime) -> io::Result<f64> {
+    let (log, data) = match subject.database {
+        Database::Sqlite(..) => (".sqlite-wal>", Some(".sqlite>")),
+        // Its checkpoints are another process's.
+        Database::Postgres(_) => ("/pg_wal/", None),
     };
-    let count = |n: usize| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
-    Ok(count(syncs) / count(WRITES))
+    for _ in 0..ATTEMPTS_MAX {
+        let records = subject.make_records(WRITES + 1)?;
+        let mut requests = subject.referrals(&records);
+        subject.database.settle(runtime)?;
+        // The first write of a log begins it anew: that sync belongs to the checkpoint before.
+        load::once(subject.process.address, requests.split_off(WRITES), 1)?;
+        let text = traced(processes, directory, || load::once(subject.process.address, requests, 1))?;
+        let count = |file: &str| text.lines().filter(|line| line.contains("sync(") && line.contains(file)).count();
+        if data.is_none_or(|data| count(data) == 0) {
+            let number = |n: usize| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
+            return Ok(number(count(log)) / number(WRITES));
+        }
+    }
+    Err(io::Error::other("a checkpoint fell into every measurement of syncs"))
+}
+
+/// The syncs of some processes, a line each, while the work is done.
+fn traced<T>(processes: &[u32], directory: &Path, work: impl FnOnce() -> io::Result<T>) -> io::Result<String> {
+    let trace = directory.join("syncs");
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-y", "-e", "trace=fsync,fdatasync,sync_file_range", "-o"]).arg(&trace);
+    for process in processes {
+        strace.args(["-p", &process.to_string()]);
+    }
+    let mut strace = strace.stderr(Stdio::null()).spawn()?;
+    std::thread::sleep(Duration::from_millis(500));
+    work()?;
+    Command::new("kill").args(["-INT", &strace.id().to_string()]).status()?;
+    strace.wait()?;
+    fs::read_to_string(trace)
 }
