@@ -159,7 +159,9 @@ impl Registry {
         };
         match actor {
             ActorReference::Organization(id) => self.organizations.get(*id).map(|row| Grantee::organization(&row.id)),
-            ActorReference::Practitioner(id) | ActorReference::PractitionerRole(id) => self.practitioners.get(*id).map(|row| Grantee::practitioner(&row.id)),
+            ActorReference::Practitioner(id) | ActorReference::PractitionerRole(id) => {
+                self.practitioners.get(*id).map(|row| Grantee::practitioner(&row.id))
+            }
             ActorReference::Identifier { system, value } => match *system {
                 ORGANIZATION_KIND_SYSTEM => by(&|row| row.kind == *value).map(|row| Grantee::kind(&row.kind)),
                 CBE_SYSTEM => by(&|row| row.cbe.as_deref() == Some(value)).map(|row| Grantee::organization(&row.id)),

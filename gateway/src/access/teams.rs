@@ -18,7 +18,8 @@ impl Draft<'_> {
         if named.is_empty() {
             return Ok(Teams::default());
         }
-        let custodian = self.record(compartment).await?.map(|record| record.facts.custodian.clone()).unwrap_or_default();
+        let custodian =
+            self.record(compartment).await?.map(|record| record.facts.custodian.clone()).unwrap_or_default();
         if named.iter().any(|team| team.as_str().starts_with("group/")) {
             self.record(&custodian).await?;
         }
@@ -26,7 +27,8 @@ impl Draft<'_> {
         for team in named {
             let is_pending = |(_, dropped): &(String, String)| *dropped == team.as_str();
             if self.set.dropped_teams.iter().any(is_pending) {
-                let pending = self.set.team_members.iter().filter(|row| row.team == team.as_str() && row.role.is_empty());
+                let pending =
+                    self.set.team_members.iter().filter(|row| row.team == team.as_str() && row.role.is_empty());
                 rows.extend(pending.map(TeamMemberRow::as_decided));
             } else {
                 rows.extend(self.app.store.team_rows(team.as_str()).await?);
@@ -64,8 +66,7 @@ impl Draft<'_> {
         let Some(team) = team_of(key) else { return Ok(()) };
         let members = match self.pending(key.resource_type, &key.id) {
             Some(resource) if resource.method != Method::Delete => {
-                let registered =
-                    |literal: &str| self.caller.registry.grantee(&member_reference(self.local(literal))?);
+                let registered = |literal: &str| self.caller.registry.grantee(&member_reference(self.local(literal))?);
                 team_members(&resource.value, &registered).map_err(unreadable)?
             }
             _ => Vec::new(),

@@ -52,7 +52,8 @@ impl Caller {
     /// The same caller in the teams that they are in at a moment, among those that a record's Consents may name.
     #[must_use]
     pub fn in_teams(mut self, teams: &Teams, at_ms: i64) -> Self {
-        Identities { grantees: self.grantees, former_teams: self.former_teams } = teams.identities(self.grantees, at_ms);
+        Identities { grantees: self.grantees, former_teams: self.former_teams } =
+            teams.identities(self.grantees, at_ms);
         self
     }
 }
@@ -85,18 +86,14 @@ pub fn teams() -> impl Strategy<Value = Teams> {
             until_ms: FIRST_DAY_MS + until * DAY_MS,
         }),
     ];
-    prop::collection::vec((places, members, period), 0..5).prop_map(|rows| {
+    prop::collection::vec((places, members, period), 0..12).prop_map(|rows| {
         let row = |((compartment, team), member, period): ((&str, Grantee), Grantee, Period)| TeamRow {
             compartment: compartment.to_owned(),
             team,
             member,
             period,
         };
-        Teams {
-            record: RECORD.to_owned(),
-            custodian: CUSTODIAN.to_owned(),
-            rows: rows.into_iter().map(row).collect(),
-        }
+        Teams { record: RECORD.to_owned(), custodian: CUSTODIAN.to_owned(), rows: rows.into_iter().map(row).collect() }
     })
 }
 

@@ -48,7 +48,7 @@ pub use role::{PRACTITIONER_ROLE_SYSTEM, PractitionerRole};
 pub use rules::{Effect, Rule};
 pub use standing::{Standing, without_consent};
 pub use team::{
-    CARE_TEAM_ROLE_SYSTEM, Identities, MANDATED_TREATMENT, TeamMember, TeamRow, Teams, member_reference, named_teams, team_members,
-    team_references,
+    CARE_TEAM_ROLE_SYSTEM, Identities, MANDATED_TREATMENT, TeamMember, TeamRow, Teams, member_reference, named_teams,
+    team_members, team_references,
 };
 pub use writing::{Belongs, Interaction, PractitionerFacts, Refusal, WriteFacts, may_write};

@@ -215,7 +215,8 @@ fn grantee(reference: &Element, registered: Registered, issues: &mut Vec<Consent
     .flatten()
     .collect();
     // A practitioner is shown under two types, so the address says which of them is meant.
-    let literal_type = literal.as_ref().and_then(|literal| literal.value.as_str()?.split_once('/')).map(|(name, _)| name);
+    let literal_type =
+        literal.as_ref().and_then(|literal| literal.value.as_str()?.split_once('/')).map(|(name, _)| name);
     let named_type = reference.value.get("type").map(Value::as_str);
     // Where a reference says who is meant in more than one way, they must agree. And an operator registers identities: no
     // registration is "everyone".

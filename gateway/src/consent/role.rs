@@ -111,7 +111,8 @@ mod tests {
 
     #[test]
     fn what_tells_of_care_is_for_those_who_treat() {
-        let of_care = ["Encounter", "EpisodeOfCare", "Condition", "Observation", "ServiceRequest", "Consent", "CareTeam"];
+        let of_care =
+            ["Encounter", "EpisodeOfCare", "Condition", "Observation", "ServiceRequest", "Consent", "CareTeam"];
         for role in [PractitionerRole::Administration, PractitionerRole::Accounting] {
             for resource_type in of_care.into_iter().chain(["Task", "Communication", "AuditEvent", "Group", "Binary"]) {
                 assert!(!role.sees(resource_type), "{resource_type}");

@@ -171,7 +171,8 @@ impl Teams {
 pub fn named_teams(consents: &[Consent]) -> Vec<Grantee> {
     let roots = consents.iter().filter_map(|consent| consent.provision.as_ref());
     let provisions = roots.flat_map(|root| std::iter::once(root).chain(&root.nested));
-    let mut teams: Vec<Grantee> = provisions.filter_map(|provision| provision.actors.as_ref()).flatten().cloned().collect();
+    let mut teams: Vec<Grantee> =
+        provisions.filter_map(|provision| provision.actors.as_ref()).flatten().cloned().collect();
     teams.retain(Grantee::is_team);
     teams.sort();
     teams.dedup();

@@ -78,9 +78,9 @@ async fn resolve(draft: &mut Draft<'_>, resource_type: &str, id: &str, expressio
     if !mappings::r4::primitive::is_id(id) {
         return Err(unresolved(expression));
     }
-    let is_whole_organization = !draft.caller.is_practitioner();
-    if resource_type == "Patient" && is_whole_organization && draft.record(id).await?.is_some() && draft.holds(id) {
-        // The usual case needs no further look: the caller holds the record.
+    let is_held = resource_type == "Patient" && draft.record(id).await?.is_some() && draft.holds(id);
+    if is_held && !draft.caller.is_practitioner() {
+        // The usual case needs no further look: the caller holds the record, and nobody in it is kept from anything.
         return Ok(id.to_owned());
     }
     let found = draft.app.store.visible_compartment(draft.caller.viewer(), resource_type, id).await?;
@@ -103,7 +103,8 @@ pub async fn practitioner(draft: &Draft<'_>, key: &ResourceKey) -> Result<Option
     if !draft.caller.is_practitioner() {
         return Ok(None);
     }
-    let begins_record = key.resource_type == "Patient" && draft.app.store.record_facts(&key.compartment).await?.is_none();
+    let begins_record =
+        key.resource_type == "Patient" && draft.app.store.record_facts(&key.compartment).await?.is_none();
     let is_kept_from = !begins_record && draft.is_kept_from(&key.compartment).await?;
     Ok(Some(PractitionerFacts { role: draft.caller.role(), is_kept_from }))
 }

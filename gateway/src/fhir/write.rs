@@ -228,8 +228,8 @@ async fn withdraw_blind(draft: &mut Draft<'_>, located: Located, sent: &Value) -
     let part = Part::of(draft, &located.key, true).await?;
     let practitioner = practitioner(draft, &located.key).await?;
     let organization = draft.caller.organization();
-    let permit =
-        may_write(&part.facts(&organization, practitioner), "Consent", Interaction::Withdraw).map_err(|_| Failure::NotFound)?;
+    let permit = may_write(&part.facts(&organization, practitioner), "Consent", Interaction::Withdraw)
+        .map_err(|_| Failure::NotFound)?;
     let basis = permit.basis().code();
     let mut value: Value =
         serde_json::from_str(&located.body).map_err(|_| Failure::Internal("a stored Consent is not JSON"))?;

@@ -51,8 +51,7 @@ pub async fn was_shown_in_room(draft: &mut Draft<'_>, task: &ReferralTask) -> Re
     let consents = draft.consents(&task.compartment).await?;
     let teams = draft.teams(&task.compartment, &consents).await?;
     let Identities { grantees, former_teams } = teams.identities(draft.caller.grantees(), draft.caller.now_ms);
-    let request =
-        Request { grantees: &grantees, former_teams: &former_teams, purpose: draft.caller.purpose() };
+    let request = Request { grantees: &grantees, former_teams: &former_teams, purpose: draft.caller.purpose() };
     Ok(matches!(decide(request, &consents, draft.caller.now_ms), Decision::Permit(_)))
 }
 

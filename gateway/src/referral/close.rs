@@ -52,7 +52,8 @@ async fn send_to(
     let teams = draft.teams(&task.compartment, &consents).await?;
     let registry = &draft.caller.registry;
     let organization = referrer.strip_prefix("organization/").and_then(|id| registry.organization(id));
-    let decision = organization.map(|organization| decide_for(registry, organization, &consents, &teams, draft.caller.now_ms));
+    let decision =
+        organization.map(|organization| decide_for(registry, organization, &consents, &teams, draft.caller.now_ms));
     let permit = match decision {
         Some(Decision::Permit(permit)) => permit,
         refused => {

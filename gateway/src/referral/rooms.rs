@@ -2,9 +2,7 @@
 
 use crate::access::{Caller, Draft};
 use crate::app::Registry;
-use crate::consent::{
-    Consent, Decision, Identities, Permit, Purpose, Reason, Refusal, Request, Teams, decide,
-};
+use crate::consent::{Consent, Decision, Identities, Permit, Purpose, Reason, Refusal, Request, Teams, decide};
 use crate::error::Failure;
 use crate::storage::registry::Organization;
 

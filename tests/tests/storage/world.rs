@@ -75,6 +75,7 @@ pub(crate) async fn rows(url: &str) -> String {
         "resource_history",
         "search_index",
         "access_grant",
+        "team_member",
         "closure",
         "sight",
         "referral_task",
