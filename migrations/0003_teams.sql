@@ -15,5 +15,4 @@ CREATE TABLE team_member (
     until_ms BIGINT NOT NULL,
     PRIMARY KEY (compartment, team, member, role, from_ms, until_ms)
 ) /*SQLITE WITHOUT ROWID */;
-CREATE INDEX team_member_by_member ON team_member (member, team);
-CREATE INDEX team_member_by_team ON team_member (team);
+CREATE INDEX team_member_by_team ON team_member (team, member);

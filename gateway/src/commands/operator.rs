@@ -184,7 +184,9 @@ pub async fn practitioner(config: Config, action: PractitionerAction) -> Result<
             if nihdi.as_deref().is_some_and(|number| Nihdi::parse(number).is_err()) {
                 return Err(CommandError::Wrong("--nihdi is not a number of that kind".to_owned()));
             }
-            if let Some(other) = rows.practitioners.iter().find(|row| row.id != add.id && is_same(&row.nihdi, &nihdi)) {
+            if let Some(other) =
+                rows.practitioners.iter().find(|row| row.id != add.id && nihdi.is_some() && row.nihdi == nihdi)
+            {
                 let id = &other.id;
                 return Err(CommandError::Wrong(format!("--nihdi is registered already, for practitioner '{id}'")));
             }
@@ -216,9 +218,4 @@ pub async fn practitioner(config: Config, action: PractitionerAction) -> Result<
     }
     store.close().await;
     Ok(())
-}
-
-/// Two numbers that are there and the same.
-fn is_same(one: &Option<String>, other: &Option<String>) -> bool {
-    one.is_some() && one == other
 }

@@ -88,7 +88,7 @@ pub fn teams() -> impl Strategy<Value = Teams> {
             until_ms: FIRST_DAY_MS + until * DAY_MS,
         }),
     ];
-    prop::collection::vec((places, members, period), 0..5).prop_map(|rows| {
+    prop::collection::vec((places, members, period), 0..12).prop_map(|rows| {
         let row = |((compartment, team), member, period): ((&str, Grantee), Grantee, Period)| TeamRow {
             compartment: compartment.to_owned(),
             team,

@@ -218,22 +218,26 @@ fn names(types: &[&str], resource_type: &str) -> bool {
 /// # Errors
 /// The refusal that says most about how the caller stands to the resource.
 pub fn may_write(facts: &WriteFacts, resource_type: &str, interaction: Interaction) -> Result<Permit, Refusal> {
-    if let Some(practitioner) = facts.practitioner {
-        // The directory is seen by everyone, whatever their role.
-        let is_seen = matches!(facts.belongs, Belongs::Directory { .. }) || practitioner.role.sees(resource_type);
-        if practitioner.is_kept_from {
-            return Err(Refusal::KeptFrom);
-        }
-        if !is_seen {
-            return Err(Refusal::BeyondRole);
-        }
-    }
     let relations = relations(facts);
     ROWS.iter()
         .filter(|row| relations.contains(&row.relation))
         .find(|row| row.allows(&facts.belongs, resource_type, interaction))
         .map(|row| Permit::on(basis(row.relation)))
         .ok_or_else(|| refusal(facts, &relations, resource_type))
+        .and_then(|permit| narrowed(facts, resource_type).map_or(Ok(permit), Err))
+}
+
+/// Why the practitioner who signed in may not write what their organisation may. It comes after the organisation's own refusal,
+/// so that it tells nobody of another organisation that the patient excluded them.
+fn narrowed(facts: &WriteFacts, resource_type: &str) -> Option<Refusal> {
+    let practitioner = facts.practitioner?;
+    // The directory is seen by everyone, whatever their role.
+    let is_seen = matches!(facts.belongs, Belongs::Directory { .. }) || practitioner.role.sees(resource_type);
+    match practitioner {
+        PractitionerFacts { is_kept_from: true, .. } => Some(Refusal::KeptFrom),
+        _ if !is_seen => Some(Refusal::BeyondRole),
+        _ => None,
+    }
 }
 
 /// All relations of the caller to the resource; those that are worth more first.

@@ -87,9 +87,9 @@ pub(super) async fn resolve(
     if !mappings::r4::primitive::is_id(id) {
         return Err(unresolved(expression));
     }
-    let is_whole_organization = !draft.caller.is_practitioner();
-    if resource_type == "Patient" && is_whole_organization && draft.record(id).await?.is_some() && draft.holds(id) {
-        // The usual case needs no further look: the caller holds the record.
+    let is_held = resource_type == "Patient" && draft.record(id).await?.is_some() && draft.holds(id);
+    if is_held && !draft.caller.is_practitioner() {
+        // The usual case needs no further look: the caller holds the record, and nobody in it is kept from anything.
         return Ok(id.to_owned());
     }
     let found = draft.app.store.visible_compartment(draft.caller.viewer(), resource_type, id).await?;

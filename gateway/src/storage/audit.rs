@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, Row};
 
 use super::resource::{Shows, Touched, Unrecorded};
-use super::sight::{Level, OPEN_TO_PRACTITIONER, VIEWER, Viewer, bind_viewer, of_viewer};
+use super::sight::{Level, TRAIL_OPEN_TO_PRACTITIONER, VIEWER, Viewer, bind_viewer, of_viewer};
 use super::{StorageError, Store, read, write};
 use crate::audit::event::StoredEvent;
 
@@ -58,7 +58,7 @@ fn matching(filter: &EventFilter) -> String {
         " FROM v CROSS JOIN audit_event a WHERE {SEEN} \
          AND (v.practitioner = '' OR a.compartment = v.organization OR EXISTS (SELECT 1 FROM resource r \
            WHERE r.compartment = a.compartment AND r.resource_type = 'Patient' AND r.id = a.compartment \
-           AND {OPEN_TO_PRACTITIONER}))"
+           AND {TRAIL_OPEN_TO_PRACTITIONER}))"
     );
     if filter.compartment.is_some() {
         sql.push_str(" AND a.compartment = $9");

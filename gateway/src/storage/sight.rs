@@ -40,36 +40,62 @@ pub(super) const VIEWER: &str = "WITH v AS (SELECT CAST($1 AS TEXT) AS organizat
 /// How many parameters a [`Viewer`] binds.
 pub(super) const VIEWER_PARAMETERS: usize = 8;
 
-/// By whom a rule may mean the viewer: `permit` for what opens, `deny` for what closes, `person` for a deny of the very
-/// practitioner. It reads as a list to join, so that a rule is looked up by its grantee however many there are.
+/// A rule that means the viewer: `permit` for what opens, `deny` for what closes, `person` for a deny of the very practitioner.
 macro_rules! grantees {
-    (permit) => {
+    ($row:literal, permit) => {
         concat!(
-            "SELECT v.organization UNION ALL SELECT v.practitioner UNION ALL SELECT v.kind UNION ALL SELECT '*' UNION ALL ",
-            teams!("v.organization, v.practitioner"),
+            "(",
+            $row,
+            ".grantee IN (v.organization, v.practitioner, v.kind, '*') OR ",
             // A custodian's own Group counts for its own records; an earlier custodian lets nobody in any more.
-            " AND m.compartment IN (r.compartment, (SELECT c.custodian FROM record c WHERE c.compartment = r.compartment))"
+            in_team!(
+                $row,
+                "v.organization, v.practitioner",
+                " AND m.compartment IN (r.compartment, (SELECT c.custodian FROM record c WHERE c.compartment = r.compartment))"
+            ),
+            ")"
         )
     };
-    (deny) => {
+    ($row:literal, deny) => {
         concat!(
-            "SELECT v.organization UNION ALL SELECT v.practitioner UNION ALL SELECT v.kind UNION ALL SELECT '*' UNION ALL ",
-            teams!("v.organization, v.practitioner")
+            "(",
+            $row,
+            ".grantee IN (v.organization, v.practitioner, v.kind, '*') OR ",
+            in_team!($row, "v.organization, v.practitioner", ""),
+            ")"
         )
     };
-    (person) => {
-        concat!("SELECT v.practitioner UNION ALL ", teams!("v.practitioner"))
+    ($row:literal, person) => {
+        concat!("(", $row, ".grantee = v.practitioner OR ", in_team!($row, "v.practitioner", ""), ")")
     };
 }
 
-/// The teams that these members are in now; not those in which they take part by law only.
-macro_rules! teams {
-    ($members:literal) => {
+/// The rule names a team, and one of these members of the viewer's is in it now; not one who takes part by law only. Teams sort
+/// from `careteam/…` to `group/…` and nothing else lies between, so that the others cost a comparison.
+macro_rules! in_team {
+    ($row:literal, $members:literal, $where:literal) => {
         concat!(
-            "SELECT m.team FROM team_member m WHERE m.member IN (",
+            "(",
+            $row,
+            ".grantee BETWEEN 'careteam/' AND 'group0' AND EXISTS (SELECT 1 FROM team_member m WHERE m.team = ",
+            $row,
+            ".grantee AND m.member IN (",
             $members,
-            ") AND m.role = '' AND m.from_ms <= v.now_ms AND v.now_ms < m.until_ms"
+            ") AND m.role = '' AND m.from_ms <= v.now_ms AND v.now_ms < m.until_ms",
+            $where,
+            "))"
         )
+    };
+}
+
+/// The rule is for the viewer's purpose. Who asks for no purpose at all (a conditional create, which meets only what is held) is
+/// permitted nothing, and kept out as for any.
+macro_rules! for_purpose {
+    ($row:literal, person) => {
+        concat!("v.purpose = 0 OR (", $row, ".purposes & v.purpose) <> 0")
+    };
+    ($row:literal, $as:tt) => {
+        concat!("(", $row, ".purposes & v.purpose) <> 0")
     };
 }
 
@@ -77,12 +103,10 @@ macro_rules! teams {
 macro_rules! matches {
     ($row:literal, $as:tt) => {
         concat!(
-            $row,
-            ".grantee IN (",
-            grantees!($as),
-            ") AND (",
-            $row,
-            ".purposes & v.purpose) <> 0 AND ",
+            grantees!($row, $as),
+            " AND (",
+            for_purpose!($row, $as),
+            ") AND ",
             $row,
             ".from_ms <= v.now_ms AND v.now_ms < ",
             $row,
@@ -177,13 +201,19 @@ macro_rules! of_role_minimum {
 /// A deny of the organisation, its kind or everyone is no business of this: the custodian has the record by law.
 macro_rules! open_to_practitioner {
     () => {
+        open_to_practitioner!(" AND ", meets!("d"))
+    };
+    ($($about:expr),*) => {
         concat!(
             "(v.practitioner = '' OR (NOT EXISTS (SELECT 1 FROM access_grant d WHERE d.compartment = r.compartment \
                 AND d.effect = 'deny' AND ",
             matches!("d", person),
+            $($about,)*
             " AND NOT EXISTS (SELECT 1 FROM access_grant e WHERE e.compartment = d.compartment \
                 AND e.consent_id = d.consent_id AND e.effect = 'exception' AND e.excepts = d.rule AND ",
             matches!("e", permit),
+            " AND ",
+            covers!("e"),
             ")) AND ",
             of_care_team!(),
             "))"
@@ -204,11 +234,11 @@ macro_rules! of_care_team {
     };
 }
 
-/// What tells whether somebody attends, and not what for. Types, for as long as resources have no labels by which what is
-/// sensitive among them could be left out.
+/// What tells whether somebody attends, and not what for: contacts and episodes that are labelled as normal (`N`, the first bit) and
+/// as nothing else.
 macro_rules! attendance {
     () => {
-        "('Encounter', 'EpisodeOfCare')"
+        concat!("r.resource_type IN ('Encounter', 'EpisodeOfCare') AND ", labels!(), " = 1")
     };
 }
 
@@ -217,7 +247,7 @@ macro_rules! attendance {
 macro_rules! law {
     () => {
         concat!(
-            "v.practitioner <> '' AND r.resource_type IN ",
+            "v.practitioner <> '' AND v.purpose <> 0 AND ",
             attendance!(),
             " AND EXISTS (SELECT 1 FROM team_member t JOIN practitioner p ON p.id = SUBSTR(t.member, 14) \
                 WHERE t.compartment = r.compartment AND t.team LIKE 'careteam/%' AND t.member = v.practitioner \
@@ -296,6 +326,10 @@ pub(super) const LEVEL: &str = level!();
 
 /// Whether nothing keeps the practitioner of viewer `v` from resource row `r`, see `open_to_practitioner`.
 pub(super) const OPEN_TO_PRACTITIONER: &str = open_to_practitioner!();
+
+/// The same for the trail of the record of Patient row `r`: a deny of any part of the record shuts all of it, for the trail names
+/// what is hidden.
+pub(super) const TRAIL_OPEN_TO_PRACTITIONER: &str = open_to_practitioner!("");
 
 /// The compartments of which viewer `v` may see something, some of them more than once: whatever [`LEVEL`] lets through lies in one
 /// of these. It decides nothing; it only saves looking at the rest.

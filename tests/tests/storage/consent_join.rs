@@ -1,10 +1,12 @@
 //! The SQL that every read joins says what `decide` says, for random Consents, callers and moments.
 
-use gateway::consent::arbitrary::{Caller, Types, active_consent, caller, consent, moment};
-use gateway::consent::{Consent, ConsentId, Decision, PurposeSet, Status, decide, grants};
+use gateway::consent::arbitrary::{
+    CUSTODIAN, Caller, FORMER_CUSTODIAN, Types, active_consent, caller, consent, moment, teams,
+};
+use gateway::consent::{Consent, ConsentId, Decision, PurposeSet, Status, TeamRow, Teams, decide, grants};
 use gateway::storage::Store;
 use gateway::storage::sight::{Level, Viewer};
-use gateway::storage::write_set::{GrantRow, WriteSet};
+use gateway::storage::write_set::{GrantRow, TeamMemberRow, WriteSet};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -57,6 +59,33 @@ async fn write(store: &Store, compartment: &str, consents: &[Consent]) {
     store.apply(set).await.expect("nothing is asked");
 }
 
+/// Writes the teams of one case, and drops those of the case before: a deny counts whichever record its team is in.
+async fn put_teams(store: &Store, before: &str, teams: &Teams) {
+    let mut set = WriteSet::default();
+    for (compartment, team) in [(before, "careteam/t"), (CUSTODIAN, "group/g"), (FORMER_CUSTODIAN, "group/f")] {
+        set.dropped_teams.push((compartment.to_owned(), team.to_owned()));
+    }
+    let row = |row: &TeamRow| TeamMemberRow {
+        compartment: row.compartment.clone(),
+        team: row.team.to_string(),
+        member: row.member.to_string(),
+        role: "",
+        from_ms: row.period.from_ms,
+        until_ms: row.period.until_ms,
+    };
+    set.team_members.extend(teams.rows.iter().map(row));
+    store.apply(set).await.expect("nothing is asked");
+}
+
+/// The teams of the random world in the record of this case.
+fn teams_of(id: &str, teams: &Teams) -> Teams {
+    let mut teams = Teams { record: id.to_owned(), ..teams.clone() };
+    for row in teams.rows.iter_mut().filter(|row| row.team.as_str() == "careteam/t") {
+        id.clone_into(&mut row.compartment);
+    }
+    teams
+}
+
 /// What one case asks: who, and when.
 type Question = (Caller, i64);
 
@@ -83,9 +112,11 @@ async fn answers(store: &Store, id: &str, questions: &[Question]) -> Vec<bool> {
     answers
 }
 
-fn decisions(consents: &[Consent], questions: &[Question]) -> Vec<bool> {
-    let permits =
-        |(caller, at_ms): &Question| matches!(decide(caller.request(), consents, *at_ms), Decision::Permit(_));
+fn decisions(consents: &[Consent], teams: &Teams, questions: &[Question]) -> Vec<bool> {
+    let permits = |(caller, at_ms): &Question| {
+        let caller = caller.clone().in_teams(teams, *at_ms);
+        matches!(decide(caller.request(), consents, *at_ms), Decision::Permit(_))
+    };
     questions.iter().map(permits).collect()
 }
 
@@ -109,14 +140,20 @@ async fn the_join_permits_exactly_what_the_decision_permits_and_only_ever_closes
         let seed = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
         let mut runner = TestRunner::new_with_rng(Config::default(), seed);
         let questions = prop::collection::vec((caller(), moment()), 6);
-        let world = (consents(), questions, active_consent(Types::OnlyDenies), active_consent(Types::OnlyPermits));
-        let (mut permitted, mut refused) = (0, 0);
+        let more = (active_consent(Types::OnlyDenies), active_consent(Types::OnlyPermits));
+        let world = (consents(), questions, more, teams());
+        let (mut permitted, mut refused, mut by_team, mut before) = (0, 0, 0, String::new());
         for case in 0..cases(variable, usually) {
             let id = format!("{case:05}");
-            let (mut consents, questions, (_, deny), (_, permit)) =
+            let (mut consents, questions, ((_, deny), (_, permit)), teams) =
                 world.new_tree(&mut runner).expect("a world can be made").current();
+            let teams = teams_of(&id, &teams);
+            put_teams(&store, &before, &teams).await;
+            before.clone_from(&id);
             record(&store, &id, &consents).await;
-            let decided = decisions(&consents, &questions);
+            let decided = decisions(&consents, &teams, &questions);
+            let without_teams = decisions(&consents, &Teams::default(), &questions);
+            by_team += decided.iter().zip(&without_teams).filter(|(with, without)| with != without).count();
             let answered = answers(&store, &id, &questions).await;
             assert_eq!(answered, decided, "{kind} {case}: {questions:?} of {consents:#?}");
             permitted += decided.iter().filter(|permits| **permits).count();
@@ -129,7 +166,7 @@ async fn the_join_permits_exactly_what_the_decision_permits_and_only_ever_closes
             consents.push(permit.clone());
             assert_eq!(
                 answers(&store, &id, &questions).await,
-                decisions(&consents, &questions),
+                decisions(&consents, &teams, &questions),
                 "{kind} {case}: a permit"
             );
             consents.pop();
@@ -142,7 +179,7 @@ async fn the_join_permits_exactly_what_the_decision_permits_and_only_ever_closes
             write(&store, &id, std::slice::from_ref(&deny)).await;
             consents.push(deny);
             let denied = answers(&store, &id, &questions).await;
-            assert_eq!(denied, decisions(&consents, &questions), "{kind} {case}: a deny");
+            assert_eq!(denied, decisions(&consents, &teams, &questions), "{kind} {case}: a deny");
             assert!(denied.iter().zip(&answered).all(|(now, before)| *before || !*now), "{kind} {case}: a deny opened");
 
             // Everything withdrawn, a Consent after the other: nothing is left.
@@ -152,6 +189,7 @@ async fn the_join_permits_exactly_what_the_decision_permits_and_only_ever_closes
             }
             assert!(!answers(&store, &id, &questions).await.contains(&true), "{kind} {case}: withdrawn");
         }
+        assert!(by_team > 4, "{kind}: teams changed {by_team} answers only");
         println!("{kind}: {permitted} permitted and {refused} refused, the SQL and the decision alike");
         assert!(
             permitted * 20 > refused && refused * 20 > permitted,

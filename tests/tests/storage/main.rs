@@ -16,6 +16,7 @@ mod program;
 mod races;
 mod registry;
 mod search;
+mod teams;
 mod values;
 mod world;
 mod write_sets;

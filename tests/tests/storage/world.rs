@@ -77,6 +77,7 @@ pub(crate) async fn rows(url: &str) -> String {
         "search_index",
         "access_grant",
         "access_grant_data",
+        "team_member",
         "closure",
         "sight",
         "referral_task",

@@ -24,11 +24,13 @@ enum Role {
     Waiting,
     /// Named in the Consent.
     Permitted,
+    /// Works where the record is held, and is denied by a Consent themselves.
+    Excluded,
     /// Holds the record. The last, for it may delete.
     Custodian,
 }
 
-const ROLES: [Role; 9] = [
+const ROLES: [Role; 10] = [
     Role::NoToken,
     Role::BadToken,
     Role::ExpiredToken,
@@ -37,6 +39,7 @@ const ROLES: [Role; 9] = [
     Role::Released,
     Role::Waiting,
     Role::Permitted,
+    Role::Excluded,
     Role::Custodian,
 ];
 
@@ -116,7 +119,10 @@ const fn expected(role: Role, route: Route, kind: Kind) -> Expected {
     let is_write = matches!(route, Route::Create | Route::Update | Route::UpdateInTransaction | Route::Delete);
     let sees = matches!(
         (role, kind),
-        (_, Kind::Directory) | (Role::Custodian, _) | (Role::Permitted, Kind::Patient | Kind::OfRecord)
+        (_, Kind::Directory)
+            | (Role::Custodian, _)
+            | (Role::Excluded, Kind::Own)
+            | (Role::Permitted, Kind::Patient | Kind::OfRecord)
     );
     match (role, route, kind) {
         (Role::NoToken | Role::BadToken | Role::ExpiredToken, _, _) => NotAuthenticated,
@@ -134,6 +140,8 @@ const fn expected(role: Role, route: Route, kind: Kind) -> Expected {
         (_, Route::Create, Kind::Patient | Kind::Directory | Kind::Own) => Written,
         (Role::Custodian, Route::Delete, Kind::Patient) => Unprocessable,
         (Role::Custodian, _, _) if is_write => Written,
+        // Of the organisation's own, and of nobody's record.
+        (Role::Excluded, _, Kind::Own | Kind::Directory) if is_write => Written,
         (_, _, _) if is_write && sees => Forbidden,
         (Role::Permitted, Route::Create, Kind::Consent) => Forbidden,
         (_, Route::Create, _) => Unprocessable,
@@ -164,11 +172,16 @@ struct Targets {
 async fn no_route_answers_more_than_the_table_says(gateway: Gateway) {
     let held = held_record(&gateway).await;
     let waiting = waiting_record(&gateway).await;
+    let excluding = excluding_record(&gateway).await;
     let mut refused_of: Vec<(Role, usize)> = Vec::new();
     let trail_before = trails(&gateway).await;
     for role in ROLES {
         let caller = caller(&gateway, role);
-        let targets = if role == Role::Waiting { &waiting } else { &held };
+        let targets = match role {
+            Role::Waiting => &waiting,
+            Role::Excluded => &excluding,
+            _ => &held,
+        };
         let mut refused = 0;
         for resource_type in SERVED_TYPES {
             for route in ROUTES {
@@ -272,6 +285,7 @@ fn caller(gateway: &Gateway, role: Role) -> Caller<'_> {
         Role::Released => gateway.as_("edpbw-a"),
         Role::Waiting => gateway.as_("cgg-1"),
         Role::Permitted => gateway.as_("gp-1"),
+        Role::Excluded => gateway.as_("elp-1").by_practitioner("psychologist-2"),
         Role::Custodian => gateway.as_("elp-1"),
     }
 }
@@ -303,6 +317,18 @@ async fn waiting_record(gateway: &Gateway) -> Targets {
     let targets = fill(&edpbw, &referral).await;
     edpbw.create(&service_request(&person, "HealthcareService/cgg-pool")).await;
     targets
+}
+
+/// A record of elp-1 whose Consent denies one of its practitioners.
+async fn excluding_record(gateway: &Gateway) -> Targets {
+    let elp = gateway.as_("elp-1");
+    let person = elp.create(&patient()).await;
+    let mut provision = permit(&["elp-1"]);
+    provision["type"] = json!("deny");
+    provision["actor"][0]["reference"] = json!({"reference": "Practitioner/psychologist-2"});
+    let consent = elp.create(&consent(&person, &provision)).await;
+    let referral = Referral { patient: person, consent, order: String::new(), task: String::new() };
+    fill(&elp, &referral).await
 }
 
 async fn fill(holder: &Caller<'_>, referral: &Referral) -> Targets {

@@ -2,6 +2,8 @@
 
 mod authorization;
 mod blindness;
+mod forged;
+mod practitioners;
 mod referral;
 mod refusal;
 mod rest;

@@ -98,7 +98,8 @@ async fn what_is_an_organisations_own_is_nobody_elses(gateway: Gateway) {
 async fn only_who_is_registered_is_a_grantee(gateway: Gateway) {
     let gp = gateway.as_("gp-1");
     let written = gp.create(&json!({"resourceType": "Organization", "name": "Testorganisatie"})).await;
-    let group = gp.create(&json!({"resourceType": "Group", "type": "practitioner", "actual": true})).await;
+    let group = json!({"resourceType": "Group", "type": "practitioner", "actual": true});
+    let group = gateway.as_("elp-1").create(&group).await;
     let person = gp.create(&patient()).await;
     for reference in [format!("Organization/{written}"), format!("Group/{group}"), "Organization/nobody".to_owned()] {
         let mut provision = permit(&["elp-1"]);
