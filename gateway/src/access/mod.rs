@@ -2,6 +2,7 @@
 
 pub mod caller;
 pub mod draft;
+pub mod person;
 
 pub use caller::Caller;
 pub use draft::Draft;

@@ -67,10 +67,9 @@ fn agents(event: &StoredEvent) -> Vec<Value> {
     // In a read the data flows to the client, in a write it comes from it: BALP's source and destination roles.
     let (client, server) =
         if matches!(event.action.as_str(), "C" | "U") { ("110153", "110152") } else { ("110152", "110153") };
-    let organization = event.organization.split_once('/').map_or("", |(_, id)| id);
     let mut user = json!({
         "type": {"coding": [coding(PARTICIPATION, "IRCP")]},
-        "who": {"reference": format!("Organization/{organization}")},
+        "who": who(&event.organization),
         "requestor": true,
     });
     if let Some(practitioner) = event.practitioner.strip_prefix("practitioner/") {
@@ -90,9 +89,19 @@ fn agents(event: &StoredEvent) -> Vec<Value> {
     ]
 }
 
+/// Who called. A person who signed in has no name in the trail of a record that is another's.
+fn who(identity: &str) -> Value {
+    match identity.split_once('/') {
+        Some(("patient", id)) => json!({"reference": format!("Patient/{id}")}),
+        Some(("related-person", id)) => json!({"reference": format!("RelatedPerson/{id}")}),
+        Some((_, id)) => json!({"reference": format!("Organization/{id}")}),
+        None => json!({"display": "a person who signed in"}),
+    }
+}
+
 fn entities(event: &StoredEvent) -> Vec<Value> {
     let mut entities = Vec::new();
-    let is_record = !event.compartment.starts_with("organization/") && event.compartment != "directory";
+    let is_record = !event.compartment.contains('/') && event.compartment != "directory";
     if is_record {
         entities.push(json!({
             "what": {"reference": format!("Patient/{}", event.compartment)},

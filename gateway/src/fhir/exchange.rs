@@ -116,7 +116,9 @@ impl Exchange {
         if draft.record(&compartment).await?.is_none() {
             return Ok(None);
         }
-        let is_held = draft.holds(&compartment);
+        // The person reads the trail of the own record as its custodian does.
+        let is_persons = caller.person().is_some_and(|person| person.is_patient_of(&compartment));
+        let is_held = is_persons || draft.holds(&compartment);
         Ok(Some((compartment, is_held)))
     }
 

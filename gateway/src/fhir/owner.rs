@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use crate::access::Draft;
-use crate::consent::{Belongs as Owner, WriteFacts};
+use crate::consent::{Belongs as Owner, Interaction, WriteFacts};
 use crate::error::Failure;
 use crate::search::overlay::{Belongs, belongs, owner_references};
 use crate::storage::sight::DIRECTORY;
@@ -82,6 +82,10 @@ async fn resolve(draft: &mut Draft<'_>, resource_type: &str, id: &str, expressio
         // The usual case needs no further look: the caller holds the record.
         return Ok(id.to_owned());
     }
+    if resource_type == "Patient" && !draft.representation(id).await?.is_none() {
+        // Who may give the person's word without reading the record still knows whose record it is.
+        return Ok(id.to_owned());
+    }
     let found = draft.app.store.visible_compartment(draft.caller.viewer(), resource_type, id).await?;
     found.ok_or_else(|| unresolved(expression))
 }
@@ -107,6 +111,8 @@ pub enum Part {
     Record {
         /// By whom.
         custodian: String,
+        /// Whether the caller signed in as the person, or for the person, and may give the person's word by this write.
+        is_person: bool,
         /// Whether a closure shuts the caller out.
         is_closed: bool,
         /// Whether the caller's organisation first wrote the resource.
@@ -119,13 +125,18 @@ impl Part {
     ///
     /// # Errors
     /// The database is away.
-    pub async fn of(draft: &mut Draft<'_>, key: &ResourceKey, exists: bool) -> Result<Self, Failure> {
+    pub async fn of(
+        draft: &mut Draft<'_>,
+        key: &ResourceKey,
+        exists: bool,
+        interaction: Interaction,
+    ) -> Result<Self, Failure> {
         let organization = draft.caller.organization();
         let recorder = if exists { draft.app.store.recorder(key).await? } else { None };
         if key.compartment == DIRECTORY {
             return Ok(Self::Directory(recorder.unwrap_or(organization)));
         }
-        if key.compartment.starts_with("organization/") {
+        if key.compartment.starts_with("organization/") || key.compartment == organization {
             return Ok(Self::Own(key.compartment.clone()));
         }
         if key.resource_type == "Patient" && !exists {
@@ -133,22 +144,25 @@ impl Part {
         }
         let Some(record) = draft.record(&key.compartment).await? else { return Err(Failure::NotFound) };
         let facts = record.facts.clone();
+        // Whoever acted for a person may do so no longer; to have recorded it gives a person nothing more.
+        let is_organization = draft.caller.person().is_none();
         Ok(Self::Record {
+            is_person: draft.representation(&key.compartment).await?.speaks_in(interaction),
             is_closed: draft.is_closed(&facts),
             custodian: facts.custodian,
-            recorded_by_caller: recorder.as_deref() == Some(&*organization),
+            recorded_by_caller: is_organization && recorder.as_deref() == Some(&*organization),
         })
     }
 
-    /// The facts as the rules take them.
-    pub fn facts<'p>(&'p self, caller_organization: &'p str) -> WriteFacts<'p> {
+    /// The facts as the rules take them; a person is of no organisation.
+    pub fn facts<'p>(&'p self, caller_organization: Option<&'p str>) -> WriteFacts<'p> {
         let belongs = match self {
             Self::Directory(owner) => Owner::Directory { owner: Some(owner) },
             Self::Own(organization) => Owner::Own { organization },
             Self::New => Owner::NewRecord,
-            Self::Record { custodian, is_closed, recorded_by_caller } => Owner::Record {
+            Self::Record { custodian, is_person, is_closed, recorded_by_caller } => Owner::Record {
                 custodian,
-                caller_is_person: false,
+                caller_is_person: *is_person,
                 caller_is_closed_out: *is_closed,
                 // Pick-up moves custody, so an owner of a Task writes as custodian; its Task goes by the workflow.
                 caller_owns_active_task: false,
@@ -156,6 +170,6 @@ impl Part {
                 recorded_by_caller: *recorded_by_caller,
             },
         };
-        WriteFacts { caller_organization: Some(caller_organization), belongs }
+        WriteFacts { caller_organization, belongs }
     }
 }

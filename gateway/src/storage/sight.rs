@@ -1,8 +1,9 @@
 //! What a viewer sees, as SQL: the one predicate that every read, search, count, page and history joins.
 //!
-//! Three ways lead to a resource: it is of the directory; its record is held by the viewer's organisation; a Consent in
-//! force permits the viewer and none denies it. A closure (release, transit, waiting room) shuts the latter two. What is
-//! left then is the minimum of single resources, by a row of `sight`. The twin of the consent part is
+//! Four ways lead to a resource: it is of the directory; its record is held by the viewer's organisation; its record is about
+//! the person who signed in, or whom that one represents; a Consent in force permits the viewer and none denies it. A closure
+//! (release, transit, waiting room) shuts an organisation's two. What is left then is the minimum of single resources, by a row
+//! of `sight`. The twin of the consent part is
 //! `consent::evaluate`, and a property test holds the two together.
 
 /// Who looks: the identities that grants and custody are joined with, all of them registered by the operator.
@@ -120,6 +121,21 @@ macro_rules! held {
     };
 }
 
+/// As the person whom the record is about, or as somebody who at this moment may read for that person. No closure matters.
+macro_rules! of_person {
+    ($compartment:literal) => {
+        concat!(
+            "(v.person <> '' AND (v.person = 'patient/' || ",
+            $compartment,
+            " OR EXISTS (SELECT 1 FROM representative p WHERE p.compartment = ",
+            $compartment,
+            " AND p.related_person = v.person AND p.scope = 'read' AND p.from_ms <= v.now_ms AND v.now_ms < p.until_ms)))"
+        )
+    };
+}
+
+pub(super) use of_person;
+
 /// By a Consent, all of it.
 macro_rules! disclosed {
     () => {
@@ -150,6 +166,7 @@ macro_rules! level {
             // PostgreSQL takes a small number for an INTEGER, and reads come as BIGINT.
             "CAST(CASE WHEN r.compartment = 'directory' THEN 1",
             concat!(" WHEN ", held!(), " THEN 1"),
+            concat!(" WHEN ", of_person!("r.compartment"), " THEN 33"),
             concat!(" WHEN ", disclosed!(), " THEN 5"),
             concat!(" WHEN ", minimum!(), " THEN 2"),
             " ELSE 0 END AS BIGINT)"
@@ -157,8 +174,9 @@ macro_rules! level {
     };
 }
 
-/// How viewer `v` sees resource row `r`: the codes of [`Level`]. A Consent is read by the record's custodian only: it names
-/// whom the patient excluded. What has a minimum (the Tasks and the feedback of a referral) is read whole by the custodian only.
+/// How viewer `v` sees resource row `r`: the codes of [`Level`]. A Consent is read by the record's custodian and the
+/// person only: it names whom the patient excluded. What has a minimum (the Tasks and the feedback of a referral) is read whole
+/// by these two only.
 pub(super) const LEVEL: &str = level!();
 
 /// How a viewer sees a resource. Bit 1: the whole; bit 2: the minimum; so that index rows join by a mask.
@@ -166,6 +184,8 @@ pub(super) const LEVEL: &str = level!();
 pub enum Level {
     /// All of it, as custodian or in the directory.
     Held,
+    /// All of it, as the person whom it is about, or for that person.
+    Person,
     /// All of it, by a Consent.
     Permitted,
     /// What the gateway shows of it to a waiting room or a past sender.
@@ -176,6 +196,7 @@ impl Level {
     pub(super) fn from_code(code: i64) -> Option<Self> {
         match code {
             1 => Some(Self::Held),
+            33 => Some(Self::Person),
             5 => Some(Self::Permitted),
             2 => Some(Self::Minimum),
             _ => None,

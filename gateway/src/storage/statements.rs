@@ -31,6 +31,8 @@ pub(super) fn statements(sets: &[&WriteSet]) -> Vec<Statement> {
     add(&rows::PUT_INDEX, each(index_rows));
     add(&rows::DROP_GRANTS, each(|set| set.dropped_grants.iter().map(pair_row).collect()));
     add(&rows::PUT_GRANT, each(grant_rows));
+    add(&rows::DROP_REPRESENTATIVE, each(|set| set.dropped_representatives.iter().map(pair_row).collect()));
+    add(&rows::PUT_REPRESENTATIVE, each(representative_rows));
     add(&rows::LIFT_CLOSURE, each(|set| set.lifted_causes.iter().map(pair_row).collect()));
     add(&rows::LIFT_RELEASE, each(|set| set.lifted_releases.iter().map(pair_row).collect()));
     add(&rows::PUT_CLOSURE, each(closure_rows));
@@ -135,6 +137,19 @@ fn grant_rows(set: &WriteSet) -> Rows {
         ]
     };
     set.grants.iter().map(row).collect()
+}
+
+fn representative_rows(set: &WriteSet) -> Rows {
+    let row = |row: &super::representative::RepresentativeRow| {
+        vec![
+            row.compartment.as_str().into(),
+            row.related_person.as_str().into(),
+            row.scope.into(),
+            row.from_ms.into(),
+            row.until_ms.into(),
+        ]
+    };
+    set.representatives.iter().map(row).collect()
 }
 
 fn closure_rows(set: &WriteSet) -> Rows {

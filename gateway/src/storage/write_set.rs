@@ -8,6 +8,8 @@ use crate::audit::AuditEvent;
 use crate::consent::Permit;
 use crate::search::index::IndexRow;
 
+use super::representative::RepresentativeRow;
+
 /// The version of a resource: opaque to clients, ordered within a resource, without gaps that count hidden changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VersionId(pub i64);
@@ -261,6 +263,10 @@ pub struct WriteSet {
     pub dropped_grants: Vec<(String, String)>,
     /// Rules of the Consents in force.
     pub grants: Vec<GrantRow>,
+    /// RelatedPersons whose rows are dropped (and written anew by `representatives`): compartment and `related-person/<id>`.
+    pub dropped_representatives: Vec<(String, String)>,
+    /// What RelatedPersons may do.
+    pub representatives: Vec<RepresentativeRow>,
     /// Causes whose closures end: compartment and cause.
     pub lifted_causes: Vec<(String, String)>,
     /// Releases that end for one grantee: compartment and grantee.

@@ -2,6 +2,7 @@
 
 mod authorization;
 mod blindness;
+mod persons;
 mod referral;
 mod refusal;
 mod rest;
