@@ -18,9 +18,10 @@ const PARTICIPATION: &str = "http://terminology.hl7.org/CodeSystem/v3-Participat
 const PURPOSE: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
 const BALP_ENTITY: &str = "https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType";
 const REFERRAL_ACT: &str = "https://wellgate.example/fhir/CodeSystem/referral-act";
+const OPERATION: &str = "https://wellgate.example/fhir/CodeSystem/operation";
 const ACCESS_BASIS: &str = "https://wellgate.example/fhir/CodeSystem/access-basis";
 
-/// The interactions of the standard; every other subtype is an act of a referral.
+/// The interactions of the standard; what is neither one nor an operation is an act of a referral.
 const INTERACTIONS: &[&str] = &[
     "create",
     "read",
@@ -34,11 +35,19 @@ const INTERACTIONS: &[&str] = &[
     "batch",
 ];
 
+/// The gateway's own operations.
+const OPERATIONS: &[&str] = &["access-log"];
+
 /// The event as FHIR JSON.
 pub fn to_fhir(event: &StoredEvent) -> Value {
     let is_interaction = INTERACTIONS.contains(&event.subtype.as_str());
-    let subtype_system = if is_interaction { RESTFUL } else { REFERRAL_ACT };
-    let event_type = if is_interaction { coding(EVENT_TYPE, "rest") } else { coding(DICOM, "110113") };
+    let is_operation = OPERATIONS.contains(&event.subtype.as_str());
+    let subtype_system = match (is_interaction, is_operation) {
+        (true, _) => RESTFUL,
+        (_, true) => OPERATION,
+        _ => REFERRAL_ACT,
+    };
+    let event_type = if is_interaction || is_operation { coding(EVENT_TYPE, "rest") } else { coding(DICOM, "110113") };
     let mut resource = json!({
         "resourceType": "AuditEvent",
         "id": event.id,

@@ -116,9 +116,8 @@ impl Exchange {
         if draft.record(&compartment).await?.is_none() {
             return Ok(None);
         }
-        // The person reads the trail of the own record as its custodian does.
-        let is_persons = caller.person().is_some_and(|person| person.is_patient_of(&compartment));
-        let is_held = is_persons || draft.holds(&compartment);
+        // The person, or who reads for the person, reads the trail of the record as its custodian does.
+        let is_held = draft.holds(&compartment) || draft.representation(&compartment).await?.reads();
         Ok(Some((compartment, is_held)))
     }
 
