@@ -8,7 +8,8 @@ use crate::source::File;
 /// The kind and code of each text that is missing, `kind.code` with where the code stands.
 pub(crate) fn without_text(file: &File) -> Vec<String> {
     let mut violations = Vec::new();
-    for (number, line) in (1..).zip(file.text.lines()) {
+    let code = file.text.lines().take_while(|line| *line != "mod tests {");
+    for (number, line) in (1..).zip(code) {
         for (kind, code) in codes(&file.path, line) {
             for language in Language::ALL {
                 if Catalogue::of(language).find(kind, &code).is_none() {

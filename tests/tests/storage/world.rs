@@ -76,6 +76,7 @@ pub(crate) async fn rows(url: &str) -> String {
         "search_index",
         "access_grant",
         "closure",
+        "representative",
         "sight",
         "referral_task",
         "audit_event",

@@ -157,6 +157,26 @@ const fn expected(role: Role, route: Route, kind: Kind) -> Expected {
     }
 }
 
+/// The operations on a Patient, against one table: the status that each role is answered with.
+async fn no_operation_answers_whom_the_table_does_not_name(gateway: Gateway) {
+    let held = held_record(&gateway).await;
+    for role in ROLES {
+        let caller = caller(&gateway, role, &held);
+        for (operation, named) in [("$access-log", [Role::Person, Role::Representative, Role::Custodian])] {
+            let expected = match role {
+                Role::NoToken | Role::BadToken | Role::ExpiredToken => 401,
+                Role::WrongScope => 403,
+                role if named.contains(&role) => 200,
+                _ => 404,
+            };
+            let answer = caller.get(format!("Patient/{}/{operation}", held.patient)).await;
+            assert_eq!(answer.status, expected, "{role:?}: {operation}: {answer}");
+            let told = String::from_utf8_lossy(&answer.bytes).contains(&held.patient);
+            assert_eq!(told, expected == 200, "{role:?}: {operation}: {answer}");
+        }
+    }
+}
+
 fn kind(resource_type: &str) -> Kind {
     match (resource_type, belongs(resource_type)) {
         ("Patient", _) => Kind::Patient,
@@ -408,4 +428,4 @@ fn resource(resource_type: &str, patient: &str) -> Value {
     least
 }
 
-stories!(no_route_answers_more_than_the_table_says);
+stories!(no_route_answers_more_than_the_table_says, no_operation_answers_whom_the_table_does_not_name);
