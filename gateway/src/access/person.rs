@@ -67,7 +67,6 @@ impl Person {
 pub fn belongs_to_app(claims: &crate::auth::TokenClaims, is_person_app: bool) -> Result<(), Failure> {
     let forbidden = |details: &str| Err(Failure::Forbidden(Issue::new("forbidden", details)));
     match (&claims.fhir_user, is_person_app) {
-        (None, false) => Ok(()),
         (None, true) => forbidden("this client is an app for people who sign in: its tokens name one in fhir_user"),
         (Some(_), false) => forbidden("this client is not registered as an app for people who sign in"),
         (Some(_), true) if claims.practitioner_id.is_some() => {
@@ -79,7 +78,7 @@ pub fn belongs_to_app(claims: &crate::auth::TokenClaims, is_person_app: bool) ->
         (Some(_), true) if !PURPOSES.contains(&claims.purpose.as_str()) => {
             forbidden("a person asks for PATRQT or FAMRQT")
         }
-        (Some(_), true) => Ok(()),
+        (None, false) | (Some(_), true) => Ok(()),
     }
 }
 

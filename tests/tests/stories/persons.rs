@@ -400,7 +400,7 @@ async fn the_access_log_is_read_page_by_page_by_the_person_the_representative_an
             let ids = page["entries"].as_array().expect("entries").iter().map(|entry| entry["id"].to_string());
             seen.extend(ids);
             let Some(next) = page["next"].as_str() else { break };
-            path = next.split_once("/fhir/").expect("an address of ours").1.to_owned();
+            next.split_once("/fhir/").expect("an address of ours").1.clone_into(&mut path);
         }
         let mut once = seen.clone();
         once.sort();
