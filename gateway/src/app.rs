@@ -149,6 +149,15 @@ impl Registry {
         self.practitioners.values().filter(|practitioner| practitioner.active)
     }
 
+    /// How an organisation (`organization/<id>`) or a practitioner (`practitioner/<id>`) is called, also one that is disabled.
+    pub fn name_of(&self, identity: &str) -> Option<&str> {
+        match identity.split_once('/')? {
+            ("organization", id) => self.organizations.get(id).map(|organization| organization.name.as_str()),
+            ("practitioner", id) => self.practitioners.get(id).map(|practitioner| practitioner.name.as_str()),
+            _ => None,
+        }
+    }
+
     /// All identities by which rules may mean an organisation.
     pub fn grantees(&self, organization: &Organization) -> Vec<Grantee> {
         vec![Grantee::organization(&organization.id), Grantee::kind(&organization.kind)]

@@ -3,11 +3,13 @@
 //! Keys and time come in from outside; nothing here knows HTTP, the database or a file. What a verified caller may see
 //! is not decided here either: a token says who asks, `access/` decides.
 
+pub mod fhir_user;
 pub mod issuer;
 pub mod keys;
 pub mod scopes;
 pub mod token;
 
+pub use fhir_user::FhirUser;
 pub use issuer::{Issuer, TokenGrant};
 pub use keys::{KeySet, KeySetError};
 pub use scopes::{Interaction, Scopes};

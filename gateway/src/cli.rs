@@ -252,7 +252,9 @@ pub enum ClientAction {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Example:
-  wellgate client add --config wellgate.toml --id cgg-noord-billing --organization cgg-noord --purpose HPAYMT")]
+  wellgate client add --config wellgate.toml --id cgg-noord-billing --organization cgg-noord --purpose HPAYMT
+  wellgate client add --config wellgate.toml --id portal-app --organization portal --person-app \
+      --purpose PATRQT --purpose FAMRQT")]
 pub struct ClientAdd {
     /// Configuration that says which database.
     #[command(flatten)]
@@ -266,6 +268,10 @@ pub struct ClientAdd {
     /// Purpose that it may act for, such as TREAT, HPAYMT or HOPERAT; repeat it for several
     #[arg(long = "purpose", value_name = "CODE", value_parser = purpose, required = true)]
     pub purposes: Vec<String>,
+    /// It is an app for people who sign in: its tokens name the person (`fhir_user`), and it never acts as the organisation.
+    /// Its purposes are PATRQT and FAMRQT
+    #[arg(long)]
+    pub person_app: bool,
 }
 
 /// `wellgate practitioner`

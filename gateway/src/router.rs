@@ -18,6 +18,7 @@ use tower_http::request_id::RequestId;
 use crate::app::App;
 use crate::error::{FHIR_JSON, Failure};
 use crate::fhir::exchange::Exchange;
+use crate::fhir::operations;
 use crate::fhir::{capabilities, create, delete, history, read, search, transaction, update};
 use crate::telemetry::{Telemetry, observe};
 
@@ -41,6 +42,7 @@ fn fhir(app: &App) -> Router {
         .route("/fhir/{type}", get(search_by_get).post(create))
         .route("/fhir/{type}/_search", post(search_by_post))
         .route("/fhir/{type}/_history", get(type_history))
+        .route("/fhir/Patient/{id}/$access-log", get(access_log))
         .route("/fhir/{type}/{id}", get(read).put(update).delete(delete))
         .route("/fhir/{type}/{id}/_history", get(instance_history))
         .route("/fhir/{type}/{id}/_history/{version}", get(vread))
@@ -90,6 +92,10 @@ async fn create(State(app): State<App>, Path(resource_type): Path<String>, reque
 
 async fn type_history(State(app): State<App>, Path(resource_type): Path<String>, request: Request) -> Response<Body> {
     history::type_history(exchange(app, request).0, resource_type).await
+}
+
+async fn access_log(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response<Body> {
+    operations::access_log::access_log(exchange(app, request).0, id).await
 }
 
 type TypeAndId = Path<(String, String)>;

@@ -7,7 +7,7 @@ use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use crate::gateway::{Gateway, client_id};
+use crate::gateway::{Gateway, PERSON_APP, client_id};
 
 /// The media type of a FHIR body.
 pub const FHIR_JSON: &str = "application/fhir+json";
@@ -16,7 +16,9 @@ pub const FHIR_JSON: &str = "application/fhir+json";
 #[derive(Clone, Debug)]
 pub struct Caller<'g> {
     gateway: &'g Gateway,
+    client: String,
     organization: String,
+    fhir_user: Option<String>,
     purpose: String,
     scope: String,
     practitioner: Option<String>,
@@ -40,12 +42,37 @@ impl<'g> Caller<'g> {
     pub(crate) fn of(gateway: &'g Gateway, organization: &str) -> Self {
         Self {
             gateway,
+            client: client_id(organization),
             organization: organization.to_owned(),
+            fhir_user: None,
             purpose: "TREAT".to_owned(),
             scope: "system/*.cruds".to_owned(),
             practitioner: None,
             bearer: None,
         }
+    }
+
+    pub(crate) fn of_person(gateway: &'g Gateway, fhir_user: &str) -> Self {
+        let purpose = if fhir_user.starts_with("Patient/") { "PATRQT" } else { "FAMRQT" };
+        Self {
+            client: PERSON_APP.to_owned(),
+            fhir_user: Some(fhir_user.to_owned()),
+            ..Self::of(gateway, "portal-1").for_purpose(purpose).with_scope("patient/*.rs patient/*.cud")
+        }
+    }
+
+    /// The same caller at another client.
+    #[must_use]
+    pub fn at_client(mut self, client: &str) -> Self {
+        client.clone_into(&mut self.client);
+        self
+    }
+
+    /// The same client, naming a person who signed in, or none.
+    #[must_use]
+    pub fn naming(mut self, fhir_user: Option<&str>) -> Self {
+        self.fhir_user = fhir_user.map(str::to_owned);
+        self
     }
 
     /// The same client for another purpose of use.
@@ -90,9 +117,10 @@ impl<'g> Caller<'g> {
         let mut request = self.gateway.http.request(method, url);
         let token = self.bearer.clone().unwrap_or_else(|| {
             self.gateway.token(&TokenGrant {
-                client_id: &client_id(&self.organization),
+                client_id: &self.client,
                 organization_id: &self.organization,
                 practitioner_id: self.practitioner.as_deref(),
+                fhir_user: self.fhir_user.as_deref(),
                 purpose: &self.purpose,
                 scope: &self.scope,
                 lifetime_seconds: 600,

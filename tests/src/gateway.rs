@@ -32,8 +32,11 @@ pub const NOW_MS: i64 = 1_772_366_400_000;
 /// A day of the clock.
 pub const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
+/// The client of `portal-1` at which people sign in.
+pub(crate) const PERSON_APP: &str = "portal-1-app";
+
 /// Id, kind, pool.
-const ORGANIZATIONS: [(&str, &str, Option<&str>); 8] = [
+const ORGANIZATIONS: [(&str, &str, Option<&str>); 9] = [
     ("edpbw-a", "edpbw", None),
     ("edpbw-b", "edpbw", None),
     ("elp-1", "elp", Some("elp-pool")),
@@ -42,6 +45,7 @@ const ORGANIZATIONS: [(&str, &str, Option<&str>); 8] = [
     ("cgg-2", "cgg", Some("cgg-pool")),
     ("gp-1", "gp", None),
     ("mutuality-1", "mutuality", None),
+    ("portal-1", "other", None),
 ];
 
 /// Id, organisation, NIHDI number, role.
@@ -142,6 +146,12 @@ impl Gateway {
         Caller::of(self, organization)
     }
 
+    /// A person who signed in, `Patient/<id>` or `RelatedPerson/<id>`, at the app of `portal-1`, with everything that a scope
+    /// may grant.
+    pub fn person(&self, fhir_user: &str) -> Caller<'_> {
+        Caller::of_person(self, fhir_user)
+    }
+
     /// Moves the clock.
     pub fn advance(&self, by_ms: i64) {
         self.clock.advance(by_ms);
@@ -215,7 +225,8 @@ async fn register(store: &Store, elp_members: usize) {
         let pools: Vec<String> = pool.iter().map(|pool| (*pool).to_owned()).collect();
         put_organization(store, &organization, &pools, NOW_MS).await.expect("an organisation is registered");
         let purposes = ["TREAT", "HPAYMT"].map(str::to_owned).to_vec();
-        let client = Client { id: client_id(id), organization_id: id.to_owned(), purposes, active: true };
+        let [id, organization_id] = [client_id(id), id.to_owned()];
+        let client = Client { id, organization_id, purposes, active: true, person_app: false };
         store.put_client(&client).await.expect("a client is registered");
     }
     for (id, organization, nihdi, role) in PRACTITIONERS {
@@ -224,6 +235,10 @@ async fn register(store: &Store, elp_members: usize) {
         let practitioner = Practitioner { id, name, organization_id, nihdi, role, active: true };
         put_practitioner(store, &practitioner, NOW_MS).await.expect("a practitioner is registered");
     }
+    let [id, organization_id] = [PERSON_APP, "portal-1"].map(str::to_owned);
+    let purposes = ["PATRQT", "FAMRQT"].map(str::to_owned).to_vec();
+    let app = Client { id, organization_id, purposes, active: true, person_app: true };
+    store.put_client(&app).await.expect("a client is registered");
 }
 
 /// A process has one log and one recorder, however many gateways run in it.

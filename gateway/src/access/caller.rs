@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
 
+use super::person::{Person, belongs_to_app};
 use crate::app::{App, Registry};
 use crate::audit::{AuditEvent, Outcome};
 use crate::auth::{Interaction, Scopes, TokenClaims, TokenError};
@@ -16,6 +17,7 @@ use crate::storage::sight::{DIRECTORY, Level, Viewer};
 #[derive(Clone, Debug)]
 pub struct Caller {
     claims: Arc<TokenClaims>,
+    person: Option<Person>,
     kind: String,
     role: PractitionerRole,
     purpose: Purpose,
@@ -62,7 +64,11 @@ impl Caller {
             Failure::Unauthenticated { expired: error == TokenError::Expired }
         })?;
         let registry = app.registry().await?;
-        Self::registered(claims, registry, request_id, now_ms, app.labels.version())
+        let mut caller = Self::registered(claims, registry, request_id, now_ms, app.labels.version())?;
+        if let Some(user) = &caller.claims.fhir_user {
+            caller.person = Some(Person::of(user, &app.store).await?);
+        }
+        Ok(caller)
     }
 
     fn registered(
@@ -87,8 +93,9 @@ impl Caller {
             .ok_or_else(|| forbidden("the purpose of use in the token is not a code of v3-PurposeOfUse"))?;
         let role = role(&claims, &registry)
             .ok_or_else(|| forbidden("the practitioner in the token is not registered for this organisation"))?;
+        belongs_to_app(&claims, client.person_app)?;
         let kind = organization.kind.clone();
-        Ok(Self { claims, kind, role, purpose, request_id, now_ms, registry, label_version })
+        Ok(Self { claims, person: None, kind, role, purpose, request_id, now_ms, registry, label_version })
     }
 
     /// The gateway itself, for what it does without a request: expiry.
@@ -97,8 +104,10 @@ impl Caller {
             client_id: "wellgate".to_owned(),
             organization_id: "wellgate".to_owned(),
             practitioner_id: None,
+            fhir_user: None,
             purpose: "HOPERAT".to_owned(),
             scopes: Scopes::default(),
+            person_scopes: Scopes::default(),
             expires_at_ms: now_ms,
             token_id: None,
         };
@@ -106,8 +115,8 @@ impl Caller {
         let purpose = Purpose::from_code(&claims.purpose).unwrap_or(purpose);
         let (claims, kind, role) = (Arc::new(claims), "gateway".to_owned(), PractitionerRole::Care);
         // It reads nothing by consent: whatever the table, all of it would count as most restricted.
-        let label_version = i64::MAX;
-        Self { claims, kind, role, purpose, request_id: AuditEvent::fresh_id(), now_ms, registry, label_version }
+        let (person, label_version, request_id) = (None, i64::MAX, AuditEvent::fresh_id());
+        Self { claims, person, kind, role, purpose, request_id, now_ms, registry, label_version }
     }
 
     /// The id of the calling client.
@@ -115,18 +124,44 @@ impl Caller {
         &self.claims.client_id
     }
 
-    /// The id of the organisation that it speaks for.
+    /// Whose idempotency keys are meant: a client's, or those of one person at a person's app.
+    pub fn key_owner(&self) -> String {
+        match &self.person {
+            // A client's id has no space in it.
+            Some(person) => format!("{} {}", self.claims.client_id, person.identity()),
+            None => self.claims.client_id.clone(),
+        }
+    }
+
+    /// The person who signed in; none where an organisation calls.
+    pub fn person(&self) -> Option<&Person> {
+        self.person.as_ref()
+    }
+
+    /// The id of the organisation that it speaks for; empty for a person, who is of no organisation and no pool.
     pub fn organization_id(&self) -> &str {
-        &self.claims.organization_id
+        if self.person.is_some() { "" } else { &self.claims.organization_id }
     }
 
-    /// `organization/<id>`: also the name of the organisation's own compartment.
+    /// `organization/<id>`, for a person `patient/<id>` or `related-person/<id>`: also the name of the caller's own
+    /// compartment, and of the author of what it writes.
     pub fn organization(&self) -> String {
-        format!("organization/{}", self.claims.organization_id)
+        match &self.person {
+            Some(person) => person.identity().to_owned(),
+            None => format!("organization/{}", self.claims.organization_id),
+        }
     }
 
-    /// All identities by which a rule may mean the caller.
+    /// The caller as an organisation of the rules of writing; none for a person.
+    pub fn acting_organization(&self) -> Option<String> {
+        self.person.is_none().then(|| self.organization())
+    }
+
+    /// All identities by which a rule may mean the caller; none for a person, whom no rule means.
     pub fn grantees(&self) -> Vec<Grantee> {
+        if self.person.is_some() {
+            return Vec::new();
+        }
         let mut grantees = vec![Grantee::organization(self.organization_id()), Grantee::kind(&self.kind)];
         grantees.extend(self.claims.practitioner_id.as_deref().map(Grantee::practitioner));
         grantees
@@ -149,6 +184,19 @@ impl Caller {
 
     /// The caller as the storage joins it.
     pub fn viewer(&self) -> Viewer {
+        if let Some(person) = &self.person {
+            return Viewer {
+                organization: person.identity().to_owned(),
+                practitioner: String::new(),
+                kind: String::new(),
+                // For no purpose no Consent permits anything, not even one that permits everybody.
+                purpose: PurposeSet::NONE.bits(),
+                now_ms: self.now_ms,
+                person: person.identity().to_owned(),
+                types: String::new(),
+                label_version: 0,
+            };
+        }
         let practitioner = self.claims.practitioner_id.as_deref();
         Viewer {
             organization: self.organization(),
@@ -173,7 +221,8 @@ impl Caller {
     /// # Errors
     /// [`Failure::Forbidden`].
     pub fn may(&self, resource_type: &str, interaction: Interaction) -> Result<(), Failure> {
-        if self.claims.scopes.permits(resource_type, interaction) {
+        let scopes = if self.person.is_some() { &self.claims.person_scopes } else { &self.claims.scopes };
+        if scopes.permits(resource_type, interaction) {
             return Ok(());
         }
         Err(Failure::Forbidden(Issue::new(
@@ -185,16 +234,18 @@ impl Caller {
     /// An event of the trail about something that was done.
     pub fn event(&self, act: Act, basis: &'static str, touched: &Touched) -> AuditEvent {
         let is_directory = touched.compartment == DIRECTORY;
+        // The directory is no record's business: its events are kept with the caller's own.
+        let compartment = if is_directory { self.organization() } else { touched.compartment.clone() };
+        let named = self.person.as_ref().map(|person| person.name_in(&compartment).to_owned());
         AuditEvent {
-            // The directory is no record's business: its events are kept with the caller's own.
-            compartment: if is_directory { self.organization() } else { touched.compartment.clone() },
+            compartment,
             id: AuditEvent::fresh_id(),
             recorded_ms: self.now_ms,
             action: act.action,
             subtype: act.subtype,
             outcome: Outcome::Success,
             reason: String::new(),
-            organization: self.organization(),
+            organization: named.unwrap_or_else(|| self.organization()),
             client: self.claims.client_id.clone(),
             practitioner: self.viewer_practitioner(),
             purpose: self.claims.purpose.clone(),
@@ -213,6 +264,8 @@ impl Caller {
             Level::Law => MANDATED_TREATMENT.0,
             Level::Minimum => "minimum",
             Level::Held if touched.compartment == DIRECTORY => Basis::Directory.code(),
+            Level::Held if self.person.is_some() => Basis::Person.code(),
+            Level::Person => Basis::Person.code(),
             Level::Held => Basis::Custodian.code(),
         };
         self.event(act, basis, touched)

@@ -3,7 +3,9 @@
 //! Pure: events are values; the storage keeps them in the transaction of their cause.
 //! Shape after IHE BALP 1.1 (<https://profiles.ihe.net/ITI/BALP/>).
 
+pub mod catalogue;
 pub mod event;
 pub mod resource;
+pub mod words;
 
 pub use event::{AuditEvent, Outcome};

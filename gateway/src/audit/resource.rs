@@ -18,9 +18,10 @@ const PARTICIPATION: &str = "http://terminology.hl7.org/CodeSystem/v3-Participat
 const PURPOSE: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
 const BALP_ENTITY: &str = "https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType";
 const REFERRAL_ACT: &str = "https://wellgate.example/fhir/CodeSystem/referral-act";
+const OPERATION: &str = "https://wellgate.example/fhir/CodeSystem/operation";
 const ACCESS_BASIS: &str = "https://wellgate.example/fhir/CodeSystem/access-basis";
 
-/// The interactions of the standard; every other subtype is an act of a referral.
+/// The interactions of the standard; what is neither one nor an operation is an act of a referral.
 const INTERACTIONS: &[&str] = &[
     "create",
     "read",
@@ -34,11 +35,19 @@ const INTERACTIONS: &[&str] = &[
     "batch",
 ];
 
+/// The gateway's own operations.
+const OPERATIONS: &[&str] = &["access-log"];
+
 /// The event as FHIR JSON.
 pub fn to_fhir(event: &StoredEvent) -> Value {
     let is_interaction = INTERACTIONS.contains(&event.subtype.as_str());
-    let subtype_system = if is_interaction { RESTFUL } else { REFERRAL_ACT };
-    let event_type = if is_interaction { coding(EVENT_TYPE, "rest") } else { coding(DICOM, "110113") };
+    let is_operation = OPERATIONS.contains(&event.subtype.as_str());
+    let subtype_system = match (is_interaction, is_operation) {
+        (true, _) => RESTFUL,
+        (_, true) => OPERATION,
+        _ => REFERRAL_ACT,
+    };
+    let event_type = if is_interaction || is_operation { coding(EVENT_TYPE, "rest") } else { coding(DICOM, "110113") };
     let mut resource = json!({
         "resourceType": "AuditEvent",
         "id": event.id,
@@ -67,10 +76,9 @@ fn agents(event: &StoredEvent) -> Vec<Value> {
     // In a read the data flows to the client, in a write it comes from it: BALP's source and destination roles.
     let (client, server) =
         if matches!(event.action.as_str(), "C" | "U") { ("110153", "110152") } else { ("110152", "110153") };
-    let organization = event.organization.split_once('/').map_or("", |(_, id)| id);
     let mut user = json!({
         "type": {"coding": [coding(PARTICIPATION, "IRCP")]},
-        "who": {"reference": format!("Organization/{organization}")},
+        "who": who(&event.organization),
         "requestor": true,
     });
     if let Some(practitioner) = event.practitioner.strip_prefix("practitioner/") {
@@ -90,9 +98,19 @@ fn agents(event: &StoredEvent) -> Vec<Value> {
     ]
 }
 
+/// Who called. A person who signed in has no name in the trail of a record that is another's.
+fn who(identity: &str) -> Value {
+    match identity.split_once('/') {
+        Some(("patient", id)) => json!({"reference": format!("Patient/{id}")}),
+        Some(("related-person", id)) => json!({"reference": format!("RelatedPerson/{id}")}),
+        Some((_, id)) => json!({"reference": format!("Organization/{id}")}),
+        None => json!({"display": "a person who signed in"}),
+    }
+}
+
 fn entities(event: &StoredEvent) -> Vec<Value> {
     let mut entities = Vec::new();
-    let is_record = !event.compartment.starts_with("organization/") && event.compartment != "directory";
+    let is_record = !event.compartment.contains('/') && event.compartment != "directory";
     if is_record {
         entities.push(json!({
             "what": {"reference": format!("Patient/{}", event.compartment)},

@@ -28,6 +28,8 @@ pub struct TokenGrant<'a> {
     pub organization_id: &'a str,
     /// The person who acts, if any.
     pub practitioner_id: Option<&'a str>,
+    /// The person who signed in, if any: `Patient/<id>` or `RelatedPerson/<id>`.
+    pub fhir_user: Option<&'a str>,
     /// The purpose of use.
     pub purpose: &'a str,
     /// Scopes, separated by spaces.
@@ -62,6 +64,8 @@ struct Claims<'a> {
     organization: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     practitioner: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fhir_user: Option<&'a str>,
     purpose_of_use: &'a str,
     scope: &'a str,
 }
@@ -114,6 +118,7 @@ impl Issuer {
             client_id: grant.client_id,
             organization: grant.organization_id,
             practitioner: grant.practitioner_id,
+            fhir_user: grant.fhir_user,
             purpose_of_use: grant.purpose,
             scope: grant.scope,
         };

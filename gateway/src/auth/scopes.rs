@@ -1,7 +1,7 @@
-//! SMART scopes of system clients: which interactions a token grants on which resource types.
+//! SMART scopes: which interactions a token grants on which resource types.
 //!
-//! Only `system/` scopes grant anything: `patient/` and `user/` scopes speak of a context that the gateway does not
-//! take from a token. A scope that is not understood to the letter grants nothing, so a restriction is never lost.
+//! `system/` scopes are for an organisation's client, `patient/` and `user/` scopes for a person who signed in; each grants
+//! nothing to the other. A scope that is not understood to the letter grants nothing, so a restriction is never lost.
 //!
 //! Specification: <https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html>
 
@@ -44,8 +44,18 @@ pub struct Scopes {
 impl Scopes {
     /// Reads a token's `scope`: scopes separated by single spaces. What is not a plain system scope is left out.
     pub fn parse(scope: &str) -> Self {
+        Self::of(scope, &["system/"])
+    }
+
+    /// Reads the scopes of a person who signed in: what is not a plain `patient/` or `user/` scope is left out.
+    pub fn parse_of_person(scope: &str) -> Self {
+        Self::of(scope, &["patient/", "user/"])
+    }
+
+    fn of(scope: &str, contexts: &[&str]) -> Self {
         let mut scopes = Self::default();
-        for (resource_type, interactions) in scope.split(' ').filter_map(system_scope) {
+        let granted = scope.split(' ').filter_map(|one| contexts.iter().find_map(|context| granted_by(one, context)));
+        for (resource_type, interactions) in granted {
             if resource_type == "*" {
                 scopes.every_type |= interactions;
             } else {
@@ -67,9 +77,9 @@ impl Scopes {
     }
 }
 
-/// The type (or `*`) and the interactions of `system/Type.letters`; `None` for anything else.
-fn system_scope(scope: &str) -> Option<(&str, u8)> {
-    let (resource_type, letters) = scope.strip_prefix("system/")?.split_once('.')?;
+/// The type (or `*`) and the interactions of `system/Type.letters` in the context `system/`; `None` for anything else.
+fn granted_by<'s>(scope: &'s str, context: &str) -> Option<(&'s str, u8)> {
+    let (resource_type, letters) = scope.strip_prefix(context)?.split_once('.')?;
     // A restriction such as `?category=x` would have to be enforced on every route; until it is, it grants nothing, and
     // it cannot pass here because `?` is no letter.
     let interactions = interactions_of(letters)?;
@@ -167,6 +177,19 @@ mod tests {
         for (scope, resource_type, letters) in granting {
             assert_eq!(granted(scope, resource_type), letters, "{scope} on {resource_type}");
         }
+    }
+
+    #[test]
+    fn the_scopes_of_a_person_and_of_a_system_are_strangers_to_each_other() {
+        let person = Scopes::parse_of_person(
+            "patient/*.rs patient/Consent.cu system/Patient.d user/Task.s patient/Task.c?_id=1",
+        );
+        for (resource_type, letters) in [("Patient", "rs"), ("Consent", "crus"), ("Task", "rs")] {
+            let granted = ALL.iter().zip("cruds".chars()).filter(|(one, _)| person.permits(resource_type, **one));
+            assert_eq!(granted.map(|(_, letter)| letter).collect::<String>(), letters, "{resource_type}");
+        }
+        assert!(Scopes::parse_of_person("system/*.cruds").is_empty());
+        assert!(Scopes::parse("patient/*.cruds user/*.cruds").is_empty());
     }
 
     #[test]

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Notify;
 
+use super::fhir_user::FhirUser;
 use super::keys::KeySet;
 use super::scopes::Scopes;
 use cache::{Cache, Verified};
@@ -36,10 +37,14 @@ pub struct TokenClaims {
     pub organization_id: String,
     /// The person who acts, if the token names one (`practitioner`).
     pub practitioner_id: Option<String>,
+    /// The person who signed in (`fhir_user`, or `fhirUser`), if the token names one. It is believed from a person's app only.
+    pub fhir_user: Option<FhirUser>,
     /// The purpose of use that is claimed; what the client is registered for decides.
     pub purpose: String,
-    /// What the token's scopes grant; may be empty.
+    /// What the token's `system/` scopes grant; may be empty.
     pub scopes: Scopes,
+    /// What the token's `patient/` and `user/` scopes grant to a person; may be empty.
+    pub person_scopes: Scopes,
     /// When the token ends, without leeway.
     pub expires_at_ms: i64,
     /// The token's own id (`jti`), if it has one.
@@ -245,6 +250,9 @@ struct RawClaims {
     practitioner: Option<Value>,
     purpose_of_use: Option<Value>,
     scope: Option<Value>,
+    fhir_user: Option<Value>,
+    #[serde(rename = "fhirUser")]
+    smart_fhir_user: Option<Value>,
 }
 
 fn read_claims(raw: RawClaims) -> Result<Verified, TokenError> {
@@ -253,12 +261,15 @@ fn read_claims(raw: RawClaims) -> Result<Verified, TokenError> {
     let expires_at_ms = moment_ms("exp", raw.exp)?.ok_or(TokenError::ClaimMissing("exp"))?;
     let not_before_ms = moment_ms("nbf", raw.nbf)?.ok_or(TokenError::ClaimMissing("nbf"))?;
     moment_ms("iat", raw.iat)?;
+    let (scopes, person_scopes) = scopes(raw.scope)?;
     let claims = TokenClaims {
         client_id: client_id(raw.client_id, raw.azp)?,
         organization_id: identity("organization", raw.organization)?.ok_or(TokenError::ClaimMissing("organization"))?,
         practitioner_id: identity("practitioner", raw.practitioner)?,
+        fhir_user: fhir_user(raw.fhir_user, raw.smart_fhir_user)?,
         purpose: purpose(raw.purpose_of_use)?,
-        scopes: scopes(raw.scope)?,
+        scopes,
+        person_scopes,
         expires_at_ms,
         token_id: identity("jti", raw.jti)?,
     };
@@ -309,9 +320,20 @@ fn purpose(value: Option<Value>) -> Result<String, TokenError> {
     identity(NAME, one)?.ok_or(TokenError::ClaimMissing(NAME))
 }
 
-fn scopes(value: Option<Value>) -> Result<Scopes, TokenError> {
+/// The person by our name of the claim or by SMART's; two that differ name nobody.
+fn fhir_user(ours: Option<Value>, smart: Option<Value>) -> Result<Option<FhirUser>, TokenError> {
+    const NAME: &str = "fhir_user";
+    let named = match (identity(NAME, ours)?, identity("fhirUser", smart)?) {
+        (Some(ours), Some(smart)) if ours != smart => return Err(TokenError::ClaimInvalid("fhirUser")),
+        (Some(named), _) | (None, Some(named)) => named,
+        (None, None) => return Ok(None),
+    };
+    FhirUser::parse(&named).map(Some).ok_or(TokenError::ClaimInvalid(NAME))
+}
+
+fn scopes(value: Option<Value>) -> Result<(Scopes, Scopes), TokenError> {
     match value {
-        Some(Value::String(text)) => Ok(Scopes::parse(&text)),
+        Some(Value::String(text)) => Ok((Scopes::parse(&text), Scopes::parse_of_person(&text))),
         Some(_) => Err(TokenError::ClaimInvalid("scope")),
         None => Err(TokenError::ClaimMissing("scope")),
     }

@@ -25,6 +25,7 @@ fn token(issuer: &Issuer) -> String {
         client_id: "c",
         organization_id: "o",
         practitioner_id: None,
+        fhir_user: None,
         purpose: "TREAT",
         scope: "system/*.rs",
         lifetime_seconds: 300,

@@ -52,21 +52,32 @@ async fn add_organization(store: &Store, add: &OrganizationAdd, now_ms: i64) -> 
     };
     registry::put_organization(store, &organization, &add.pools, now_ms).await.map_err(StartError::Storage)?;
     if let Some(client) = &add.client {
-        put_client(store, client, &add.id, &add.purposes).await?;
+        put_client(store, client, &add.id, &add.purposes, false).await?;
     }
     println!("Organization/{} is registered.", add.id);
     Ok(())
 }
 
-async fn put_client(store: &Store, id: &str, organization: &str, purposes: &[String]) -> Result<(), CommandError> {
+async fn put_client(
+    store: &Store,
+    id: &str,
+    organization: &str,
+    purposes: &[String],
+    person_app: bool,
+) -> Result<(), CommandError> {
     if let Some(purpose) = purposes.iter().find(|purpose| Purpose::from_code(purpose).is_none()) {
         return Err(CommandError::Wrong(format!("--purpose: '{purpose}' is not a code of v3-PurposeOfUse")));
+    }
+    let is_for_people = |purpose: &&String| ["PATRQT", "FAMRQT"].contains(&purpose.as_str());
+    if person_app && let Some(purpose) = purposes.iter().find(|purpose| !is_for_people(purpose)) {
+        return Err(CommandError::Wrong(format!("--purpose: people ask for PATRQT or FAMRQT, not for '{purpose}'")));
     }
     let client = Client {
         id: id.to_owned(),
         organization_id: organization.to_owned(),
         purposes: purposes.to_vec(),
         active: true,
+        person_app,
     };
     Ok(store.put_client(&client).await.map_err(StartError::Storage)?)
 }
@@ -146,13 +157,15 @@ pub async fn client(config: Config, action: ClientAction) -> Result<(), CommandE
             if rows.organizations.iter().all(|row| row.id != add.organization) {
                 return Err(CommandError::Wrong(format!("no organisation '{}' is registered", add.organization)));
             }
-            put_client(&store, &add.id, &add.organization, &add.purposes).await?;
+            put_client(&store, &add.id, &add.organization, &add.purposes, add.person_app).await?;
             println!("Client {} is registered.", add.id);
         }
         ClientAction::List(_) => {
             for client in &rows.clients {
                 let state = if client.active { "active" } else { "disabled" };
-                println!("{}\t{}\t{state}\tpurposes: {}", client.id, client.organization_id, client.purposes.join(" "));
+                let app = if client.person_app { "\tperson app" } else { "" };
+                let purposes = client.purposes.join(" ");
+                println!("{}\t{}\t{state}\tpurposes: {purposes}{app}", client.id, client.organization_id);
             }
         }
         ClientAction::Disable(disable) => {

@@ -1,4 +1,4 @@
-//! AuditEvent: read and searched by the custodian of the record, written by nobody.
+//! AuditEvent: read and searched by the custodian of the record and by the person, written by nobody.
 //!
 //! The trail has its own rows and its own sight, so it does not come through the index of resources.
 //! <https://hl7.org/fhir/R4/auditevent.html>
@@ -6,13 +6,19 @@
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 
-use super::answer::json;
+use serde_json::json;
+
+use super::answer;
 use super::bundle::Bundle;
 use super::exchange::Exchange;
 use super::search::{SEARCH, links, name_of, own};
 use crate::access::Caller;
 use crate::access::caller::Act;
+use crate::app::Registry;
+use crate::audit::catalogue::{Catalogue, Language};
+use crate::audit::event::StoredEvent;
 use crate::audit::resource::to_fhir;
+use crate::audit::words::{Names, narrative};
 use crate::error::{Failure, Issue};
 use crate::search::index::local;
 use crate::storage::audit::EventFilter;
@@ -23,9 +29,9 @@ const TYPE: &str = "AuditEvent";
 /// `GET [base]/AuditEvent/[id]`
 ///
 /// # Errors
-/// 404 where the caller does not hold the record with sight.
+/// 404 where the caller neither holds the record with sight nor is its person.
 pub async fn read(exchange: &Exchange, caller: &Caller, id: &str) -> Result<Response<Body>, Failure> {
-    Ok(json(StatusCode::OK, one(exchange, caller, id).await?))
+    Ok(answer::json(StatusCode::OK, one(exchange, caller, id).await?))
 }
 
 /// One event as JSON text.
@@ -38,7 +44,7 @@ pub async fn one(exchange: &Exchange, caller: &Caller, id: &str) -> Result<Strin
     let found = store.audit_events(&caller.viewer(), &filter).await?;
     let events = store.record(found, |touched| caller.shown(Act::new("R", "read"), touched), Vec::new()).await?;
     let event = events.first().ok_or(Failure::NotFound)?;
-    Ok(to_fhir(event).to_string())
+    Ok(told(exchange, caller, event))
 }
 
 /// `GET [base]/AuditEvent?patient=…`
@@ -50,7 +56,7 @@ pub async fn search(
     caller: &Caller,
     pairs: &[(String, String)],
 ) -> Result<Response<Body>, Failure> {
-    Ok(json(StatusCode::OK, searchset(exchange, caller, pairs).await?))
+    Ok(answer::json(StatusCode::OK, searchset(exchange, caller, pairs).await?))
 }
 
 /// The searchset Bundle.
@@ -78,10 +84,28 @@ pub async fn searchset(exchange: &Exchange, caller: &Caller, pairs: &[(String, S
         events.last().filter(|_| more).map(|event| exchange.app.cursor_key.seal(&caller.bound_to(&name), &event.id));
     let mut bundle = Bundle::new("searchset", total, &links(exchange, TYPE, pairs, next.as_deref()));
     for event in &events {
-        let url = serde_json::json!(format!("{}/{TYPE}/{}", exchange.base(), event.id));
-        bundle.entry(&format!("\"fullUrl\":{url},\"resource\":{},\"search\":{{\"mode\":\"match\"}}", to_fhir(event)));
+        let url = json!(format!("{}/{TYPE}/{}", exchange.base(), event.id));
+        bundle.entry(&format!(
+            "\"fullUrl\":{url},\"resource\":{},\"search\":{{\"mode\":\"match\"}}",
+            told(exchange, caller, event)
+        ));
     }
     Ok(bundle.finish())
+}
+
+/// An event with its narrative, in the language that the caller prefers.
+fn told(exchange: &Exchange, caller: &Caller, event: &StoredEvent) -> String {
+    let language = Language::preferred(exchange.header("accept-language").unwrap_or_default());
+    let div = narrative(event, names(&caller.registry, event), Catalogue::of(language));
+    let mut resource = to_fhir(event);
+    resource["language"] = json!(language.code());
+    resource["text"] = json!({"status": "generated", "div": div});
+    resource.to_string()
+}
+
+/// How those whom an event names are called.
+pub fn names<'n>(registry: &'n Registry, event: &StoredEvent) -> Names<'n> {
+    Names { organization: registry.name_of(&event.organization), practitioner: registry.name_of(&event.practitioner) }
 }
 
 fn filter(exchange: &Exchange, pairs: &[(String, String)]) -> Result<(EventFilter, bool, Option<String>), Failure> {

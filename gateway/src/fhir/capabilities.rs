@@ -28,7 +28,7 @@ pub fn statement(app: &AppState, started_ms: i64) -> String {
             "mode": "server",
             "security": {
                 "cors": false,
-                "description": "A bearer token of the configured issuer, with SMART v2 system scopes; consent is enforced in every answer."
+                "description": "A bearer token of the configured issuer, with SMART v2 system scopes, or patient scopes for a person who signed in; consent is enforced in every answer."
             },
             "resource": resources,
             "interaction": [{"code": "transaction"}, {"code": "batch"}]

@@ -79,7 +79,7 @@ pub async fn commit(
         if let Some(key) = key {
             draft.set.idempotency = Some(key.kept(caller, &written));
         }
-        let keeps_sight = draft.holds(&placed.compartment);
+        let keeps_sight = draft.holds(&placed.compartment) || draft.representation(&placed.compartment).await?.reads();
         let set = draft.finish();
         let body = stored_body(&set, &placed).filter(|_| keeps_sight);
         match exchange.app.store.apply(set).await {
@@ -203,7 +203,7 @@ impl RequestKey {
     /// The row that remembers any answer.
     pub fn remember(&self, caller: &Caller, answer: String) -> IdempotencyKey {
         IdempotencyKey {
-            client_id: caller.client_id().to_owned(),
+            client_id: caller.key_owner(),
             key: self.key.clone(),
             fingerprint: self.fingerprint.clone(),
             answer,
@@ -217,7 +217,7 @@ impl RequestKey {
 /// # Errors
 /// 422 where the key was used for something else.
 pub async fn remembered(exchange: &Exchange, caller: &Caller, key: &RequestKey) -> Result<Option<String>, Failure> {
-    let Some(kept) = exchange.app.store.kept_answer(caller.client_id(), &key.key).await? else { return Ok(None) };
+    let Some(kept) = exchange.app.store.kept_answer(&caller.key_owner(), &key.key).await? else { return Ok(None) };
     if kept.fingerprint != key.fingerprint {
         let details = "this key was used for another request: take a fresh one";
         return Err(Failure::Unprocessable(vec![Issue::at("Idempotency-Key", "duplicate", details)]));

@@ -116,8 +116,10 @@ impl Exchange {
         if draft.record(&compartment).await?.is_none() {
             return Ok(None);
         }
-        // A practitioner may be kept from a record that the organisation holds, and reads the organisation's own trail.
-        let is_held = draft.holds(&compartment) && !caller.is_practitioner();
+        // A practitioner may be kept from a record that the organisation holds, and reads the organisation's own trail. The person, or
+        // who reads for the person, reads the trail of the record as its custodian does.
+        let is_held =
+            draft.holds(&compartment) && !caller.is_practitioner() || draft.representation(&compartment).await?.reads();
         Ok(Some((compartment, is_held)))
     }
 

@@ -16,6 +16,7 @@ pub mod history;
 pub mod operations;
 pub mod owner;
 pub mod read;
+pub mod representative;
 pub mod search;
 pub mod transaction;
 pub mod update;

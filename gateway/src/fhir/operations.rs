@@ -2,6 +2,8 @@
 //!
 //! <https://hl7.org/fhir/R4/operations.html>
 
+pub mod access_log;
+
 use serde_json::Value;
 
 use super::content::read_of_type;

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use crate::access::Draft;
-use crate::consent::{Belongs as Owner, PractitionerFacts, WriteFacts};
+use crate::consent::{Belongs as Owner, Interaction, PractitionerFacts, WriteFacts};
 use crate::error::Failure;
 use crate::search::overlay::{Belongs, belongs, owner_references};
 use crate::storage::sight::DIRECTORY;
@@ -92,6 +92,10 @@ pub(super) async fn resolve(
         // The usual case needs no further look: the caller holds the record, and nobody in it is kept from anything.
         return Ok(id.to_owned());
     }
+    if resource_type == "Patient" && !draft.representation(id).await?.is_none() {
+        // Who may give the person's word without reading the record still knows whose record it is.
+        return Ok(id.to_owned());
+    }
     let found = draft.app.store.visible_compartment(draft.caller.viewer(), resource_type, id).await?;
     found.ok_or_else(|| unresolved(expression))
 }
@@ -131,6 +135,8 @@ pub enum Part {
     Record {
         /// By whom.
         custodian: String,
+        /// Whether the caller signed in as the person, or for the person, and may give the person's word by this write.
+        is_person: bool,
         /// Whether a closure shuts the caller out.
         is_closed: bool,
         /// Whether the caller's organisation first wrote the resource.
@@ -143,13 +149,18 @@ impl Part {
     ///
     /// # Errors
     /// The database is away.
-    pub async fn of(draft: &mut Draft<'_>, key: &ResourceKey, exists: bool) -> Result<Self, Failure> {
+    pub async fn of(
+        draft: &mut Draft<'_>,
+        key: &ResourceKey,
+        exists: bool,
+        interaction: Interaction,
+    ) -> Result<Self, Failure> {
         let organization = draft.caller.organization();
         let recorder = if exists { draft.app.store.recorder(key).await? } else { None };
         if key.compartment == DIRECTORY {
             return Ok(Self::Directory(recorder.unwrap_or(organization)));
         }
-        if key.compartment.starts_with("organization/") {
+        if key.compartment.starts_with("organization/") || key.compartment == organization {
             return Ok(Self::Own(key.compartment.clone()));
         }
         if key.resource_type == "Patient" && !exists {
@@ -157,26 +168,29 @@ impl Part {
         }
         let Some(record) = draft.record(&key.compartment).await? else { return Err(Failure::NotFound) };
         let facts = record.facts.clone();
+        // Whoever acted for a person may do so no longer; to have recorded it gives a person nothing more.
+        let is_organization = draft.caller.person().is_none();
         Ok(Self::Record {
+            is_person: draft.representation(&key.compartment).await?.speaks_in(interaction),
             is_closed: draft.is_closed(&facts),
             custodian: facts.custodian,
-            recorded_by_caller: recorder.as_deref() == Some(&*organization),
+            recorded_by_caller: is_organization && recorder.as_deref() == Some(&*organization),
         })
     }
 
-    /// The facts as the rules take them.
+    /// The facts as the rules take them; a person is of no organisation.
     pub fn facts<'p>(
         &'p self,
-        caller_organization: &'p str,
+        caller_organization: Option<&'p str>,
         practitioner: Option<PractitionerFacts>,
     ) -> WriteFacts<'p> {
         let belongs = match self {
             Self::Directory(owner) => Owner::Directory { owner: Some(owner) },
             Self::Own(organization) => Owner::Own { organization },
             Self::New => Owner::NewRecord,
-            Self::Record { custodian, is_closed, recorded_by_caller } => Owner::Record {
+            Self::Record { custodian, is_person, is_closed, recorded_by_caller } => Owner::Record {
                 custodian,
-                caller_is_person: false,
+                caller_is_person: *is_person,
                 caller_is_closed_out: *is_closed,
                 // Pick-up moves custody, so an owner of a Task writes as custodian; its Task goes by the workflow.
                 caller_owns_active_task: false,
@@ -184,6 +198,6 @@ impl Part {
                 recorded_by_caller: *recorded_by_caller,
             },
         };
-        WriteFacts { caller_organization: Some(caller_organization), belongs, practitioner }
+        WriteFacts { caller_organization, belongs, practitioner }
     }
 }

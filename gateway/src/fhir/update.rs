@@ -54,7 +54,7 @@ pub async fn commit(
             key => key?,
         };
         let written = written(&draft, &key, StatusCode::OK)?;
-        let keeps_sight = draft.holds(&key.compartment);
+        let keeps_sight = draft.holds(&key.compartment) || draft.representation(&key.compartment).await?.reads();
         let set = draft.finish();
         let body = stored_body(&set, &key).filter(|_| keeps_sight);
         match exchange.app.store.apply(set).await {

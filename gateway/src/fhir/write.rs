@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::consent_data::resolved;
 use super::content::must_be;
 use super::owner::{Part, compartment, practitioner};
+use super::representative;
 use crate::access::Draft;
 use crate::access::caller::Act;
 use crate::access::draft::{Content, DraftResource, Put, is_of_record};
@@ -68,7 +69,10 @@ pub async fn update(
         return Err(Failure::BadRequest(vec![Issue::at(format!("{resource_type}.id"), "invariant", details)]));
     }
     let located = draft.app.store.locate(resource_type, id).await?.ok_or(Failure::NotFound)?;
+    let is_person = draft.caller.person().is_some();
+    // A person has no part in the workflow: a Task of a referral is to them like any other resource of the record.
     if resource_type == "Task"
+        && !is_person
         && let Some(task) = draft.app.store.referral_task(id).await?
     {
         return update_task(draft, located, &task, &content.value, if_match).await;
@@ -77,6 +81,9 @@ pub async fn update(
         return withdraw_blind(draft, located, &content.value).await;
     }
     matches(&located, if_match)?;
+    if is_person {
+        return update_by_person(draft, located, &content.value).await;
+    }
     let interaction = if is_withdrawal(&located, &content) { Interaction::Withdraw } else { Interaction::Update };
     let permit = permit(draft, &located.key, true, interaction).await?;
     let to = compartment(draft, resource_type, id, &content.value).await?;
@@ -131,6 +138,7 @@ pub async fn delete(
             drop_grants(draft, &key).await?;
             referral::withdraw::on_consents(draft, &key.compartment).await?;
         }
+        "RelatedPerson" => representative::end(draft, &key).await?,
         "CareTeam" | "Group" => follow_team(draft, &key).await?,
         _ => {}
     }
@@ -152,10 +160,10 @@ async fn permit(
     exists: bool,
     interaction: Interaction,
 ) -> Result<Permit, Failure> {
-    let part = Part::of(draft, key, exists).await?;
+    let part = Part::of(draft, key, exists, interaction).await?;
     let practitioner = practitioner(draft, key).await?;
-    let organization = draft.caller.organization();
-    may_write(&part.facts(&organization, practitioner), key.resource_type, interaction).map_err(|refusal| {
+    let organization = draft.caller.acting_organization();
+    may_write(&part.facts(organization.as_deref(), practitioner), key.resource_type, interaction).map_err(|refusal| {
         let failure = Failure::refused(refusal.code(), refusal.sentence(), Some(key.resource_type.to_owned()));
         if key.compartment.starts_with("organization/") || key.compartment == crate::storage::sight::DIRECTORY {
             failure
@@ -242,11 +250,35 @@ async fn withdraw_blind(draft: &mut Draft<'_>, located: Located, sent: &Value) -
     if located.key.resource_type != "Consent" || located.deleted || !is_withdrawal {
         return Err(Failure::NotFound);
     }
-    let part = Part::of(draft, &located.key, true).await?;
+    let part = Part::of(draft, &located.key, true, Interaction::Withdraw).await?;
+    let organization = draft.caller.acting_organization();
     let practitioner = practitioner(draft, &located.key).await?;
-    let organization = draft.caller.organization();
-    let permit = may_write(&part.facts(&organization, practitioner), "Consent", Interaction::Withdraw)
-        .map_err(|_| Failure::NotFound)?;
+    let facts = part.facts(organization.as_deref(), practitioner);
+    let permit = may_write(&facts, "Consent", Interaction::Withdraw).map_err(|_| Failure::NotFound)?;
+    take_out_of_force(draft, located, permit).await
+}
+
+/// A person takes a Consent out of force and rewrites nothing of what was said before: any other update is refused.
+async fn update_by_person(draft: &mut Draft<'_>, located: Located, sent: &Value) -> Result<ResourceKey, Failure> {
+    let without_frame = |mut value: Value| {
+        if let Some(members) = value.as_object_mut() {
+            members.retain(|name, _| !["id", "meta", "text", "status"].contains(&name.as_str()));
+        }
+        value
+    };
+    let stored: Value = serde_json::from_str(&located.body).unwrap_or_default();
+    let is_same = without_frame(stored) == without_frame(sent.clone());
+    let is_withdrawal = located.key.resource_type == "Consent"
+        && !located.deleted
+        && is_same
+        && sent.get("status").and_then(Value::as_str) == Some("inactive");
+    let interaction = if is_withdrawal { Interaction::Withdraw } else { Interaction::Update };
+    let permit = permit(draft, &located.key, true, interaction).await?;
+    take_out_of_force(draft, located, permit).await
+}
+
+/// Writes a Consent as it is stored, but `inactive`.
+async fn take_out_of_force(draft: &mut Draft<'_>, located: Located, permit: Permit) -> Result<ResourceKey, Failure> {
     let basis = permit.basis().code();
     let mut value: Value =
         serde_json::from_str(&located.body).map_err(|_| Failure::Internal("a stored Consent is not JSON"))?;
@@ -267,6 +299,7 @@ async fn follow(draft: &mut Draft<'_>, key: &ResourceKey, before: Option<&Value>
             write_grants(draft, key).await?;
             referral::withdraw::on_consents(draft, &key.compartment).await
         }
+        "RelatedPerson" => representative::write(draft, key).await,
         "CareTeam" | "Group" => follow_team(draft, key).await,
         "ServiceRequest" if is_same_order(draft, key, before) => Ok(()),
         "ServiceRequest" => referral::place::on_order(draft, key).await,

@@ -39,6 +39,11 @@ const PRACTITIONERS: &[(&str, &str, &str, Option<&str>, &str)] = &[
 /// The purposes for which every client of a sandbox is registered.
 pub(super) const PURPOSES: &[&str] = &["TREAT", "HPAYMT", "HOPERAT"];
 
+/// The organisation that runs the app for people who sign in, and that app.
+pub(super) const PORTAL: (&str, &str, &str) = ("portaal", "Patiëntenportaal", "portaal-app");
+/// The purposes for which people ask.
+pub(super) const PERSON_PURPOSES: &[&str] = &["PATRQT", "FAMRQT"];
+
 /// Registers all of them; doing it again changes nothing.
 pub(super) async fn register(store: &Store, now_ms: i64) -> Result<(), StorageError> {
     if !store.registry().await?.organizations.is_empty() {
@@ -64,15 +69,38 @@ pub(super) async fn register(store: &Store, now_ms: i64) -> Result<(), StorageEr
             organization_id: (*id).to_owned(),
             purposes: PURPOSES.iter().map(|purpose| (*purpose).to_owned()).collect(),
             active: true,
+            person_app: false,
         };
         store.put_client(&client).await?;
     }
+    register_portal(store, now_ms).await?;
     for (id, name, organization, nihdi, role) in PRACTITIONERS {
         let [id, name, organization_id, role] = [id, name, organization, role].map(|text| (*text).to_owned());
         let nihdi = nihdi.map(str::to_owned);
         put_practitioner(store, &Practitioner { id, name, organization_id, nihdi, role, active: true }, now_ms).await?;
     }
     Ok(())
+}
+
+async fn register_portal(store: &Store, now_ms: i64) -> Result<(), StorageError> {
+    let (id, name, client) = PORTAL;
+    let organization = Organization {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        kind: "other".to_owned(),
+        cbe: None,
+        nihdi: None,
+        active: true,
+    };
+    put_organization(store, &organization, &[], now_ms).await?;
+    let client = Client {
+        id: client.to_owned(),
+        organization_id: id.to_owned(),
+        purposes: PERSON_PURPOSES.iter().map(|purpose| (*purpose).to_owned()).collect(),
+        active: true,
+        person_app: true,
+    };
+    store.put_client(&client).await
 }
 
 /// The client of a sandbox organisation.

@@ -9,13 +9,14 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::organizations::PURPOSES;
+use super::organizations::{PERSON_PURPOSES, PURPOSES};
 use crate::app::App;
 use crate::auth::{Issuer, TokenGrant};
 
 const TOKEN_LIFETIME_SECONDS: u32 = 3_600;
 const DEFAULT_SCOPE: &str = "system/*.cruds";
 const DEFAULT_PURPOSE: &str = "TREAT";
+const DEFAULT_PERSON_SCOPE: &str = "patient/*.rs patient/Consent.cruds";
 
 /// `GET /sandbox` and `POST /sandbox/token`.
 pub(super) fn routes(app: &App, issuer: Issuer) -> Router {
@@ -31,13 +32,14 @@ async fn describe(app: App) -> Response<Body> {
     let organizations: Vec<Value> = registry
         .organizations()
         .map(|organization| {
-            let client = registry.clients_of(&organization.id).next().map(|client| client.id.clone());
+            let client = registry.clients_of(&organization.id).next();
             let pools: Vec<&str> = registry.pools_of(&organization.id).collect();
             json!({
                 "id": organization.id,
                 "name": organization.name,
                 "kind": organization.kind,
-                "clientId": client,
+                "clientId": client.map(|client| &client.id),
+                "personApp": client.is_some_and(|client| client.person_app),
                 "pools": pools,
             })
         })
@@ -56,6 +58,8 @@ async fn describe(app: App) -> Response<Body> {
         "tokenUrl": format!("{root}/sandbox/token"),
         "defaultScope": DEFAULT_SCOPE,
         "purposes": PURPOSES,
+        "personScope": DEFAULT_PERSON_SCOPE,
+        "personPurposes": PERSON_PURPOSES,
         "organizations": organizations,
         "pools": pools,
         "practitioners": practitioners,
@@ -75,14 +79,20 @@ async fn token(app: App, issuer: Arc<Issuer>, form: String) -> Response<Body> {
     let Some(client) = field("client_id").and_then(|id| registry.client(&id)) else {
         return refuse("invalid_client", "client_id must be one of those in GET /sandbox");
     };
-    let (practitioner, purpose) = (field("practitioner"), field("purpose"));
-    let (purpose, scope) = (purpose.as_deref().unwrap_or(DEFAULT_PURPOSE), field("scope"));
+    let (practitioner, fhir_user, purpose) = (field("practitioner"), field("fhir_user"), field("purpose"));
+    let (default_scope, default_purpose) = match fhir_user.as_deref() {
+        None => (DEFAULT_SCOPE, DEFAULT_PURPOSE),
+        Some(user) if user.starts_with("RelatedPerson/") => (DEFAULT_PERSON_SCOPE, "FAMRQT"),
+        Some(_) => (DEFAULT_PERSON_SCOPE, "PATRQT"),
+    };
+    let (purpose, scope) = (purpose.as_deref().unwrap_or(default_purpose), field("scope"));
     let grant = TokenGrant {
         client_id: &client.id,
         organization_id: &client.organization_id,
         practitioner_id: practitioner.as_deref(),
+        fhir_user: fhir_user.as_deref(),
         purpose,
-        scope: scope.as_deref().unwrap_or(DEFAULT_SCOPE),
+        scope: scope.as_deref().unwrap_or(default_scope),
         lifetime_seconds: TOKEN_LIFETIME_SECONDS,
     };
     match issuer.issue(&grant, &Uuid::new_v4().to_string(), app.clock.now_ms()) {

@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, Row};
 
 use super::resource::{Shows, Touched, Unrecorded};
-use super::sight::{Level, TRAIL_OPEN_TO_PRACTITIONER, VIEWER, Viewer, bind_viewer, of_viewer};
+use super::sight::{Level, TRAIL_OPEN_TO_PRACTITIONER, VIEWER, Viewer, bind_viewer, of_person, of_viewer};
 use super::{StorageError, Store, read, write};
 use crate::audit::event::StoredEvent;
 
@@ -53,15 +53,25 @@ const SEEN: &str = concat!(
     ") AND (v.types = '' OR v.types LIKE '%,AuditEvent,%')"
 );
 
-fn matching(filter: &EventFilter) -> String {
+/// The person reads the trail of the own record, or of that which is represented, and what is kept in the own compartment.
+const SEEN_BY_PERSON: &str = concat!("(a.compartment = v.person OR ", of_person!("a.compartment"), ")");
+
+fn matching(viewer: &Viewer, filter: &EventFilter) -> String {
+    let is_person = !viewer.person.is_empty();
+    let seen = if is_person { SEEN_BY_PERSON } else { SEEN };
     let mut sql = format!(
-        " FROM v CROSS JOIN audit_event a WHERE {SEEN} \
+        " FROM v CROSS JOIN audit_event a WHERE {seen} \
          AND (v.practitioner = '' OR a.compartment = v.organization OR EXISTS (SELECT 1 FROM resource r \
            WHERE r.compartment = a.compartment AND r.resource_type = 'Patient' AND r.id = a.compartment \
            AND {TRAIL_OPEN_TO_PRACTITIONER}))"
     );
     if filter.compartment.is_some() {
         sql.push_str(" AND a.compartment = $9");
+    } else if is_person {
+        sql.push_str(
+            " AND a.compartment IN (SELECT v.person UNION ALL SELECT $9 UNION ALL \
+             SELECT p.compartment FROM representative p WHERE p.related_person = v.person)",
+        );
     } else {
         sql.push_str(
             " AND $9 = '' AND a.compartment IN (SELECT c.compartment FROM record c WHERE c.custodian = v.organization)",
@@ -73,10 +83,16 @@ fn matching(filter: &EventFilter) -> String {
     sql
 }
 
+/// Without a record asked for, a person's own is the first of those that are meant.
+fn compartment<'f>(viewer: &'f Viewer, filter: &'f EventFilter) -> &'f str {
+    let own = || viewer.person.strip_prefix("patient/").unwrap_or_default();
+    filter.compartment.as_deref().unwrap_or_else(own)
+}
+
 macro_rules! bind_filter {
     ($query:expr, $viewer:expr, $filter:expr) => {
         bind_viewer!($query, $viewer)
-            .bind($filter.compartment.as_deref().unwrap_or_default())
+            .bind(compartment($viewer, $filter))
             .bind($filter.id.as_deref().unwrap_or_default())
             .bind($filter.from_ms.unwrap_or(i64::MIN))
             .bind($filter.until_ms.unwrap_or(i64::MAX))
@@ -99,7 +115,7 @@ impl Store {
             "{VIEWER} SELECT a.compartment, a.id, a.recorded_ms, a.action, a.subtype, a.outcome, a.reason, a.organization, \
              a.client, a.practitioner, a.purpose, a.basis, a.resource_type, a.resource_id, a.version_id, a.request_id{}{before} \
              ORDER BY a.id DESC LIMIT $15",
-            matching(filter)
+            matching(viewer, filter)
         );
         read!(&self.database, |pool| {
             let query = bind_filter!(sqlx::query(AssertSqlSafe(sql)), viewer, filter)
@@ -133,7 +149,7 @@ impl Store {
     /// # Errors
     /// [`StorageError`].
     pub async fn count_audit_events(&self, viewer: &Viewer, filter: &EventFilter) -> Result<u64, StorageError> {
-        let sql = format!("{VIEWER} SELECT COUNT(*){}", matching(filter));
+        let sql = format!("{VIEWER} SELECT COUNT(*){}", matching(viewer, filter));
         read!(&self.database, |pool| {
             let row = bind_filter!(sqlx::query(AssertSqlSafe(sql)), viewer, filter).fetch_one(pool).await?;
             Ok(u64::try_from(row.get::<i64, _>(0)).unwrap_or_default())

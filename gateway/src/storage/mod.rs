@@ -12,6 +12,7 @@ pub mod idempotency;
 mod precondition;
 mod reader;
 pub mod registry;
+pub mod representative;
 pub mod resource;
 mod rows;
 pub mod search;

@@ -45,6 +45,8 @@ pub struct Client {
     pub purposes: Vec<String>,
     /// A disabled client is refused.
     pub active: bool,
+    /// Whether it speaks for people who sign in, and never for its organisation.
+    pub person_app: bool,
 }
 
 /// A registered practitioner of an organisation.
@@ -90,7 +92,7 @@ impl Store {
             let organizations = sqlx::query(sql).fetch_all(pool).await?;
             let pools = sqlx::query("SELECT id, name, kind, region FROM pool ORDER BY id").fetch_all(pool).await?;
             let members = sqlx::query("SELECT organization, pool FROM pool_member").fetch_all(pool).await?;
-            let sql = "SELECT id, organization_id, purposes, active FROM client ORDER BY id";
+            let sql = "SELECT id, organization_id, purposes, active, person_app FROM client ORDER BY id";
             let clients = sqlx::query(sql).fetch_all(pool).await?;
             let sql = "SELECT id, organization_id, name, nihdi, role, active FROM practitioner ORDER BY id";
             let practitioners = sqlx::query(sql).fetch_all(pool).await?;
@@ -119,6 +121,7 @@ impl Store {
                         organization_id: row.get(1),
                         purposes: row.get::<String, _>(2).split_whitespace().map(str::to_owned).collect(),
                         active: row.get::<i64, _>(3) != 0,
+                        person_app: row.get::<i64, _>(4) != 0,
                     })
                     .collect(),
                 practitioners: practitioners
@@ -209,15 +212,16 @@ impl Store {
     /// # Errors
     /// [`StorageError`].
     pub async fn put_client(&self, client: &Client) -> Result<(), StorageError> {
-        let sql = "INSERT INTO client (id, organization_id, purposes, active) VALUES ($1, $2, $3, $4) \
+        let sql = "INSERT INTO client (id, organization_id, purposes, active, person_app) VALUES ($1, $2, $3, $4, $5) \
                    ON CONFLICT (id) DO UPDATE SET organization_id = excluded.organization_id, \
-                   purposes = excluded.purposes, active = excluded.active";
+                   purposes = excluded.purposes, active = excluded.active, person_app = excluded.person_app";
         write!(&self.database, |pool| {
             sqlx::query(sql)
                 .bind(&client.id)
                 .bind(&client.organization_id)
                 .bind(client.purposes.join(" "))
                 .bind(i64::from(client.active))
+                .bind(i64::from(client.person_app))
                 .execute(pool)
                 .await?;
             Ok(())

@@ -290,6 +290,26 @@ fat!(
     )
 );
 fat!(
+    DROP_REPRESENTATIVE = Fat::over(
+        "DELETE FROM representative WHERE (compartment, related_person) IN (SELECT compartment, related_person FROM ",
+        &[("compartment", Text), ("related_person", Text)],
+        ")"
+    )
+);
+fat!(
+    PUT_REPRESENTATIVE = Fat::insert(
+        "representative",
+        &[
+            ("compartment", Text),
+            ("related_person", Text),
+            ("scope", Text),
+            ("from_ms", Integer),
+            ("until_ms", Integer)
+        ],
+        ""
+    )
+);
+fat!(
     /// A closure is lifted by its cause, for whomever it was.
     LIFT_CLOSURE = Fat::over(
         "DELETE FROM closure WHERE (compartment, cause) IN (SELECT compartment, cause FROM ",

@@ -1,9 +1,9 @@
 //! What a viewer sees, as SQL: the one predicate that every read, search, count, page and history joins.
 //!
-//! Four ways lead to a resource: it is of the directory; its record is held by the viewer's organisation; a Consent in
-//! force permits the viewer and none denies it; a rule of law demands it. A closure (release, transit, waiting room) shuts the
-//! second and third, and a practitioner may be kept from what their organisation sees. What is left then is the minimum of
-//! single resources, by a row of `sight`. The twin of the consent part is
+//! Five ways lead to a resource: it is of the directory; its record is held by the viewer's organisation; its record is about
+//! the person who signed in, or whom that one represents; a Consent in force permits the viewer and none denies it; a rule of law
+//! demands it. A closure (release, transit, waiting room) shuts an organisation's two, and a practitioner may be kept from what
+//! their organisation sees. What is left then is the minimum of single resources, by a row of `sight`. The twin of the consent part is
 //! `consent::evaluate`, and a property test holds the two together.
 
 use super::about::{covers, has_atom, labels, means, meets, of_type};
@@ -270,6 +270,21 @@ macro_rules! held {
     };
 }
 
+/// As the person whom the record is about, or as somebody who at this moment may read for that person. No closure matters.
+macro_rules! of_person {
+    ($compartment:literal) => {
+        concat!(
+            "(v.person <> '' AND (v.person = 'patient/' || ",
+            $compartment,
+            " OR EXISTS (SELECT 1 FROM representative p WHERE p.compartment = ",
+            $compartment,
+            " AND p.related_person = v.person AND p.scope = 'read' AND p.from_ms <= v.now_ms AND v.now_ms < p.until_ms)))"
+        )
+    };
+}
+
+pub(super) use of_person;
+
 /// By a Consent, all of it.
 macro_rules! disclosed {
     () => {
@@ -312,6 +327,7 @@ macro_rules! level {
             // PostgreSQL takes a small number for an INTEGER, and reads come as BIGINT.
             "CAST(CASE WHEN r.compartment = 'directory' THEN 1",
             concat!(" WHEN ", held!(), " THEN 1"),
+            concat!(" WHEN ", of_person!("r.compartment"), " THEN 33"),
             concat!(" WHEN ", disclosed!(), " THEN 5"),
             concat!(" WHEN ", law!(), " THEN 17"),
             concat!(" WHEN ", minimum!(), " THEN 2"),
@@ -320,8 +336,9 @@ macro_rules! level {
     };
 }
 
-/// How viewer `v` sees resource row `r`: the codes of [`Level`]. A Consent is read by the record's custodian only: it names
-/// whom the patient excluded. What has a minimum (the Tasks and the feedback of a referral) is read whole by the custodian only.
+/// How viewer `v` sees resource row `r`: the codes of [`Level`]. A Consent is read by the record's custodian and the
+/// person only: it names whom the patient excluded. What has a minimum (the Tasks and the feedback of a referral) is read whole
+/// by these two only.
 pub(super) const LEVEL: &str = level!();
 
 /// Whether nothing keeps the practitioner of viewer `v` from resource row `r`, see `open_to_practitioner`.
@@ -338,6 +355,12 @@ pub(super) const CANDIDATES: &str = concat!(
     " UNION ALL SELECT c.compartment FROM v CROSS JOIN record c WHERE c.custodian = v.organization",
     " UNION ALL SELECT g.compartment FROM v CROSS JOIN access_grant g \
        WHERE g.grantee IN (v.organization, v.practitioner, v.kind, '*') AND g.effect <> 'deny'",
+    // By a team, and by law.
+    " UNION ALL SELECT g.compartment FROM v CROSS JOIN team_member m CROSS JOIN access_grant g \
+       WHERE m.member IN (v.organization, v.practitioner) AND g.grantee = m.team AND g.effect <> 'deny'",
+    " UNION ALL SELECT m.compartment FROM v CROSS JOIN team_member m WHERE m.member = v.practitioner",
+    " UNION ALL SELECT SUBSTR(v.person, 9) FROM v WHERE v.person LIKE 'patient/%'",
+    " UNION ALL SELECT p.compartment FROM v CROSS JOIN representative p WHERE p.related_person = v.person",
     " UNION ALL SELECT s.compartment FROM v CROSS JOIN sight s WHERE ",
     of_viewer!("s.grantee")
 );
@@ -347,6 +370,8 @@ pub(super) const CANDIDATES: &str = concat!(
 pub enum Level {
     /// All of it, as custodian or in the directory.
     Held,
+    /// All of it, as the person whom it is about, or for that person.
+    Person,
     /// All of it, by a Consent.
     Permitted,
     /// All of it, by the rule of law on mandated treatment.
@@ -359,6 +384,7 @@ impl Level {
     pub(super) fn from_code(code: i64) -> Option<Self> {
         match code {
             1 => Some(Self::Held),
+            33 => Some(Self::Person),
             5 => Some(Self::Permitted),
             17 => Some(Self::Law),
             2 => Some(Self::Minimum),

@@ -35,6 +35,8 @@ pub(super) fn statements<'a>(sets: &[&'a WriteSet]) -> Vec<Statement<'a>> {
     add(&rows::PUT_GRANT_DATA, each(grant_data_rows));
     add(&rows::DROP_TEAM, each(|set| set.dropped_teams.iter().map(pair_row).collect()));
     add(&rows::PUT_TEAM_MEMBER, each(team_member_rows));
+    add(&rows::DROP_REPRESENTATIVE, each(|set| set.dropped_representatives.iter().map(pair_row).collect()));
+    add(&rows::PUT_REPRESENTATIVE, each(representative_rows));
     add(&rows::LIFT_CLOSURE, each(|set| set.lifted_causes.iter().map(pair_row).collect()));
     add(&rows::LIFT_RELEASE, each(|set| set.lifted_releases.iter().map(pair_row).collect()));
     add(&rows::PUT_CLOSURE, each(closure_rows));
@@ -148,6 +150,19 @@ fn grant_rows(set: &WriteSet) -> Rows<'_> {
         ]
     }
     set.grants.iter().map(row).collect()
+}
+
+fn representative_rows(set: &WriteSet) -> Rows<'_> {
+    fn row(row: &super::representative::RepresentativeRow) -> Vec<Cell<'_>> {
+        vec![
+            row.compartment.as_str().into(),
+            row.related_person.as_str().into(),
+            row.scope.into(),
+            row.from_ms.into(),
+            row.until_ms.into(),
+        ]
+    }
+    set.representatives.iter().map(row).collect()
 }
 
 fn grant_data_rows(set: &WriteSet) -> Rows<'_> {

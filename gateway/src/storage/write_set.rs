@@ -9,6 +9,8 @@ use crate::consent::{Grant, Permit};
 use crate::labels::Facts;
 use crate::search::index::IndexRow;
 
+use super::representative::RepresentativeRow;
+
 /// The version of a resource: opaque to clients, ordered within a resource, without gaps that count hidden changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VersionId(pub i64);
@@ -339,6 +341,10 @@ pub struct WriteSet {
     pub dropped_teams: Vec<(String, String)>,
     /// Members of teams.
     pub team_members: Vec<TeamMemberRow>,
+    /// RelatedPersons whose rows are dropped (and written anew by `representatives`): compartment and `related-person/<id>`.
+    pub dropped_representatives: Vec<(String, String)>,
+    /// What RelatedPersons may do.
+    pub representatives: Vec<RepresentativeRow>,
     /// Causes whose closures end: compartment and cause.
     pub lifted_causes: Vec<(String, String)>,
     /// Releases that end for one grantee: compartment and grantee.

@@ -74,6 +74,7 @@ impl Subject {
                 client_id: id,
                 organization_id: id,
                 practitioner_id: None,
+                fhir_user: None,
                 purpose: "TREAT",
                 scope: "system/*.cruds",
                 lifetime_seconds: 24 * 60 * 60,

@@ -2,6 +2,7 @@
 //!
 //! Each rule is a function from a file to the violations in it, with a test that it can fail, in the file named after it.
 
+mod catalogues;
 mod crates;
 mod files;
 mod floors;
@@ -37,6 +38,19 @@ fn sql_stands_in_storage_only() {
 #[test]
 fn the_pure_crates_pull_in_no_input_or_output() {
     assert_none(&crates::violations());
+}
+
+#[test]
+fn every_code_of_the_trail_has_a_text_in_every_language() {
+    let files = source::tracked();
+    let tests = source::test_only(&files);
+    let gateway = files.iter().filter(|file| file.path.starts_with("gateway/src/") && !tests.covers(&file.path));
+    assert_none(&gateway.flat_map(catalogues::without_text).collect::<Vec<_>>());
+    assert_eq!(catalogues::purposes_without_text(), [""; 0]);
+    for event in gateway::routing::Event::ALL {
+        let text = gateway::audit::catalogue::Catalogue::of(gateway::audit::catalogue::Language::Dutch);
+        assert!(text.find("act", event.code()).is_some(), "act.{}", event.code());
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod history;
 mod migrations;
 mod opening;
 mod outage;
+mod persons;
 mod power_cut;
 mod program;
 mod races;

@@ -78,6 +78,7 @@ impl World {
                 organization_id: id.clone(),
                 purposes: vec!["TREAT".to_owned()],
                 active: true,
+                person_app: false,
             };
             let organization = Organization { name: id.clone(), id, kind, cbe: None, nihdi: None, active: true };
             put_organization(&replicas[0].store, &organization, &[], 0).await.expect("it is registered");
@@ -92,6 +93,7 @@ impl World {
             client_id: organization,
             organization_id: organization,
             practitioner_id: None,
+            fhir_user: None,
             purpose: "TREAT",
             scope: "system/*.cruds",
             lifetime_seconds: 3_600,

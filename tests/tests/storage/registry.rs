@@ -18,7 +18,8 @@ async fn what_is_registered_reads_back_and_changes_in_place() {
         let [id, name, pool_kind, region] = texts(["p", "Pool", "elp", "Gent"]);
         let mut pool = Pool { id, name, kind: pool_kind, region };
         let [id, organization_id] = texts(["0012-ehr", "0012"]);
-        let mut client = Client { id, organization_id, purposes: texts(["TREAT", "HPAYMT"]).to_vec(), active: true };
+        let purposes = texts(["TREAT", "HPAYMT"]).to_vec();
+        let mut client = Client { id, organization_id, purposes, active: true, person_app: false };
         let [id, organization_id, name] = texts(["007", "0012", "An"]);
         let mut practitioner = Practitioner {
             id,
@@ -47,7 +48,7 @@ async fn what_is_registered_reads_back_and_changes_in_place() {
             assert_eq!(rows, expected, "{kind} {round}");
             (organization.active, organization.cbe, organization.nihdi) = (false, None, Some("12345678".to_owned()));
             "Elders".clone_into(&mut pool.region);
-            (client.active, client.purposes) = (false, Vec::new());
+            (client.active, client.purposes, client.person_app) = (false, Vec::new(), true);
             (practitioner.active, practitioner.nihdi, practitioner.role) = (false, None, "accounting".to_owned());
         }
         // Its own compartment begins once, whatever is changed later.

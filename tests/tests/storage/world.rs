@@ -79,6 +79,7 @@ pub(crate) async fn rows(url: &str) -> String {
         "access_grant_data",
         "team_member",
         "closure",
+        "representative",
         "sight",
         "referral_task",
         "audit_event",

@@ -26,11 +26,15 @@ enum Role {
     Permitted,
     /// Works where the record is held, and is denied by a Consent themselves.
     Excluded,
+    /// Whom the record is about, signed in.
+    Person,
+    /// Reads for that person.
+    Representative,
     /// Holds the record. The last, for it may delete.
     Custodian,
 }
 
-const ROLES: [Role; 10] = [
+const ROLES: [Role; 12] = [
     Role::NoToken,
     Role::BadToken,
     Role::ExpiredToken,
@@ -40,6 +44,8 @@ const ROLES: [Role; 10] = [
     Role::Waiting,
     Role::Permitted,
     Role::Excluded,
+    Role::Person,
+    Role::Representative,
     Role::Custodian,
 ];
 
@@ -123,6 +129,7 @@ const fn expected(role: Role, route: Route, kind: Kind) -> Expected {
             | (Role::Custodian, _)
             | (Role::Excluded, Kind::Own)
             | (Role::Permitted, Kind::Patient | Kind::OfRecord)
+            | (Role::Person | Role::Representative, Kind::Patient | Kind::Consent | Kind::OfRecord | Kind::Trail)
     );
     match (role, route, kind) {
         (Role::NoToken | Role::BadToken | Role::ExpiredToken, _, _) => NotAuthenticated,
@@ -136,7 +143,11 @@ const fn expected(role: Role, route: Route, kind: Kind) -> Expected {
         (_, Route::Vread | Route::InstanceHistory, Kind::Trail) => Invisible,
         (_, Route::TypeHistory, Kind::Trail) => NotAmong,
 
-        // Anybody begins a record, and writes into the directory and the own compartment.
+        // A person gives the own word and writes nothing else; who only reads for a person writes nothing.
+        (Role::Person, Route::Create, Kind::Consent) => Written,
+        (Role::Person | Role::Representative, Route::Create, _) => Forbidden,
+
+        // Anybody else begins a record, and writes into the directory and the own compartment.
         (_, Route::Create, Kind::Patient | Kind::Directory | Kind::Own) => Written,
         (Role::Custodian, Route::Delete, Kind::Patient) => Unprocessable,
         (Role::Custodian, _, _) if is_write => Written,
@@ -149,6 +160,26 @@ const fn expected(role: Role, route: Route, kind: Kind) -> Expected {
         (_, _, _) if sees => Shown,
         (_, _, _) if is_list || is_bundle => NotAmong,
         _ => Invisible,
+    }
+}
+
+/// The operations on a Patient, against one table: the status that each role is answered with.
+async fn no_operation_answers_whom_the_table_does_not_name(gateway: Gateway) {
+    let held = held_record(&gateway).await;
+    for role in ROLES {
+        let caller = caller(&gateway, role, &held);
+        for (operation, named) in [("$access-log", [Role::Person, Role::Representative, Role::Custodian])] {
+            let expected = match role {
+                Role::NoToken | Role::BadToken | Role::ExpiredToken => 401,
+                Role::WrongScope => 403,
+                role if named.contains(&role) => 200,
+                _ => 404,
+            };
+            let answer = caller.get(format!("Patient/{}/{operation}", held.patient)).await;
+            assert_eq!(answer.status, expected, "{role:?}: {operation}: {answer}");
+            let told = String::from_utf8_lossy(&answer.bytes).contains(&held.patient);
+            assert_eq!(told, expected == 200, "{role:?}: {operation}: {answer}");
+        }
     }
 }
 
@@ -166,6 +197,8 @@ fn kind(resource_type: &str) -> Kind {
 /// A resource of each served type in one record.
 struct Targets {
     patient: String,
+    /// A RelatedPerson who reads.
+    representative: String,
     resources: Vec<Value>,
 }
 
@@ -173,10 +206,9 @@ async fn no_route_answers_more_than_the_table_says(gateway: Gateway) {
     let held = held_record(&gateway).await;
     let waiting = waiting_record(&gateway).await;
     let excluding = excluding_record(&gateway).await;
-    let mut refused_of: Vec<(Role, usize)> = Vec::new();
-    let trail_before = trails(&gateway).await;
     for role in ROLES {
-        let caller = caller(&gateway, role);
+        let caller = caller(&gateway, role, &held);
+        let before = trail(&caller, role).await;
         let targets = match role {
             Role::Waiting => &waiting,
             Role::Excluded => &excluding,
@@ -197,14 +229,11 @@ async fn no_route_answers_more_than_the_table_says(gateway: Gateway) {
                 refused += events(role, route, &answer);
             }
         }
-        refused_of.push((role, refused));
-    }
-    let trail_after = trails(&gateway).await;
-    for (role, refused) in refused_of {
-        let of = |trail: &[(Role, usize)]| trail.iter().find(|(other, _)| *other == role).map(|(_, events)| *events);
-        let (Some(before), Some(after)) = (of(&trail_before), of(&trail_after)) else { continue };
-        assert_eq!(after - before, refused, "each refusal of {role:?} left its event");
-        assert!(refused > 0, "{role:?} was refused something");
+        // The record's own trail is the person's too: what others were refused there is counted before.
+        if let (Some(before), Some(after)) = (before, trail(&caller, role).await) {
+            assert_eq!(after - before, refused, "each refusal of {role:?} left its event");
+            assert!(refused > 0, "{role:?} was refused something");
+        }
     }
     let counted: i64 = gateway.app.refusals.take().into_values().sum();
     let asked = i64::try_from(3 * SERVED_TYPES.len() * ROUTES.len()).expect("a number");
@@ -270,7 +299,7 @@ async fn ask(caller: &Caller<'_>, route: Route, target: &Value, patient: &str) -
     }
 }
 
-fn caller(gateway: &Gateway, role: Role) -> Caller<'_> {
+fn caller<'g>(gateway: &'g Gateway, role: Role, held: &Targets) -> Caller<'g> {
     match role {
         Role::NoToken => gateway.as_("elp-1").with_bearer(""),
         Role::BadToken => gateway.as_("elp-1").with_bearer("TEST"),
@@ -286,18 +315,20 @@ fn caller(gateway: &Gateway, role: Role) -> Caller<'_> {
         Role::Waiting => gateway.as_("cgg-1"),
         Role::Permitted => gateway.as_("gp-1"),
         Role::Excluded => gateway.as_("elp-1").by_practitioner("psychologist-2"),
+        Role::Person => gateway.person(&format!("Patient/{}", held.patient)),
+        Role::Representative => gateway.person(&format!("RelatedPerson/{}", held.representative)),
         Role::Custodian => gateway.as_("elp-1"),
     }
 }
 
-/// Refusals in the trail of each role that has a compartment and no record of its own before the test.
-async fn trails(gateway: &Gateway) -> Vec<(Role, usize)> {
-    let mut trails = Vec::new();
-    for role in [Role::Stranger, Role::Released, Role::Waiting, Role::Permitted] {
-        let counted = caller(gateway, role).get("AuditEvent?outcome=8&_summary=count").await.expect(200);
-        trails.push((role, usize::try_from(counted.json["total"].as_u64().expect("a number")).expect("a number")));
+/// Refusals in the trail of a role that has a compartment of its own; a custodian's writes change what it holds.
+async fn trail(caller: &Caller<'_>, role: Role) -> Option<usize> {
+    let roles = [Role::Stranger, Role::Released, Role::Waiting, Role::Permitted, Role::Person, Role::Representative];
+    if !roles.contains(&role) {
+        return None;
     }
-    trails
+    let counted = caller.get("AuditEvent?outcome=8&_summary=count").await.expect(200);
+    Some(usize::try_from(counted.json["total"].as_u64().expect("a number")).expect("a number"))
 }
 
 /// A record that went from edpbw-a to elp-1, both named in its Consent with gp-1; everything in it is elp-1's.
@@ -351,7 +382,12 @@ async fn fill(holder: &Caller<'_>, referral: &Referral) -> Targets {
         };
         resources.push(made);
     }
-    Targets { patient: referral.patient.clone(), resources }
+    let mut reader = resource("RelatedPerson", &referral.patient);
+    reader["active"] = json!(true);
+    let scope = "https://wellgate.example/fhir/StructureDefinition/representation-scope";
+    reader["extension"] = json!([{"url": scope, "valueCode": "read"}]);
+    let representative = holder.create(&reader).await;
+    Targets { patient: referral.patient.clone(), representative, resources }
 }
 
 /// The least that a resource of a type must have.
@@ -416,4 +452,4 @@ fn resource(resource_type: &str, patient: &str) -> Value {
     least
 }
 
-stories!(no_route_answers_more_than_the_table_says);
+stories!(no_route_answers_more_than_the_table_says, no_operation_answers_whom_the_table_does_not_name);

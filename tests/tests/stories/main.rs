@@ -3,6 +3,7 @@
 mod authorization;
 mod blindness;
 mod forged;
+mod persons;
 mod practitioners;
 mod referral;
 mod refusal;

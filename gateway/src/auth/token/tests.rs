@@ -247,12 +247,31 @@ fn a_good_token_says_who_calls() {
 }
 
 #[test]
+fn a_person_is_named_by_one_reference_under_either_name_of_the_claim() {
+    let bench = bench();
+    let named = |value: Value| bench.verify_with("fhir_user", value).map(|claims| claims.fhir_user.clone());
+    assert_eq!(bench.verify_claims(&claims()).map(|claims| claims.fhir_user.clone()), Ok(None));
+    assert_eq!(named(json!("Patient/1")), Ok(Some(FhirUser::Patient("1".to_owned()))));
+    let smart = bench.verify_with("fhirUser", json!("RelatedPerson/2")).map(|claims| claims.fhir_user.clone());
+    assert_eq!(smart, Ok(Some(FhirUser::RelatedPerson("2".to_owned()))));
+    for wrong in
+        [json!("Practitioner/1"), json!("1"), json!(["Patient/1"]), json!({}), json!("https://x.example/Patient/1")]
+    {
+        assert_eq!(named(wrong.clone()), Err(TokenError::ClaimInvalid("fhir_user")), "{wrong}");
+    }
+    let mut both = claims();
+    (both["fhir_user"], both["fhirUser"]) = (json!("Patient/1"), json!("Patient/2"));
+    assert_eq!(bench.verify_claims(&both), Err(TokenError::ClaimInvalid("fhirUser")));
+}
+
+#[test]
 fn a_verified_token_is_remembered_until_the_keys_change() {
     let bench = bench();
     let grant = TokenGrant {
         client_id: "c",
         organization_id: "o",
         practitioner_id: None,
+        fhir_user: None,
         purpose: "TREAT",
         scope: "system/*.rs",
         lifetime_seconds: 300,
