@@ -157,7 +157,7 @@ fn outcome(consent: &Consent, request: Request, at_ms: i64) -> Option<ProvisionT
             (root_matches || nested(ProvisionType::Permit).any(is_own_match)).then_some(ProvisionType::Permit)
         }
         Some(ProvisionType::Deny) if root_matches => {
-            let is_excepted = nested(ProvisionType::Permit).any(|nested| matches_within(nested, request, at_ms));
+            let is_excepted = nested(ProvisionType::Permit).any(|nested| matches_within(nested, root, request, at_ms));
             Some(if is_excepted { ProvisionType::Permit } else { ProvisionType::Deny })
         }
         Some(ProvisionType::Deny) => None,
@@ -175,9 +175,11 @@ fn matches_instead_of(nested: &Provision, root: &Provision, request: Request, at
 }
 
 /// Whether a nested provision matches a request that its root matches already.
-fn matches_within(nested: &Provision, request: Request, at_ms: i64) -> bool {
+fn matches_within(nested: &Provision, root: &Provision, request: Request, at_ms: i64) -> bool {
+    // An exception opens, so whom it takes from a deny are not the teams that count for a deny only.
+    let of_actor = if nested.actors.is_some() { nested } else { root };
     nested.period.contains(at_ms)
-        && names_caller(nested, nested.provision_type, request)
+        && names_caller(of_actor, nested.provision_type, request)
         && nested.names_purpose(request.purpose)
 }
 
