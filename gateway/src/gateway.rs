@@ -94,6 +94,7 @@ pub async fn assemble(config: &Config, store: Store, clock: Clock) -> Result<(Ap
         base_url: config.server.base_url.clone(),
         limits: config.limits.clone(),
         waiting_days_max: config.waiting_days_max,
+        emergency: config.emergency,
         registry: RegistryCache::default(),
         refusals: crate::app::Refusals::default(),
         store,

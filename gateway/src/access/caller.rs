@@ -82,6 +82,10 @@ impl Caller {
         }
         let purpose = Purpose::from_code(&claims.purpose)
             .ok_or_else(|| forbidden("the purpose of use in the token is not a code of v3-PurposeOfUse"))?;
+        if purpose.is_emergency() {
+            // Whatever stands in the registry: an emergency is a session with a reason and an end.
+            return Err(forbidden("an emergency is no purpose of a token: open a session by Patient/$break-glass"));
+        }
         if let Some(id) = &claims.practitioner_id
             && registry.practitioner(id).is_none_or(|practitioner| practitioner.organization_id != organization.id)
         {
@@ -191,6 +195,7 @@ impl Caller {
             resource_id: touched.resource_id.clone(),
             version_id: touched.version_id,
             request_id: self.request_id.clone(),
+            case_id: String::new(),
         }
     }
 
@@ -198,6 +203,7 @@ impl Caller {
     pub fn shown(&self, act: Act, touched: &Touched) -> AuditEvent {
         let basis = match touched.level {
             Level::Permitted => "consent",
+            Level::Emergency => Basis::Emergency.code(),
             Level::Minimum => "minimum",
             Level::Held if touched.compartment == DIRECTORY => Basis::Directory.code(),
             Level::Held => Basis::Custodian.code(),

@@ -10,7 +10,7 @@ use reqwest::Url;
 
 use super::reader::Reader;
 use super::{
-    AuthConfig, Config, DatabaseConfig, DatabaseUrl, KeySource, Limits, LogConfig, LogFormat, ServedTypes,
+    AuthConfig, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, KeySource, Limits, LogConfig, LogFormat, ServedTypes,
     ServerConfig, TlsFiles, TokenAlgorithm, is_loopback,
 };
 
@@ -28,6 +28,7 @@ pub(super) fn read(reader: &mut Reader) -> Config {
         types: types(reader),
         limits: limits(reader),
         waiting_days_max: reader.integer("referral.waiting_days_max"),
+        emergency: emergency(reader),
         log: log(reader),
         otlp_endpoint: otlp_endpoint(reader),
     }
@@ -166,6 +167,17 @@ fn limits(reader: &mut Reader) -> Limits {
         header_read_timeout: seconds(reader, "limits.header_read_timeout_seconds"),
         connections_max,
         write_queue_max,
+    }
+}
+
+fn emergency(reader: &mut Reader) -> EmergencyConfig {
+    let session_hours: u32 = reader.integer("emergency.session_hours");
+    let mut count = |key: &str| usize::try_from(reader.integer(key)).unwrap_or(usize::MAX);
+    EmergencyConfig {
+        session_ms: i64::from(session_hours) * 60 * 60 * 1_000,
+        sessions_open_max: count("emergency.sessions_open_max"),
+        text_characters_max: count("emergency.text_characters_max"),
+        shared_items_max: count("emergency.shared_items_max"),
     }
 }
 

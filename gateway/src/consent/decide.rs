@@ -96,6 +96,12 @@ pub fn decide(request: Request, consents: &[Consent], at_ms: i64) -> Decision {
     Decision::Deny(reason(request, consents, at_ms))
 }
 
+/// Whether any Consent in force denies the request.
+pub(super) fn denies(request: Request, consents: &[Consent], at_ms: i64) -> bool {
+    let mut active = consents.iter().filter(|consent| consent.status == Status::Active);
+    active.any(|consent| outcome(consent, request, at_ms) == Some(ProvisionType::Deny))
+}
+
 /// Why nothing permits, given that nothing denies.
 fn reason(request: Request, consents: &[Consent], at_ms: i64) -> Reason {
     let active = || consents.iter().filter(|consent| consent.status == Status::Active);

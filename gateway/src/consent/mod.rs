@@ -8,6 +8,7 @@
 #[doc(hidden)]
 pub mod arbitrary;
 mod decide;
+mod emergency;
 mod grantee;
 mod grants;
 mod issue;
@@ -33,6 +34,7 @@ mod reader_tests;
 mod writing_tests;
 
 pub use decide::{Decision, Reason, Request, decide};
+pub use emergency::{CONFLICT_OF_DUTIES, EmergencySession, emergency};
 pub use grantee::{ActorReference, Grantee, ORGANIZATION_KIND_SYSTEM};
 pub use grants::{Grant, evaluate, grants};
 pub use issue::{ConsentIssue, IssueCode};

@@ -4,7 +4,9 @@
 //! neither HTTP nor FHIR interactions, and it never decides: what it enforces was decided by `consent` and written as rows.
 
 pub mod audit;
+pub mod crisis;
 pub mod delivery;
+pub mod emergency;
 pub mod facts;
 pub mod history;
 pub mod idempotency;

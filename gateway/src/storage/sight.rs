@@ -1,9 +1,10 @@
 //! What a viewer sees, as SQL: the one predicate that every read, search, count, page and history joins.
 //!
-//! Three ways lead to a resource: it is of the directory; its record is held by the viewer's organisation; a Consent in
-//! force permits the viewer and none denies it. A closure (release, transit, waiting room) shuts the latter two. What is
-//! left then is the minimum of single resources, by a row of `sight`. The twin of the consent part is
-//! `consent::evaluate`, and a property test holds the two together.
+//! Four ways lead to a resource: it is of the directory; its record is held by the viewer's organisation; a Consent in
+//! force permits the viewer and none denies it; an emergency session of the viewer is open and no Consent denies that. A
+//! closure (release, transit, waiting room) shuts the second and the third. What is left then is the minimum of single
+//! resources, by a row of `sight`. The twins are `consent::evaluate` and `consent::EmergencySession::opens`, and property
+//! tests hold them together.
 
 /// Who looks: the identities that grants and custody are joined with, all of them registered by the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,13 +38,16 @@ pub(super) const VIEWER: &str = "WITH v AS (SELECT CAST($1 AS TEXT) AS organizat
 /// How many parameters a [`Viewer`] binds.
 pub(super) const VIEWER_PARAMETERS: usize = 8;
 
+/// A rule is about the viewer, at this moment, for a purpose: that of the request, or of an emergency session.
 macro_rules! matches {
-    ($row:literal) => {
+    ($row:literal, $purpose:literal) => {
         concat!(
             $row,
             ".grantee IN (v.organization, v.practitioner, v.kind, '*') AND (",
             $row,
-            ".purposes & v.purpose) <> 0 AND ",
+            ".purposes & ",
+            $purpose,
+            ") <> 0 AND ",
             $row,
             ".from_ms <= v.now_ms AND v.now_ms < ",
             $row,
@@ -52,21 +56,32 @@ macro_rules! matches {
     };
 }
 
-/// A permit, or an exception of a deny that matches too; and no deny without a matching exception of the same Consent.
+/// A deny for this purpose without a matching exception of the same Consent.
+macro_rules! denied {
+    ($purpose:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM access_grant d WHERE d.compartment = r.compartment AND d.effect = 'deny' AND ",
+            matches!("d", $purpose),
+            " AND NOT EXISTS (SELECT 1 FROM access_grant e WHERE e.compartment = d.compartment \
+                AND e.consent_id = d.consent_id AND e.effect = 'exception' AND e.excepts = d.rule AND ",
+            matches!("e", $purpose),
+            "))"
+        )
+    };
+}
+
+/// A permit, or an exception of a deny that matches too; and no deny.
 macro_rules! permitted {
     () => {
         concat!(
             "(EXISTS (SELECT 1 FROM access_grant g WHERE g.compartment = r.compartment AND g.effect <> 'deny' AND ",
-            matches!("g"),
+            matches!("g", "v.purpose"),
             " AND (g.effect = 'permit' OR EXISTS (SELECT 1 FROM access_grant o WHERE o.compartment = g.compartment \
                 AND o.consent_id = g.consent_id AND o.effect = 'deny' AND o.rule = g.excepts AND ",
-            matches!("o"),
-            "))) AND NOT EXISTS (SELECT 1 FROM access_grant d WHERE d.compartment = r.compartment AND d.effect = 'deny' AND ",
-            matches!("d"),
-            " AND NOT EXISTS (SELECT 1 FROM access_grant e WHERE e.compartment = d.compartment \
-                AND e.consent_id = d.consent_id AND e.effect = 'exception' AND e.excepts = d.rule AND ",
-            matches!("e"),
-            ")))"
+            matches!("o", "v.purpose"),
+            "))) AND NOT ",
+            denied!("v.purpose"),
+            ")"
         )
     };
 }
@@ -127,6 +142,21 @@ macro_rules! disclosed {
     };
 }
 
+/// By an emergency session of this practitioner and organisation, all of it but what says whom the patient excluded and how a
+/// referral goes. Only for treatment, which is bit 0: so nothing for the lookups that are made for no purpose at all.
+macro_rules! emergency {
+    () => {
+        concat!(
+            "v.practitioner <> '' AND (v.purpose & 1) <> 0 AND r.resource_type <> 'Consent' AND r.minimum IS NULL \
+             AND EXISTS (SELECT 1 FROM emergency_session y WHERE y.compartment = r.compartment \
+                AND y.organization = v.organization AND y.practitioner = v.practitioner AND y.ended_ms IS NULL \
+                AND y.from_ms <= v.now_ms AND v.now_ms < y.until_ms AND NOT ",
+            denied!("y.purpose"),
+            ")"
+        )
+    };
+}
+
 /// The minimum of a single Task or Communication.
 macro_rules! minimum {
     () => {
@@ -151,6 +181,7 @@ macro_rules! level {
             "CAST(CASE WHEN r.compartment = 'directory' THEN 1",
             concat!(" WHEN ", held!(), " THEN 1"),
             concat!(" WHEN ", disclosed!(), " THEN 5"),
+            concat!(" WHEN ", emergency!(), " THEN 9"),
             concat!(" WHEN ", minimum!(), " THEN 2"),
             " ELSE 0 END AS BIGINT)"
         )
@@ -168,6 +199,8 @@ pub enum Level {
     Held,
     /// All of it, by a Consent.
     Permitted,
+    /// All of it, by an emergency session.
+    Emergency,
     /// What the gateway shows of it to a waiting room or a past sender.
     Minimum,
 }
@@ -177,6 +210,7 @@ impl Level {
         match code {
             1 => Some(Self::Held),
             5 => Some(Self::Permitted),
+            9 => Some(Self::Emergency),
             2 => Some(Self::Minimum),
             _ => None,
         }
