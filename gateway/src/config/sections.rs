@@ -10,8 +10,8 @@ use reqwest::Url;
 
 use super::reader::Reader;
 use super::{
-    AuthConfig, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, KeySource, Limits, LogConfig, LogFormat, ServedTypes,
-    ServerConfig, TlsFiles, TokenAlgorithm, is_loopback,
+    AuthConfig, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, KeySource, Limits, LogConfig, LogFormat,
+    ServedTypes, ServerConfig, TlsFiles, TokenAlgorithm, is_loopback,
 };
 
 /// Reads every key; after an error there are stand-ins in it.

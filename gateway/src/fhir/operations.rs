@@ -93,7 +93,10 @@ mod tests {
         assert_eq!((parameters.text("a"), parameters.text("b"), parameters.text("c")), (None, None, Some("x")));
         assert_eq!(parameters.reference("d"), Some("Patient/1"));
         assert!(parameters.required("a").is_err());
-        assert!(parameters.are_only(&["a", "b", "c", "d"], &[]).is_ok() && parameters.are_only(&["a", "b"], &["c"]).is_err());
+        assert!(
+            parameters.are_only(&["a", "b", "c", "d"], &[]).is_ok()
+                && parameters.are_only(&["a", "b"], &["c"]).is_err()
+        );
         assert!(Parameters::read(b"", 64).is_ok_and(|none| none.text("a").is_none()));
     }
 }

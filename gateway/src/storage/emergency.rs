@@ -181,7 +181,9 @@ pub(super) fn session_rows(set: &WriteSet) -> Rows {
 
 pub(super) fn ended_rows(set: &WriteSet) -> Rows {
     let ended = set.ended_sessions.iter();
-    ended.map(|(compartment, id, at_ms)| vec![compartment.as_str().into(), id.as_str().into(), (*at_ms).into()]).collect()
+    ended
+        .map(|(compartment, id, at_ms)| vec![compartment.as_str().into(), id.as_str().into(), (*at_ms).into()])
+        .collect()
 }
 
 pub(super) fn verdict_rows(set: &WriteSet) -> Rows {
@@ -327,9 +329,11 @@ impl Store {
                 let query = sqlx::query_as(sql).bind(&event.compartment).bind(&event.organization);
                 query.bind(&event.practitioner).bind(event.recorded_ms).fetch_optional(pool).await?
             });
-            let (id, bits) = found.ok_or(StorageError::Corrupt("an access rests on an emergency session that is not there"))?;
+            let (id, bits) =
+                found.ok_or(StorageError::Corrupt("an access rests on an emergency session that is not there"))?;
             event.case_id = id;
-            event.purpose = purpose_of(bits).ok_or(StorageError::Corrupt("purpose of an emergency session"))?.code().to_owned();
+            event.purpose =
+                purpose_of(bits).ok_or(StorageError::Corrupt("purpose of an emergency session"))?.code().to_owned();
         }
         Ok(())
     }

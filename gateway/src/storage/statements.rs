@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use super::precondition::Ground;
-use super::{crisis, emergency};
 use super::rows::{self, Cell, Fat, Rows};
 use super::write_set::{NewVersion, ResourceKey, WriteSet};
+use super::{crisis, emergency};
 use crate::audit::AuditEvent;
 
 /// One fat statement with its rows.

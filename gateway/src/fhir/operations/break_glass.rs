@@ -87,7 +87,8 @@ async fn read(exchange: &Exchange, caller: &Caller, body: Body) -> Result<Asked,
     let parameters = Parameters::read(&exchange.body(body).await?, exchange.app.limits.nesting_max)?;
     parameters.are_only(&["patient", "purpose", "reason"], &[])?;
     let reference = parameters.reference("patient").ok_or_else(|| super::missing("patient"))?;
-    let patient = Draft::new(&exchange.app, caller).local(reference).strip_prefix("Patient/").unwrap_or_default().to_owned();
+    let patient =
+        Draft::new(&exchange.app, caller).local(reference).strip_prefix("Patient/").unwrap_or_default().to_owned();
     if !is_id(&patient) {
         let details = "the parameter patient is a reference: Patient/<id>";
         return Err(Failure::content("Parameters.parameter:patient", "value", details));
@@ -140,7 +141,12 @@ async fn guarded_sessions(draft: &mut Draft<'_>, organization: &str) -> Result<V
     Ok(draft.app.store.open_sessions(organization, draft.caller.now_ms).await?)
 }
 
-fn begin(draft: &mut Draft<'_>, asked: &Asked, (organization, practitioner): (String, String), permit: &Permit) -> Session {
+fn begin(
+    draft: &mut Draft<'_>,
+    asked: &Asked,
+    (organization, practitioner): (String, String),
+    permit: &Permit,
+) -> Session {
     let now_ms = draft.caller.now_ms;
     let opened = Session {
         compartment: asked.patient.clone(),

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::emergency::{Page, notify, reference, text, touched};
 use super::{Parameters, missing};
-use crate::access::caller::Act;
 use crate::access::Draft;
+use crate::access::caller::Act;
 use crate::audit::AuditEvent;
 use crate::auth::Interaction;
 use crate::clock::format_instant;
@@ -143,7 +143,8 @@ async fn items(
         } else if !description.is_empty() && description.chars().count() <= limits.text_characters_max {
             items.push(json!({"text": description}));
         } else {
-            let details = format!("what was shared is a reference, or a text of 1 to {} characters", limits.text_characters_max);
+            let details =
+                format!("what was shared is a reference, or a text of 1 to {} characters", limits.text_characters_max);
             return Err(Failure::content(expression, "value", details));
         }
     }

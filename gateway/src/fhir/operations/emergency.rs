@@ -140,7 +140,8 @@ impl Page {
                 }
                 "_cursor" => {
                     let place = exchange.app.cursor_key.open(&bound_to, value);
-                    page.before = Some(place.ok_or_else(|| refuse(name, "value", "this page does not belong to this list"))?);
+                    page.before =
+                        Some(place.ok_or_else(|| refuse(name, "value", "this page does not belong to this list"))?);
                 }
                 "_format" | "_pretty" => {}
                 _ if own.contains(&name.as_str()) => {}
