@@ -331,9 +331,9 @@ impl Store {
             });
             let (id, bits) =
                 found.ok_or(StorageError::Corrupt("an access rests on an emergency session that is not there"))?;
+            let purpose = purpose_of(bits).ok_or(StorageError::Corrupt("the purpose of an emergency session"))?;
+            purpose.code().clone_into(&mut event.purpose);
             event.case_id = id;
-            event.purpose =
-                purpose_of(bits).ok_or(StorageError::Corrupt("purpose of an emergency session"))?.code().to_owned();
         }
         Ok(())
     }
