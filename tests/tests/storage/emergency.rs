@@ -146,7 +146,7 @@ async fn the_join_opens_in_an_emergency_exactly_what_the_rule_opens() {
             let (consents, sessions, questions, is_closed) =
                 worlds.new_tree(&mut runner).expect("a world can be made").current();
             world(&store, &id, &consents, &sessions, is_closed).await;
-            for question in questions {
+            for (n, question) in questions.into_iter().enumerate() {
                 let (caller, at_ms) = asked(&sessions, question);
                 let request = caller.request();
                 let is_shut = is_closed && caller.grantees.contains(&Grantee::organization("a"));
@@ -160,9 +160,12 @@ async fn the_join_opens_in_an_emergency_exactly_what_the_rule_opens() {
                 let viewer = viewer_of(&caller, at_ms);
                 let seen = read(&store, viewer.clone(), "Patient", &id).await.map(|seen| seen.level);
                 assert_eq!(seen, expected, "{kind} {case}: {caller:?} at {at_ms}: {sessions:#?} {consents:#?}");
-                let by_search = found(&store, &viewer, "Patient", &format!("_id={id}")).await;
-                assert_eq!(!by_search.is_empty(), expected.is_some(), "{kind} {case}: search");
-                assert!(found(&store, &viewer, "Consent", &format!("_id=c{id}")).await.is_empty(), "{kind} {case}");
+                if n == 0 {
+                    let by_search = found(&store, &viewer, "Patient", &format!("_id={id}")).await;
+                    assert_eq!(!by_search.is_empty(), expected.is_some(), "{kind} {case}: search");
+                    let consents = found(&store, &viewer, "Consent", &format!("_id=c{id}")).await;
+                    assert!(consents.is_empty(), "{kind} {case}: the Consent itself");
+                }
                 opened += usize::from(expected == Some(Level::Emergency));
                 refused += usize::from(expected.is_none());
             }

@@ -1,6 +1,7 @@
 //! Emergency access: opened by a person for a reason, marked in every access, over by itself or at once, judged afterwards, and
 //! switched off by the patient.
 
+use futures_util::future::join_all;
 use gateway::registry::put_practitioner;
 use gateway::storage::registry::{Client, Practitioner};
 use serde_json::{Value, json};
@@ -171,6 +172,27 @@ async fn who_asks_again_gives_a_reason_again_and_one_session_lasts(gateway: Gate
     let events = under_emergency(&custodian, &patient).await;
     let last = events.last().expect("the read");
     assert_eq!(last["purposeOfEvent"][0]["coding"][0]["code"], "ETREAT", "{last}");
+}
+
+async fn of_several_that_ask_at_once_one_session_lasts(gateway: Gateway) {
+    let (custodian, patient) = record(&gateway).await;
+    let doctor = doctor(&gateway);
+    let sent = asking(&patient, "BTG");
+    let opened = join_all((0..5).map(|_| doctor.post(OPEN, &sent))).await;
+    let begun = opened.iter().filter(|answer| answer.status == 201).count();
+    assert!(begun > 0 && opened.iter().all(|answer| [201, 409].contains(&answer.status)), "{opened:?}");
+    let open = custodian.search(format!("{QUEUE}?status=open")).await;
+    assert_eq!(open.len(), 1, "{open:?}");
+    assert_eq!(custodian.search(QUEUE).await.len(), begun, "what was refused is not there");
+    assert_eq!(notices(&gateway, &patient).await.len(), 2 * begun);
+
+    let session = member(&open[0], "session").as_str().expect("an id").to_owned();
+    doctor.post(END, &about(&session)).await.expect(200);
+    let verdicts = ["justified", "unjustified"].map(|verdict| judging(&session, verdict));
+    let judged = join_all(verdicts.iter().map(|verdict| custodian.post(REVIEW, verdict))).await;
+    let mut statuses: Vec<u16> = judged.iter().map(|answer| answer.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 422]);
 }
 
 async fn nobody_else_gets_in(gateway: Gateway) {
@@ -389,6 +411,7 @@ stories!(
     a_session_ends_by_itself,
     a_session_ends_at_once_by_hand_and_its_pages_with_it,
     who_asks_again_gives_a_reason_again_and_one_session_lasts,
+    of_several_that_ask_at_once_one_session_lasts,
     nobody_else_gets_in,
     what_the_patient_switched_off_answers_as_what_never_was,
     a_deny_of_this_caller_switches_it_off_and_one_of_treatment_does_not,
