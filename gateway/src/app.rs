@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, RwLock};
 
 use crate::auth::Verifier;
 use crate::clock::Clock;
-use crate::config::Limits;
+use crate::config::{EmergencyConfig, Limits};
 use crate::consent::{ActorReference, Grantee, ORGANIZATION_KIND_SYSTEM};
 use crate::labels::LabelTable;
 use crate::search::cursor::CursorKey;
@@ -45,6 +45,8 @@ pub struct AppState {
     pub labels: Arc<LabelTable>,
     /// Days that a referral waits.
     pub waiting_days_max: u32,
+    /// How far emergency access goes.
+    pub emergency: EmergencyConfig,
     /// Who is registered.
     pub registry: RegistryCache,
     /// Seals the places at which pages end.

@@ -40,6 +40,8 @@ pub struct Config {
     pub waiting_days_max: u32,
     /// The operator's own table of labels.
     pub labels_file: Option<PathBuf>,
+    /// How far emergency access goes.
+    pub emergency: EmergencyConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     /// Where traces are sent by OTLP; `None`: nowhere.
@@ -163,6 +165,19 @@ pub struct Limits {
     pub connections_max: usize,
     /// Writes that wait for a commit.
     pub write_queue_max: usize,
+}
+
+/// `[emergency]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EmergencyConfig {
+    /// How long a session lasts, in milliseconds.
+    pub session_ms: i64,
+    /// Sessions that one client may have open at once.
+    pub sessions_open_max: usize,
+    /// Longest text about an emergency, in characters.
+    pub text_characters_max: usize,
+    /// Most items that one crisis disclosure shares.
+    pub shared_items_max: usize,
 }
 
 /// `[log]`

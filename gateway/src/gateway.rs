@@ -99,6 +99,7 @@ pub async fn assemble(config: &Config, store: Store, clock: Clock) -> Result<(Ap
         labels: labels(config)?,
         limits: config.limits.clone(),
         waiting_days_max: config.waiting_days_max,
+        emergency: config.emergency,
         registry: RegistryCache::default(),
         refusals: crate::app::Refusals::default(),
         store,

@@ -18,8 +18,7 @@ use tower_http::request_id::RequestId;
 use crate::app::App;
 use crate::error::{FHIR_JSON, Failure};
 use crate::fhir::exchange::Exchange;
-use crate::fhir::operations;
-use crate::fhir::{capabilities, create, delete, history, read, search, transaction, update};
+use crate::fhir::{capabilities, create, delete, history, operations, read, search, transaction, update};
 use crate::telemetry::{Telemetry, observe};
 
 /// The whole HTTP face. `extra` are further routes (the sandbox's).
@@ -43,6 +42,12 @@ fn fhir(app: &App) -> Router {
         .route("/fhir/{type}/_search", post(search_by_post))
         .route("/fhir/{type}/_history", get(type_history))
         .route("/fhir/Patient/{id}/$access-log", get(access_log))
+        .route("/fhir/Patient/$break-glass", post(break_glass))
+        .route("/fhir/Patient/$end-break-glass", post(end_break_glass))
+        .route("/fhir/Patient/$emergency-sessions", get(emergency_sessions))
+        .route("/fhir/Patient/$review-emergency", post(review_emergency))
+        .route("/fhir/Patient/{id}/$crisis-disclosure", post(crisis_disclosure))
+        .route("/fhir/Patient/{id}/$crisis-disclosures", get(crisis_disclosures))
         .route("/fhir/{type}/{id}", get(read).put(update).delete(delete))
         .route("/fhir/{type}/{id}/_history", get(instance_history))
         .route("/fhir/{type}/{id}/_history/{version}", get(vread))
@@ -127,6 +132,34 @@ async fn vread(
     request: Request,
 ) -> Response<Body> {
     read::vread(exchange(app, request).0, resource_type, id, version).await
+}
+
+async fn break_glass(State(app): State<App>, request: Request) -> Response<Body> {
+    let (exchange, body) = exchange(app, request);
+    operations::break_glass::open(exchange, body).await
+}
+
+async fn end_break_glass(State(app): State<App>, request: Request) -> Response<Body> {
+    let (exchange, body) = exchange(app, request);
+    operations::break_glass::end(exchange, body).await
+}
+
+async fn emergency_sessions(State(app): State<App>, request: Request) -> Response<Body> {
+    operations::review_emergency::list(exchange(app, request).0).await
+}
+
+async fn review_emergency(State(app): State<App>, request: Request) -> Response<Body> {
+    let (exchange, body) = exchange(app, request);
+    operations::review_emergency::review(exchange, body).await
+}
+
+async fn crisis_disclosure(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response<Body> {
+    let (exchange, body) = exchange(app, request);
+    operations::crisis_disclosure::disclose(exchange, id, body).await
+}
+
+async fn crisis_disclosures(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response<Body> {
+    operations::crisis_disclosure::list(exchange(app, request).0, id).await
 }
 
 fn metadata(statement: Bytes) -> Response<Body> {

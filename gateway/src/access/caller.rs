@@ -91,6 +91,10 @@ impl Caller {
         }
         let purpose = Purpose::from_code(&claims.purpose)
             .ok_or_else(|| forbidden("the purpose of use in the token is not a code of v3-PurposeOfUse"))?;
+        if purpose.is_emergency() {
+            // Whatever stands in the registry: an emergency is a session with a reason and an end.
+            return Err(forbidden("an emergency is no purpose of a token: open a session by Patient/$break-glass"));
+        }
         let role = role(&claims, &registry)
             .ok_or_else(|| forbidden("the practitioner in the token is not registered for this organisation"))?;
         belongs_to_app(&claims, client.person_app)?;
@@ -254,6 +258,7 @@ impl Caller {
             resource_id: touched.resource_id.clone(),
             version_id: touched.version_id,
             request_id: self.request_id.clone(),
+            case_id: String::new(),
         }
     }
 
@@ -262,6 +267,7 @@ impl Caller {
         let basis = match touched.level {
             Level::Permitted => "consent",
             Level::Law => MANDATED_TREATMENT.0,
+            Level::Emergency => Basis::Emergency.code(),
             Level::Minimum => "minimum",
             Level::Held if touched.compartment == DIRECTORY => Basis::Directory.code(),
             Level::Held if self.person.is_some() => Basis::Person.code(),

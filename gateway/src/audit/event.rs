@@ -56,6 +56,8 @@ pub struct AuditEvent {
     pub version_id: i64,
     /// The request's id, for finding the log line.
     pub request_id: String,
+    /// The emergency session or crisis disclosure that it is part of; empty otherwise.
+    pub case_id: String,
 }
 
 impl AuditEvent {
@@ -100,4 +102,6 @@ pub struct StoredEvent {
     pub version_id: i64,
     /// The request.
     pub request_id: String,
+    /// The emergency session or crisis disclosure that it is part of; empty otherwise.
+    pub case_id: String,
 }

@@ -17,11 +17,23 @@ const OBJECT_ROLE: &str = "http://terminology.hl7.org/CodeSystem/object-role";
 const PARTICIPATION: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
 const PURPOSE: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
 const BALP_ENTITY: &str = "https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType";
+const EMERGENCY_ACT: &str = "https://wellgate.example/fhir/CodeSystem/emergency-act";
+const EMERGENCY_CASE: &str = "https://wellgate.example/fhir/NamingSystem/emergency-case";
 const REFERRAL_ACT: &str = "https://wellgate.example/fhir/CodeSystem/referral-act";
 const OPERATION: &str = "https://wellgate.example/fhir/CodeSystem/operation";
 const ACCESS_BASIS: &str = "https://wellgate.example/fhir/CodeSystem/access-basis";
 
-/// The interactions of the standard; what is neither one nor an operation is an act of a referral.
+/// Acts of an emergency, each with the event of DICOM that it is, where there is one.
+const EMERGENCY_ACTS: &[(&str, Option<&str>)] = &[
+    ("break-glass", Some("110127")),
+    ("end-break-glass", Some("110138")),
+    ("emergency-sessions", None),
+    ("review-emergency", None),
+    ("crisis-disclosure", None),
+    ("crisis-disclosures", None),
+];
+
+/// The interactions of the standard; what is neither one nor an operation is an act of an emergency or of a referral.
 const INTERACTIONS: &[&str] = &[
     "create",
     "read",
@@ -42,18 +54,22 @@ const OPERATIONS: &[&str] = &["access-log"];
 pub fn to_fhir(event: &StoredEvent) -> Value {
     let is_interaction = INTERACTIONS.contains(&event.subtype.as_str());
     let is_operation = OPERATIONS.contains(&event.subtype.as_str());
-    let subtype_system = match (is_interaction, is_operation) {
-        (true, _) => RESTFUL,
-        (_, true) => OPERATION,
+    let emergency_act = EMERGENCY_ACTS.iter().find(|(act, _)| *act == event.subtype);
+    let subtype_system = match (is_interaction, is_operation, emergency_act) {
+        (true, ..) => RESTFUL,
+        (_, true, _) => OPERATION,
+        (_, _, Some(_)) => EMERGENCY_ACT,
         _ => REFERRAL_ACT,
     };
+    let mut subtypes = vec![coding(subtype_system, &event.subtype)];
+    subtypes.extend(emergency_act.and_then(|(_, code)| *code).map(|code| coding(DICOM, code)));
     let event_type = if is_interaction || is_operation { coding(EVENT_TYPE, "rest") } else { coding(DICOM, "110113") };
     let mut resource = json!({
         "resourceType": "AuditEvent",
         "id": event.id,
         "meta": {"versionId": "1", "lastUpdated": format_instant(event.recorded_ms)},
         "type": event_type,
-        "subtype": [coding(subtype_system, &event.subtype)],
+        "subtype": subtypes,
         "action": event.action,
         "recorded": format_instant(event.recorded_ms),
         "outcome": event.outcome,
@@ -126,6 +142,9 @@ fn entities(event: &StoredEvent) -> Vec<Value> {
         };
         let what = reference.map_or_else(|| json!({"type": event.resource_type}), |text| json!({"reference": text}));
         entities.push(json!({"what": what, "type": coding(ENTITY_TYPE, "2"), "role": coding(OBJECT_ROLE, "4")}));
+    }
+    if !event.case_id.is_empty() {
+        entities.push(json!({"what": {"identifier": {"system": EMERGENCY_CASE, "value": event.case_id}}}));
     }
     entities.push(json!({
         "what": {"identifier": {"value": event.request_id}},

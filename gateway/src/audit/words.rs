@@ -152,6 +152,7 @@ mod tests {
             resource_id,
             version_id: 1,
             request_id,
+            case_id: String::new(),
         }
     }
 

@@ -242,6 +242,34 @@ pub(super) const KEYS: &[Key] = &[
          It stands instead of the built-in table. Raise its version with each change: what was labelled by an older one \
          counts as most restricted until it is labelled anew, which begins at the next start (or `wellgate relabel`).",
     ),
+    key(
+        "emergency",
+        "session_hours",
+        Integer(1, 72),
+        Value("4"),
+        "Hours after which an emergency session ends by itself.",
+    ),
+    key(
+        "emergency",
+        "sessions_open_max",
+        Integer(1, 10_000),
+        Value("10"),
+        "Emergency sessions that one client may have open at once. One more is 403.",
+    ),
+    key(
+        "emergency",
+        "text_characters_max",
+        Integer(100, 100_000),
+        Value("4000"),
+        "Longest reason, verdict or other text about an emergency. A longer one is 422.",
+    ),
+    key(
+        "emergency",
+        "shared_items_max",
+        Integer(1, 10_000),
+        Value("100"),
+        "Most items that one crisis disclosure shares. More are 422.",
+    ),
     key("log", "format", Text, Value("json"), "`json` (one object a line) or `human`. Both go to standard error."),
     key(
         "log",

@@ -10,8 +10,8 @@ use reqwest::Url;
 
 use super::reader::Reader;
 use super::{
-    AuthConfig, Config, DatabaseConfig, DatabaseUrl, KeySource, Limits, LogConfig, LogFormat, ServedTypes,
-    ServerConfig, TlsFiles, TokenAlgorithm, is_loopback,
+    AuthConfig, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, KeySource, Limits, LogConfig, LogFormat,
+    ServedTypes, ServerConfig, TlsFiles, TokenAlgorithm, is_loopback,
 };
 
 /// Reads every key; after an error there are stand-ins in it.
@@ -29,6 +29,7 @@ pub(super) fn read(reader: &mut Reader) -> Config {
         limits: limits(reader),
         waiting_days_max: reader.integer("referral.waiting_days_max"),
         labels_file: reader.optional_text("labels.file").map(PathBuf::from),
+        emergency: emergency(reader),
         log: log(reader),
         otlp_endpoint: otlp_endpoint(reader),
     }
@@ -167,6 +168,17 @@ fn limits(reader: &mut Reader) -> Limits {
         header_read_timeout: seconds(reader, "limits.header_read_timeout_seconds"),
         connections_max,
         write_queue_max,
+    }
+}
+
+fn emergency(reader: &mut Reader) -> EmergencyConfig {
+    let session_hours: u32 = reader.integer("emergency.session_hours");
+    let mut count = |key: &str| usize::try_from(reader.integer(key)).unwrap_or(usize::MAX);
+    EmergencyConfig {
+        session_ms: i64::from(session_hours) * 60 * 60 * 1_000,
+        sessions_open_max: count("emergency.sessions_open_max"),
+        text_characters_max: count("emergency.text_characters_max"),
+        shared_items_max: count("emergency.shared_items_max"),
     }
 }
 

@@ -130,6 +130,13 @@ struct Asked<'a> {
     facts: &'a ResourceFacts,
 }
 
+/// Whether any Consent in force denies the request for a resource.
+pub(super) fn denies(request: Request, facts: &ResourceFacts, consents: &[Consent], at_ms: i64) -> bool {
+    let asked = Asked { request, facts };
+    let mut active = consents.iter().filter(|consent| consent.status == Status::Active);
+    active.any(|consent| outcome(consent, asked, at_ms) == Some(ProvisionType::Deny))
+}
+
 /// Why nothing permits, given that nothing denies.
 fn reason(asked: Asked, consents: &[Consent], at_ms: i64) -> Reason {
     let active = || consents.iter().filter(|consent| consent.status == Status::Active);

@@ -12,6 +12,7 @@ pub mod arbitrary;
 #[cfg(any(test, feature = "testing"))]
 mod arbitrary_about;
 mod decide;
+mod emergency;
 mod grantee;
 mod grants;
 mod issue;
@@ -42,6 +43,7 @@ mod writing_tests;
 pub use about::{About, Action, Data, Meaning};
 pub use about_reader::{DATA_MAX, UNRESOLVED};
 pub use decide::{Decision, Reason, Request, decide, decide_all};
+pub use emergency::{CONFLICT_OF_DUTIES, EmergencySession, emergency};
 pub use grantee::{ActorReference, Grantee, ORGANIZATION_KIND_SYSTEM};
 pub use grants::{Grant, evaluate, grants};
 pub use issue::{ConsentIssue, IssueCode};

@@ -39,6 +39,8 @@ pub enum Basis {
     },
     /// The caller recorded the Consent that it withdraws.
     Recorder,
+    /// An emergency session, which no deny of the patient covers.
+    Emergency,
 }
 
 impl Basis {
@@ -53,6 +55,7 @@ impl Basis {
             Self::OwnCompartment => "own-compartment",
             Self::Law { rule } => rule.0,
             Self::Recorder => "recorder",
+            Self::Emergency => "emergency",
         }
     }
 }

@@ -74,6 +74,14 @@ const CODES: [&str; 59] = [
 pub struct Purpose(u8);
 
 impl Purpose {
+    /// `TREAT`.
+    pub const TREATMENT: Self = Self(0);
+
+    /// Whether this is `BTG` or `ETREAT`: purposes that only an emergency session gives, and no registration or token.
+    pub fn is_emergency(self) -> bool {
+        matches!(self.code(), "BTG" | "ETREAT")
+    }
+
     /// The purpose with exactly this code of [`PURPOSE_SYSTEM`], if it is known.
     pub fn from_code(code: &str) -> Option<Self> {
         Self::all().find(|purpose| purpose.code() == code)
@@ -161,6 +169,12 @@ mod tests {
         assert!(Purpose::all().all(|purpose| PurposeSet::ANY.contains(purpose)));
         assert!(PurposeSet::ANY.bits() > 0);
         assert!(CODES.len() <= 63, "a purpose more would need the sign bit");
+    }
+
+    #[test]
+    fn two_purposes_are_those_of_an_emergency_and_treatment_is_none() {
+        let codes: Vec<_> = Purpose::all().filter(|purpose| purpose.is_emergency()).map(Purpose::code).collect();
+        assert_eq!((codes, Purpose::TREATMENT.code()), (vec!["ETREAT", "BTG"], "TREAT"));
     }
 
     #[test]

@@ -3,6 +3,10 @@
 //! <https://hl7.org/fhir/R4/operations.html>
 
 pub mod access_log;
+pub mod break_glass;
+pub mod crisis_disclosure;
+pub mod emergency;
+pub mod review_emergency;
 
 use serde_json::Value;
 
@@ -25,6 +29,23 @@ impl Parameters {
         let mut value = read_of_type(bytes, "Parameters", depth_max)?.value;
         let members = value.get_mut("parameter").map(Value::take);
         Ok(Self(members.and_then(|members| members.as_array().cloned()).unwrap_or_default()))
+    }
+
+    /// Holds the parameters to these names, each sent once at most unless it is among those that repeat: what would be passed
+    /// over is refused.
+    ///
+    /// # Errors
+    /// 422 that says which member is not understood.
+    pub fn are_only(&self, once: &[&str], repeating: &[&str]) -> Result<(), Failure> {
+        for (n, member) in self.0.iter().enumerate() {
+            let name = member.get("name").and_then(Value::as_str).unwrap_or_default();
+            let is_repeat = once.contains(&name) && self.all(name).count() > 1;
+            if is_repeat || !(once.contains(&name) || repeating.contains(&name)) {
+                let details = "this parameter is not known here, or was sent twice";
+                return Err(Failure::content(format!("Parameters.parameter[{n}].name"), "business-rule", details));
+            }
+        }
+        Ok(())
     }
 
     /// Every member of this name.
@@ -73,6 +94,10 @@ mod tests {
         assert_eq!((parameters.text("a"), parameters.text("b"), parameters.text("c")), (None, None, Some("x")));
         assert_eq!(parameters.reference("d"), Some("Patient/1"));
         assert!(parameters.required("a").is_err());
+        assert!(
+            parameters.are_only(&["a", "b", "c", "d"], &[]).is_ok()
+                && parameters.are_only(&["a", "b"], &["c"]).is_err()
+        );
         assert!(Parameters::read(b"", 64).is_ok_and(|none| none.text("a").is_none()));
     }
 }

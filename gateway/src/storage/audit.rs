@@ -113,7 +113,8 @@ impl Store {
         let before = if filter.before.is_some() { " AND a.id < $14" } else { " AND $14 = ''" };
         let sql = format!(
             "{VIEWER} SELECT a.compartment, a.id, a.recorded_ms, a.action, a.subtype, a.outcome, a.reason, a.organization, \
-             a.client, a.practitioner, a.purpose, a.basis, a.resource_type, a.resource_id, a.version_id, a.request_id{}{before} \
+             a.client, a.practitioner, a.purpose, a.basis, a.resource_type, a.resource_id, a.version_id, a.request_id, \
+             a.case_id{}{before} \
              ORDER BY a.id DESC LIMIT $15",
             matching(viewer, filter)
         );
@@ -139,6 +140,7 @@ impl Store {
                 resource_id: Row::get(row, 13),
                 version_id: Row::get(row, 14),
                 request_id: Row::get(row, 15),
+                case_id: Row::get(row, 16),
             };
             Ok(Unrecorded::new(rows.iter().map(event).collect()))
         })

@@ -5,7 +5,9 @@
 
 mod about;
 pub mod audit;
+pub mod crisis;
 pub mod delivery;
+pub mod emergency;
 pub mod facts;
 pub mod history;
 pub mod idempotency;

@@ -82,8 +82,9 @@ impl Shows for Vec<Seen> {
     fn touched(&self) -> Vec<Touched> {
         let mut touched: Vec<Touched> = Vec::new();
         for seen in self {
-            if touched.iter().all(|other| other.compartment != seen.key.compartment) {
-                touched.push(Touched::of(seen));
+            let one = Touched::of(seen);
+            if !one.is_told_by(&touched) {
+                touched.push(one);
             }
         }
         touched
@@ -106,6 +107,12 @@ pub struct Touched {
 }
 
 impl Touched {
+    /// Whether others tell of the same record already. What an emergency opens has an event of its own.
+    pub(super) fn is_told_by(&self, others: &[Self]) -> bool {
+        let is_emergency = |one: &Self| one.level == Level::Emergency;
+        others.iter().any(|other| other.compartment == self.compartment && is_emergency(other) == is_emergency(self))
+    }
+
     /// The resource of a seen version.
     pub fn of(seen: &Seen) -> Self {
         Self {
@@ -172,6 +179,7 @@ impl Store {
     ) -> Result<T, StorageError> {
         let mut audit = further;
         audit.extend(value.0.touched().iter().map(event));
+        self.mark_emergencies(&mut audit).await?;
         if !audit.is_empty() {
             self.record_only(audit).await?;
         }

@@ -391,7 +391,8 @@ fat!(
             ("resource_type", Text),
             ("resource_id", Text),
             ("version_id", Integer),
-            ("request_id", Text)
+            ("request_id", Text),
+            ("case_id", Text)
         ],
         ""
     )

@@ -39,7 +39,7 @@ impl Shows for Page {
     fn touched(&self) -> Vec<Touched> {
         let mut touched = self.matches.touched();
         for other in &self.counted {
-            if touched.iter().all(|known| known.compartment != other.compartment) {
+            if !other.is_told_by(&touched) {
                 touched.push(other.clone());
             }
         }

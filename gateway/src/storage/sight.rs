@@ -1,10 +1,11 @@
 //! What a viewer sees, as SQL: the one predicate that every read, search, count, page and history joins.
 //!
-//! Five ways lead to a resource: it is of the directory; its record is held by the viewer's organisation; its record is about
-//! the person who signed in, or whom that one represents; a Consent in force permits the viewer and none denies it; a rule of law
-//! demands it. A closure (release, transit, waiting room) shuts an organisation's two, and a practitioner may be kept from what
-//! their organisation sees. What is left then is the minimum of single resources, by a row of `sight`. The twin of the consent part is
-//! `consent::evaluate`, and a property test holds the two together.
+//! Six ways lead to a resource: it is of the directory; its record is held by the viewer's organisation; its record is about
+//! the person who signed in, or whom that one represents; a Consent in force permits the viewer and none denies it; an emergency
+//! session of the viewer is open and no Consent denies that; a rule of law demands it. A closure (release, transit, waiting room)
+//! shuts custody and Consent, and a practitioner may be kept from what their organisation sees. What is left then is the minimum of
+//! single resources, by a row of `sight`. The twins are `consent::evaluate` and `consent::EmergencySession::opens`, and property
+//! tests hold them together.
 
 use super::about::{covers, has_atom, labels, means, meets, of_type};
 
@@ -88,24 +89,27 @@ macro_rules! in_team {
     };
 }
 
-/// The rule is for the viewer's purpose. Who asks for no purpose at all (a conditional create, which meets only what is held) is
+/// The rule is for the purpose: that of the request, or of an emergency session. Who asks for no purpose at all (a conditional create, which meets only what is held) is
 /// permitted nothing, and kept out as for any.
 macro_rules! for_purpose {
-    ($row:literal, person) => {
-        concat!("v.purpose = 0 OR (", $row, ".purposes & v.purpose) <> 0")
+    ($row:literal, person, $purpose:literal) => {
+        concat!($purpose, " = 0 OR (", $row, ".purposes & ", $purpose, ") <> 0")
     };
-    ($row:literal, $as:tt) => {
-        concat!("(", $row, ".purposes & v.purpose) <> 0")
+    ($row:literal, $as:tt, $purpose:literal) => {
+        concat!("(", $row, ".purposes & ", $purpose, ") <> 0")
     };
 }
 
 /// Who, what for and when.
 macro_rules! matches {
     ($row:literal, $as:tt) => {
+        matches!($row, $as, "v.purpose")
+    };
+    ($row:literal, $as:tt, $purpose:literal) => {
         concat!(
             grantees!($row, $as),
             " AND (",
-            for_purpose!($row, $as),
+            for_purpose!($row, $as, $purpose),
             ") AND ",
             $row,
             ".from_ms <= v.now_ms AND v.now_ms < ",
@@ -115,7 +119,25 @@ macro_rules! matches {
     };
 }
 
-/// A permit, or an exception of a deny that matches too; and no deny without a matching exception of the same Consent.
+/// A deny for this purpose without a matching exception of the same Consent.
+macro_rules! denied {
+    ($purpose:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM access_grant d WHERE d.compartment = r.compartment AND d.effect = 'deny' AND ",
+            matches!("d", deny, $purpose),
+            " AND ",
+            meets!("d"),
+            " AND NOT EXISTS (SELECT 1 FROM access_grant e WHERE e.compartment = d.compartment \
+                AND e.consent_id = d.consent_id AND e.effect = 'exception' AND e.excepts = d.rule AND ",
+            matches!("e", permit, $purpose),
+            " AND ",
+            covers!("e"),
+            "))"
+        )
+    };
+}
+
+/// A permit, or an exception of a deny that matches too; and no deny.
 macro_rules! permitted {
     () => {
         concat!(
@@ -128,16 +150,9 @@ macro_rules! permitted {
             matches!("o", deny),
             " AND ",
             meets!("o"),
-            "))) AND NOT EXISTS (SELECT 1 FROM access_grant d WHERE d.compartment = r.compartment AND d.effect = 'deny' AND ",
-            matches!("d", deny),
-            " AND ",
-            meets!("d"),
-            " AND NOT EXISTS (SELECT 1 FROM access_grant e WHERE e.compartment = d.compartment \
-                AND e.consent_id = d.consent_id AND e.effect = 'exception' AND e.excepts = d.rule AND ",
-            matches!("e", permit),
-            " AND ",
-            covers!("e"),
-            ")))"
+            "))) AND NOT ",
+            denied!("v.purpose"),
+            ")"
         )
     };
 }
@@ -301,6 +316,22 @@ macro_rules! disclosed {
     };
 }
 
+/// By an emergency session of this practitioner and organisation, all of it but what says whom the patient excluded and how a
+/// referral goes. Only for treatment, which is bit 0: so nothing for the lookups that are made for no purpose at all.
+macro_rules! emergency {
+    () => {
+        concat!(
+            "v.practitioner <> '' AND (v.purpose & 1) <> 0 AND r.resource_type <> 'Consent' AND r.minimum IS NULL AND ",
+            of_role!(),
+            " AND EXISTS (SELECT 1 FROM emergency_session y WHERE y.compartment = r.compartment \
+                AND y.organization = v.organization AND y.practitioner = v.practitioner AND y.ended_ms IS NULL \
+                AND y.from_ms <= v.now_ms AND v.now_ms < y.until_ms AND NOT ",
+            denied!("y.purpose"),
+            ")"
+        )
+    };
+}
+
 /// The minimum of a single Task or Communication.
 macro_rules! minimum {
     () => {
@@ -329,6 +360,7 @@ macro_rules! level {
             concat!(" WHEN ", held!(), " THEN 1"),
             concat!(" WHEN ", of_person!("r.compartment"), " THEN 33"),
             concat!(" WHEN ", disclosed!(), " THEN 5"),
+            concat!(" WHEN ", emergency!(), " THEN 9"),
             concat!(" WHEN ", law!(), " THEN 17"),
             concat!(" WHEN ", minimum!(), " THEN 2"),
             " ELSE 0 END AS BIGINT)"
@@ -359,6 +391,8 @@ pub(super) const CANDIDATES: &str = concat!(
     " UNION ALL SELECT g.compartment FROM v CROSS JOIN team_member m CROSS JOIN access_grant g \
        WHERE m.member IN (v.organization, v.practitioner) AND g.grantee = m.team AND g.effect <> 'deny'",
     " UNION ALL SELECT m.compartment FROM v CROSS JOIN team_member m WHERE m.member = v.practitioner",
+    " UNION ALL SELECT y.compartment FROM v CROSS JOIN emergency_session y \
+       WHERE y.organization = v.organization AND y.ended_ms IS NULL AND y.until_ms > v.now_ms",
     " UNION ALL SELECT SUBSTR(v.person, 9) FROM v WHERE v.person LIKE 'patient/%'",
     " UNION ALL SELECT p.compartment FROM v CROSS JOIN representative p WHERE p.related_person = v.person",
     " UNION ALL SELECT s.compartment FROM v CROSS JOIN sight s WHERE ",
@@ -374,6 +408,8 @@ pub enum Level {
     Person,
     /// All of it, by a Consent.
     Permitted,
+    /// All of it, by an emergency session.
+    Emergency,
     /// All of it, by the rule of law on mandated treatment.
     Law,
     /// What the gateway shows of it to a waiting room or a past sender.
@@ -386,6 +422,7 @@ impl Level {
             1 => Some(Self::Held),
             33 => Some(Self::Person),
             5 => Some(Self::Permitted),
+            9 => Some(Self::Emergency),
             17 => Some(Self::Law),
             2 => Some(Self::Minimum),
             _ => None,

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use super::precondition::Ground;
 use super::rows::{self, Cell, Fat, Rows};
 use super::write_set::{NewVersion, ResourceKey, WriteSet};
+use super::{crisis, emergency};
 use crate::audit::AuditEvent;
 
 /// One fat statement with its rows.
@@ -45,6 +46,10 @@ pub(super) fn statements<'a>(sets: &[&'a WriteSet]) -> Vec<Statement<'a>> {
     add(&rows::PUT_TASK, each(task_rows));
     add(&rows::VOID_DELIVERY, each(|set| set.voided_deliveries.iter().map(key_row).collect()));
     add(&rows::PUT_DELIVERY, each(delivery_rows));
+    add(&emergency::PUT_SESSION, each(emergency::session_rows));
+    add(&emergency::END_SESSION, each(emergency::ended_rows));
+    add(&emergency::PUT_VERDICT, each(emergency::verdict_rows));
+    add(&crisis::PUT_DISCLOSURE, each(crisis::disclosure_rows));
     add(&rows::PUT_KEY, each(idempotency_rows));
     let now_ms = sets.iter().flat_map(|set| &set.audit).map(|event| event.recorded_ms).max().unwrap_or(0);
     add(&rows::PUT_GUARD, Ground::moved_guards(sets.iter().copied(), now_ms));
@@ -299,5 +304,6 @@ fn audit_row(event: &AuditEvent) -> Vec<Cell<'_>> {
         event.resource_id.as_str().into(),
         event.version_id.into(),
         event.request_id.as_str().into(),
+        event.case_id.as_str().into(),
     ]
 }

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use super::crisis::Disclosure;
+use super::emergency::{Session, Verdict};
 use crate::audit::AuditEvent;
 use crate::consent::{Grant, Permit};
 use crate::labels::Facts;
@@ -363,6 +365,14 @@ pub struct WriteSet {
     pub deliveries: Vec<NewDelivery>,
     /// Resources about which nothing leaves any more.
     pub voided_deliveries: Vec<ResourceKey>,
+    /// Emergency sessions that begin: private, for [`WriteSet::open`] is the only way in.
+    pub(super) sessions: Vec<Session>,
+    /// Emergency sessions that end before their time: compartment, id, and the moment.
+    pub ended_sessions: Vec<(String, String, i64)>,
+    /// What was found of emergency sessions.
+    pub verdicts: Vec<Verdict>,
+    /// What was told to third parties: private, for [`WriteSet::disclose`] is the only way in.
+    pub(super) disclosures: Vec<Disclosure>,
     /// The request's own key.
     pub idempotency: Option<IdempotencyKey>,
 }
@@ -395,6 +405,16 @@ impl WriteSet {
                 });
             }
         }
+    }
+
+    /// Begins an emergency session; only with a permit, too.
+    pub fn open(&mut self, _permit: &Permit, session: Session) {
+        self.sessions.push(session);
+    }
+
+    /// Notes what a third party was told; only with a permit, too.
+    pub fn disclose(&mut self, _permit: &Permit, disclosure: Disclosure) {
+        self.disclosures.push(disclosure);
     }
 
     /// The versions that the set writes.

@@ -15,14 +15,14 @@ use serde_json::json;
 use crate::world::{beginning, cases, first, found, key, read, set, stores};
 
 /// Up to four Consents of one record, each under its own id.
-fn consents() -> impl Strategy<Value = Vec<Consent>> {
+pub(crate) fn consents() -> impl Strategy<Value = Vec<Consent>> {
     prop::collection::vec(consent(Types::Mixed), 0..5).prop_map(|consents| {
         let renumbered = |(n, (_, consent)): (usize, (_, Consent))| Consent { id: ConsentId(n.to_string()), ..consent };
         consents.into_iter().enumerate().map(renumbered).collect()
     })
 }
 
-fn viewer_of(caller: &Caller, now_ms: i64) -> Viewer {
+pub(crate) fn viewer_of(caller: &Caller, now_ms: i64) -> Viewer {
     let of = |prefix: &str| {
         let named = caller.grantees.iter().find(|grantee| grantee.as_str().starts_with(prefix));
         named.map(ToString::to_string).unwrap_or_default()
@@ -34,7 +34,7 @@ fn viewer_of(caller: &Caller, now_ms: i64) -> Viewer {
 }
 
 /// Adds the rows of a Consent to a write set as a write of that Consent does.
-fn put_grants(set: &mut WriteSet, compartment: &str, consent: &Consent) {
+pub(crate) fn put_grants(set: &mut WriteSet, compartment: &str, consent: &Consent) {
     set.dropped_grants.push((compartment.to_owned(), consent.id.0.clone()));
     for grant in grants(consent) {
         set.grants.push(GrantRow {

@@ -6,6 +6,7 @@ mod audit;
 mod consent_join;
 mod contention;
 mod covered;
+mod emergency;
 mod facts;
 mod history;
 mod migrations;

@@ -84,6 +84,8 @@ pub(crate) async fn rows(url: &str) -> String {
         "referral_task",
         "audit_event",
         "delivery",
+        "emergency_session",
+        "crisis_disclosure",
         "idempotency_key",
     ];
     let counts: Vec<String> =
@@ -206,6 +208,7 @@ pub(crate) fn event(compartment: &str, recorded_ms: i64, outcome: Outcome) -> Au
         resource_id: "1".to_owned(),
         version_id: 1,
         request_id: "request".to_owned(),
+        case_id: String::new(),
     }
 }
 

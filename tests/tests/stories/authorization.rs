@@ -452,4 +452,92 @@ fn resource(resource_type: &str, patient: &str) -> Value {
     least
 }
 
-stories!(no_route_answers_more_than_the_table_says, no_operation_answers_whom_the_table_does_not_name);
+/// An operation about an emergency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operation {
+    BreakGlass,
+    EndBreakGlass,
+    Sessions,
+    Review,
+    CrisisDisclosures,
+    CrisisDisclosure,
+}
+
+const OPERATIONS: [Operation; 6] = [
+    Operation::BreakGlass,
+    Operation::EndBreakGlass,
+    Operation::Sessions,
+    Operation::Review,
+    Operation::CrisisDisclosures,
+    Operation::CrisisDisclosure,
+];
+
+/// The table of operations, for a session that a practitioner of elp-1 opened and whose verdict waits.
+#[allow(clippy::match_same_arms, reason = "a row of the table is a line, whatever stands in the next")]
+const fn status(role: Role, operation: Operation) -> u16 {
+    use Operation::{BreakGlass, CrisisDisclosure, CrisisDisclosures, EndBreakGlass, Review, Sessions};
+    match (role, operation) {
+        (Role::NoToken | Role::BadToken | Role::ExpiredToken, _) => 401,
+        (Role::WrongScope, _) => 403,
+        // None of these tokens names a practitioner.
+        (_, BreakGlass) => 403,
+        (_, Sessions) => 200,
+        // The custodian is the organisation that opened it: it ends it, and does not judge it.
+        (Role::Custodian, EndBreakGlass) => 200,
+        (Role::Custodian, Review) => 403,
+        (_, EndBreakGlass | Review) => 404,
+        (Role::Custodian, CrisisDisclosures) => 200,
+        (Role::Custodian, CrisisDisclosure) => 201,
+        (Role::Permitted, CrisisDisclosures | CrisisDisclosure) => 403,
+        (_, CrisisDisclosures | CrisisDisclosure) => 404,
+    }
+}
+
+async fn ask_for(caller: &Caller<'_>, operation: Operation, patient: &str, session: &str) -> Answer {
+    let text = |name: &str, value: &str| json!({"name": name, "valueString": value});
+    let sent = |members: Vec<Value>| json!({"resourceType": "Parameters", "parameter": members});
+    let session = text("session", session);
+    match operation {
+        Operation::BreakGlass => {
+            let person = json!({"name": "patient", "valueReference": {"reference": format!("Patient/{patient}")}});
+            let members = vec![person, text("purpose", "BTG"), text("reason", "a reason in words")];
+            caller.post("Patient/$break-glass", &sent(members)).await
+        }
+        Operation::EndBreakGlass => caller.post("Patient/$end-break-glass", &sent(vec![session])).await,
+        Operation::Sessions => caller.get("Patient/$emergency-sessions").await,
+        Operation::Review => {
+            let members = vec![session, text("verdict", "justified"), text("text", "a verdict in words")];
+            caller.post("Patient/$review-emergency", &sent(members)).await
+        }
+        Operation::CrisisDisclosures => caller.get(format!("Patient/{patient}/$crisis-disclosures")).await,
+        Operation::CrisisDisclosure => {
+            let named = ["recipient", "conflict", "proportionality", "subsidiarity", "shared"];
+            let members = named.map(|name| text(name, "a text in words")).to_vec();
+            caller.post(format!("Patient/{patient}/$crisis-disclosure"), &sent(members)).await
+        }
+    }
+}
+
+async fn no_operation_answers_more_than_the_table_says(gateway: Gateway) {
+    let held = held_record(&gateway).await;
+    let doctor = gateway.as_("elp-1").by_practitioner("psychologist-1");
+    let opened = ask_for(&doctor, Operation::BreakGlass, &held.patient, "").await.expect(201);
+    let session = opened.json["parameter"][0]["valueId"].as_str().expect("a session").to_owned();
+    for role in ROLES {
+        let caller = caller(&gateway, role, &held);
+        for operation in OPERATIONS {
+            let answer = ask_for(&caller, operation, &held.patient, &session).await;
+            let name = format!("{role:?}: {operation:?}");
+            assert_eq!(answer.status, status(role, operation), "{name}: {answer}");
+            let text = String::from_utf8_lossy(&answer.bytes);
+            let is_told = [&*session, &*held.patient, "in words"].iter().any(|told| text.contains(told));
+            assert!(role == Role::Custodian || !is_told, "{name}: {answer}");
+        }
+    }
+}
+
+stories!(
+    no_route_answers_more_than_the_table_says,
+    no_operation_answers_whom_the_table_does_not_name,
+    no_operation_answers_more_than_the_table_says,
+);

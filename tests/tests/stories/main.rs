@@ -2,6 +2,8 @@
 
 mod authorization;
 mod blindness;
+mod crisis;
+mod emergency;
 mod forged;
 mod persons;
 mod practitioners;
