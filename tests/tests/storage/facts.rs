@@ -4,12 +4,12 @@ use gateway::audit::Outcome;
 use gateway::storage::facts::RecordFacts;
 use gateway::storage::idempotency::KeptAnswer;
 use gateway::storage::write_set::{
-    Closure, GrantRow, IdempotencyKey, Method, NewDelivery, NewVersion, Precondition, RecordState, ReferralTask,
-    VersionId, WriteSet,
+    Closure, IdempotencyKey, Method, NewDelivery, NewVersion, Precondition, RecordState, ReferralTask, VersionId,
+    WriteSet,
 };
 use serde_json::json;
 
-use crate::world::{NOW_MS, beginning, event, first, key, put, record, set, stores};
+use crate::world::{NOW_MS, beginning, event, first, grant, key, put, record, set, stores};
 
 fn closure(grantee: &str, cause: &str) -> Closure {
     let [compartment, grantee, cause] = ["r", grantee, cause].map(str::to_owned);

@@ -14,7 +14,7 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 use crate::world::{
-    NOW_MS, beginning, cases, date_row, first, found, ids, indexed, key, put, query, recorded, row, search, set,
+    NOW_MS, beginning, cases, date_row, first, found, grant, ids, indexed, key, put, query, recorded, row, search, set,
     stores, viewer,
 };
 

@@ -4,13 +4,15 @@ use futures_util::future::join_all;
 use gateway::audit::Outcome;
 use gateway::storage::resource::Shows as _;
 use gateway::storage::write_set::{
-    Closure, GrantRow, IdempotencyKey, Method, NewDelivery, NewVersion, Precondition, RecordState, ReferralTask, Sight,
-    VersionId, WriteSet,
+    Closure, GrantDataRow, GrantRow, IdempotencyKey, Method, NewDelivery, NewVersion, Precondition, RecordState,
+    ReferralTask, Sight, VersionId, WriteSet,
 };
 use gateway::storage::{StorageError, Store, StoreSettings};
 use serde_json::json;
 
-use crate::world::{NOW_MS, beginning, event, first, key, open, put, read, record, row, rows, set, stores, viewer};
+use crate::world::{
+    NOW_MS, beginning, event, first, grant, key, open, put, read, record, row, rows, set, stores, viewer,
+};
 
 fn idempotency_key(name: &str) -> IdempotencyKey {
     IdempotencyKey {
