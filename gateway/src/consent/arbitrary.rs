@@ -104,11 +104,12 @@ pub fn teams() -> impl Strategy<Value = Teams> {
 pub fn registered(actor: &ActorReference) -> Option<Grantee> {
     match *actor {
         ActorReference::Organization(id) if ["a", "b"].contains(&id) => Some(Grantee::organization(id)),
-        ActorReference::Practitioner(id) if ["p", "q"].contains(&id) => Some(Grantee::practitioner(id)),
         ActorReference::Identifier { system: ORGANIZATION_KIND_SYSTEM, value } if ["elp", "cgg"].contains(&value) => {
             Some(Grantee::kind(value))
         }
-        ActorReference::PractitionerRole(id) if ["p", "q"].contains(&id) => Some(Grantee::practitioner(id)),
+        ActorReference::Practitioner(id) | ActorReference::PractitionerRole(id) if ["p", "q"].contains(&id) => {
+            Some(Grantee::practitioner(id))
+        }
         ActorReference::CareTeam("t") => Some(Grantee::care_team("t")),
         ActorReference::Group(id) if ["g", "f"].contains(&id) => Some(Grantee::group(id)),
         _ => None,
