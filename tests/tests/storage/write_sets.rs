@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 use gateway::audit::Outcome;
+use gateway::storage::representative::RepresentativeRow;
 use gateway::storage::resource::Shows as _;
 use gateway::storage::write_set::{
     Closure, GrantDataRow, GrantRow, IdempotencyKey, Method, NewDelivery, NewVersion, Precondition, RecordState,
@@ -44,6 +45,13 @@ fn full(compartment: &str, id: &str) -> WriteSet {
         grantee: "organization/c".to_owned(),
         cause: "release".to_owned(),
         since_ms: NOW_MS,
+    });
+    set.representatives.push(RepresentativeRow {
+        compartment: compartment.to_owned(),
+        related_person: "related-person/7".to_owned(),
+        scope: "read",
+        from_ms: NOW_MS,
+        until_ms: NOW_MS,
     });
     set.sights.push(Sight { key: task, grantee: "pool/p".to_owned(), requires_consent: true });
     set.tasks.push(ReferralTask {
@@ -130,8 +138,8 @@ async fn a_write_set_whose_ground_holds_is_written_whole() {
         let rows = rows(&url).await;
         assert!(
             rows.starts_with(
-                "record 2 resource 2 resource_history 0 search_index 1 access_grant 1 closure 1 sight 1 referral_task 1 \
-                 audit_event 2 delivery 1 idempotency_key 2 guard 1 epochs 3"
+                "record 2 resource 2 resource_history 0 search_index 1 access_grant 1 closure 1 representative 1 sight 1 \
+                 referral_task 1 audit_event 2 delivery 1 idempotency_key 2 guard 1 epochs 3"
             ),
             "{kind}: {rows}"
         );
@@ -262,7 +270,7 @@ async fn what_a_set_says_twice_of_one_row_is_written_once_the_last_word_counts()
         let repeated = set.tasks[0].clone();
         set.tasks.push(ReferralTask { state: "accepted".to_owned(), ..repeated });
         store.apply(set).await.unwrap_or_else(|error| panic!("{kind}: {error:?}"));
-        assert!(rows(&url).await.contains("closure 1 sight 1 referral_task 1"), "{kind}");
+        assert!(rows(&url).await.contains("closure 1 representative 1 sight 1 referral_task 1"), "{kind}");
         let task = store.referral_task("t").await.expect("it answers").expect("it was written");
         assert_eq!(task.state, "accepted", "{kind}");
     }
