@@ -10,6 +10,7 @@ use gateway::storage::write_set::{
 use gateway::storage::{StorageError, Store, StoreSettings};
 use serde_json::json;
 
+use crate::emergency::{disclosure, permit, session};
 use crate::world::{NOW_MS, beginning, event, first, key, open, put, read, record, row, rows, set, stores, viewer};
 
 fn idempotency_key(name: &str) -> IdempotencyKey {
@@ -59,6 +60,8 @@ fn full(compartment: &str, id: &str) -> WriteSet {
         expires_ms: NOW_MS,
     });
     set.audit.push(event(compartment, NOW_MS, Outcome::Success));
+    set.open(&permit(), session(compartment, id));
+    set.disclose(&permit(), disclosure(compartment, id));
     set.deliveries.push(NewDelivery {
         compartment: compartment.to_owned(),
         id: id.to_owned(),
@@ -130,7 +133,7 @@ async fn a_write_set_whose_ground_holds_is_written_whole() {
         assert!(
             rows.starts_with(
                 "record 2 resource 2 resource_history 0 search_index 1 access_grant 1 closure 1 sight 1 referral_task 1 \
-                 audit_event 2 delivery 1 idempotency_key 2 guard 1 epochs 3"
+                 audit_event 2 delivery 1 emergency_session 1 crisis_disclosure 1 idempotency_key 2 guard 1 epochs 3"
             ),
             "{kind}: {rows}"
         );
