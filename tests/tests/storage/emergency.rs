@@ -151,7 +151,7 @@ async fn world(store: &Store, id: &str, consents: &[Consent], sessions: &[Emerge
 async fn the_join_opens_in_an_emergency_exactly_what_the_rule_opens() {
     for (kind, _, store) in stores().await {
         let (variable, usually) =
-            if kind == "sqlite" { ("WELLGATE_CONSENTS", 300) } else { ("WELLGATE_CONSENTS_PG", 150) };
+            if kind == "sqlite" { ("WELLGATE_CONSENTS", 200) } else { ("WELLGATE_CONSENTS_PG", 100) };
         // The same world on both, and at every run.
         let mut runner =
             TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &[9; 32]));
