@@ -6,11 +6,12 @@ use gateway::storage::representative::RepresentativeRow;
 use gateway::storage::resource::Shows as _;
 use gateway::storage::write_set::{
     Closure, GrantDataRow, GrantRow, IdempotencyKey, Method, NewDelivery, NewVersion, Precondition, RecordState,
-    ReferralTask, Sight, VersionId, WriteSet,
+    ReferralTask, Sight, TeamMemberRow, VersionId, WriteSet,
 };
 use gateway::storage::{StorageError, Store, StoreSettings};
 use serde_json::json;
 
+use crate::emergency::{disclosure, permit, session};
 use crate::world::{
     NOW_MS, beginning, event, first, grant, key, open, put, read, record, row, rows, set, stores, viewer,
 };
@@ -46,6 +47,14 @@ fn full(compartment: &str, id: &str) -> WriteSet {
         cause: "release".to_owned(),
         since_ms: NOW_MS,
     });
+    set.team_members.push(TeamMemberRow {
+        compartment: compartment.to_owned(),
+        team: "careteam/t".to_owned(),
+        member: "practitioner/p".to_owned(),
+        role: "",
+        from_ms: i64::MIN,
+        until_ms: i64::MAX,
+    });
     set.representatives.push(RepresentativeRow {
         compartment: compartment.to_owned(),
         related_person: "related-person/7".to_owned(),
@@ -68,6 +77,8 @@ fn full(compartment: &str, id: &str) -> WriteSet {
         expires_ms: NOW_MS,
     });
     set.audit.push(event(compartment, NOW_MS, Outcome::Success));
+    set.open(&permit(), session(compartment, id));
+    set.disclose(&permit(), disclosure(compartment, id));
     set.deliveries.push(NewDelivery {
         compartment: compartment.to_owned(),
         id: id.to_owned(),
@@ -138,8 +149,9 @@ async fn a_write_set_whose_ground_holds_is_written_whole() {
         let rows = rows(&url).await;
         assert!(
             rows.starts_with(
-                "record 2 resource 2 resource_history 0 search_index 1 access_grant 1 closure 1 representative 1 sight 1 \
-                 referral_task 1 audit_event 2 delivery 1 idempotency_key 2 guard 1 epochs 3"
+                "record 2 resource 2 resource_history 0 search_index 1 access_grant 1 access_grant_data 1 team_member 1 closure 1 \
+                 representative 1 sight 1 referral_task 1 audit_event 2 delivery 1 emergency_session 1 crisis_disclosure 1 \
+                 idempotency_key 2 guard 1 epochs 3"
             ),
             "{kind}: {rows}"
         );
