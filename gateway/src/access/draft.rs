@@ -371,8 +371,7 @@ fn rows(resource: &DraftResource, meta: &Value, minimum: Option<&Value>) -> Vec<
 pub fn index_rows(resource_type: &'static str, whole: &Value, minimum: Option<&Value>) -> Vec<(IndexRow, i64)> {
     const WHOLE: i64 = 1;
     const MINIMUM: i64 = 2;
-    let mut rows: Vec<(IndexRow, i64)> =
-        index(resource_type, whole).into_iter().map(|row| (row, WHOLE)).collect();
+    let mut rows: Vec<(IndexRow, i64)> = index(resource_type, whole).into_iter().map(|row| (row, WHOLE)).collect();
     for row in minimum.map(|minimum| index(resource_type, minimum)).unwrap_or_default() {
         match rows.iter_mut().find(|(other, _)| *other == row) {
             Some((_, sight)) => *sight |= MINIMUM,

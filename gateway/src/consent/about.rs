@@ -131,9 +131,7 @@ impl About {
             };
             facts.labels.meets(labels) && facts.labels != LabelSet::EVERY && facts.labels.iter().all(is_named)
         };
-        let is_within = |period: Period| {
-            period.from_ms <= facts.data.from_ms && facts.data.until_ms <= period.until_ms
-        };
+        let is_within = |period: Period| period.from_ms <= facts.data.from_ms && facts.data.until_ms <= period.until_ms;
         self.lets_read()
             && self.labels.is_none_or(is_covered)
             && self.names_type(facts)
@@ -143,8 +141,7 @@ impl About {
 
     /// Whether a deny about this meets a resource: any part of what the resource is suffices, and so does not knowing.
     pub(super) fn meets(&self, facts: &ResourceFacts) -> bool {
-        let overlaps =
-            |period: Period| period.from_ms < facts.data.until_ms && facts.data.from_ms < period.until_ms;
+        let overlaps = |period: Period| period.from_ms < facts.data.until_ms && facts.data.from_ms < period.until_ms;
         self.labels.is_none_or(|labels| facts.labels.meets(labels))
             && self.names_type(facts)
             && self.data_period.is_none_or(overlaps)

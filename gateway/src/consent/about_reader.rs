@@ -41,8 +41,9 @@ pub(super) fn require_enforced_actions(
         issues.push(ConsentIssue {
             expression: format!("{}.action", element.expression),
             code: IssueCode::BusinessRule,
-            details: "a deny is enforced for access, use and disclose only: no Consent lets anyone collect or correct here"
-                .to_owned(),
+            details:
+                "a deny is enforced for access, use and disclose only: no Consent lets anyone collect or correct here"
+                    .to_owned(),
         });
     }
 }
@@ -91,7 +92,8 @@ fn data(provision: &Element, issues: &mut Vec<ConsentIssue>) -> Option<Vec<Data>
     let mut all = Vec::new();
     for (index, entry) in provision.entries("data", issues).iter().enumerate() {
         if index == DATA_MAX {
-            let predicate = format!("is one too many: a provision may name {DATA_MAX} resources, so use a further provision");
+            let predicate =
+                format!("is one too many: a provision may name {DATA_MAX} resources, so use a further provision");
             entry.issue(issues, IssueCode::BusinessRule, &predicate);
             break;
         }
@@ -135,10 +137,8 @@ fn actions(provision: &Element, issues: &mut Vec<ConsentIssue>) -> Option<Vec<Ac
     for concept in provision.entries("action", issues) {
         concept.refuse_unknown(&["id", "extension", "coding", "text"], issues);
         let codings = concept.entries("coding", issues);
-        let codes: Vec<_> = codings
-            .iter()
-            .filter_map(|coding| Action::from_code(code_of(coding, ACTION_SYSTEM)?))
-            .collect();
+        let codes: Vec<_> =
+            codings.iter().filter_map(|coding| Action::from_code(code_of(coding, ACTION_SYSTEM)?)).collect();
         // Another coding beside it would say something that is not enforced.
         if codes.is_empty() || codes.len() != codings.len() {
             let predicate = format!("must be a code of {ACTION_SYSTEM}, and no other coding beside it");

@@ -25,7 +25,13 @@ pub struct Subject {
 
 /// A resource: one that provisions name, one of the same type, or another.
 pub fn subject() -> impl Strategy<Value = Subject> {
-    let identity = select(vec![("Observation", "o"), ("Observation", "x"), ("Encounter", "e"), ("Condition", "x"), ("Patient", "1")]);
+    let identity = select(vec![
+        ("Observation", "o"),
+        ("Observation", "x"),
+        ("Encounter", "e"),
+        ("Condition", "x"),
+        ("Patient", "1"),
+    ]);
     (identity, said(), said(), referring()).prop_map(|((resource_type, id), now, before, (by, perhaps))| {
         let itself = format!("{resource_type}/{id}");
         let others = |names: &[&str]| -> Vec<String> {
@@ -71,8 +77,13 @@ fn said() -> impl Strategy<Value = Said> {
     let labels = prop_oneof![12 => labels, 1 => Just(LabelSet::EVERY)];
     let refers = subsequence(NAMED.to_vec(), 0..=2);
     let by = subsequence(AUTHORS.to_vec(), 0..=2);
-    let known = (labels, days(), refers, by)
-        .prop_map(|(labels, data, refers, by)| Said { labels, data, refers, by, is_known: true });
+    let known = (labels, days(), refers, by).prop_map(|(labels, data, refers, by)| Said {
+        labels,
+        data,
+        refers,
+        by,
+        is_known: true,
+    });
     let unknown = Facts::UNKNOWN;
     let (labels, data) = (unknown.labels, unknown.data);
     let unknown = Said { labels, data, refers: Vec::new(), by: Vec::new(), is_known: false };
@@ -121,9 +132,9 @@ pub(super) fn about() -> impl Strategy<Value = Map<String, Value>> {
         types.iter().map(|code| json!({"system": "http://hl7.org/fhir/resource-types", "code": code})).collect()
     });
     let data = prop::collection::vec(data(), 1..=2).prop_map(Value::Array);
-    let actions = select(vec!["access", "access", "access", "use", "disclose", "collect"]).prop_map(|code| {
-        json!([{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentaction", "code": code}]}])
-    });
+    let actions = select(vec!["access", "access", "access", "use", "disclose", "collect"]).prop_map(
+        |code| json!([{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentaction", "code": code}]}]),
+    );
     let all = (
         seldom(labels.boxed()),
         seldom(class.boxed()),

@@ -130,9 +130,8 @@ struct Asked<'a> {
 /// Why nothing permits, given that nothing denies.
 fn reason(asked: Asked, consents: &[Consent], at_ms: i64) -> Reason {
     let active = || consents.iter().filter(|consent| consent.status == Status::Active);
-    let permits = |consent: &Consent, asked: Asked, at_ms: i64| {
-        outcome(consent, asked, at_ms) == Some(ProvisionType::Permit)
-    };
+    let permits =
+        |consent: &Consent, asked: Asked, at_ms: i64| outcome(consent, asked, at_ms) == Some(ProvisionType::Permit);
     let permits_when = |is_when: &dyn Fn(i64) -> bool| {
         active().any(|consent| {
             turning_moments(consent).into_iter().filter(|ms| is_when(*ms)).any(|ms| permits(consent, asked, ms))
@@ -176,7 +175,8 @@ fn outcome(consent: &Consent, asked: Asked, at_ms: i64) -> Option<ProvisionType>
         return None;
     }
     let is_match = |provision: &Provision| matches_instead_of(provision, root, asked, at_ms);
-    let any_nested = |wanted| root.nested.iter().any(|nested| nested.provision_type == Some(wanted) && is_match(nested));
+    let any_nested =
+        |wanted| root.nested.iter().any(|nested| nested.provision_type == Some(wanted) && is_match(nested));
     // Among siblings a deny wins, whatever the root says.
     if any_nested(ProvisionType::Deny) {
         return Some(ProvisionType::Deny);

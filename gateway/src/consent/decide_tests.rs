@@ -66,7 +66,11 @@ fn answer_for(facts: &ResourceFacts, consents: &[Consent], purpose: &str, when: 
         .iter()
         .flat_map(|consent| grants(consent).into_iter().map(|grant| (consent.id.clone(), grant)))
         .collect();
-    assert_eq!(evaluate(&rows, &request, facts, at(when)), matches!(decision, Decision::Permit(_)), "the grants disagree");
+    assert_eq!(
+        evaluate(&rows, &request, facts, at(when)),
+        matches!(decision, Decision::Permit(_)),
+        "the grants disagree"
+    );
     match decision {
         Decision::Permit(permit) => Ok(permit.basis().clone()),
         Decision::Deny(reason) => Err(reason),

@@ -49,8 +49,7 @@ pub(super) fn root_provision(
 /// Named recipients without a type are refused, whatever `policyRule` says: HL7's own R4 examples use the very same form under
 /// OPTIN once to withhold from a person (`consent-example-notThem`) and once to share with one (`consent-example-signature`).
 fn require_certain_meaning(root: &Element, issues: &mut Vec<ConsentIssue>) {
-    let says_more_than_a_period =
-        ["actor", "purpose"].iter().chain(&ABOUT).any(|name| root.member(name).is_some());
+    let says_more_than_a_period = ["actor", "purpose"].iter().chain(&ABOUT).any(|name| root.member(name).is_some());
     let way_out = if says_more_than_a_period {
         "is required here: without it, it is not certain whether what this provision names is permitted or excluded"
     } else if root.member("provision").is_none() {
@@ -175,7 +174,8 @@ fn actors(provision: &Element, registered: Registered, issues: &mut Vec<ConsentI
     let mut grantees = Vec::new();
     for (index, actor) in provision.entries("actor", issues).iter().enumerate() {
         if index == ACTORS_MAX {
-            let predicate = format!("is one too many: a provision may name {ACTORS_MAX} actors, so use a further provision");
+            let predicate =
+                format!("is one too many: a provision may name {ACTORS_MAX} actors, so use a further provision");
             actor.issue(issues, IssueCode::BusinessRule, &predicate);
             break;
         }

@@ -284,9 +284,7 @@ fn what_is_understood_is_read() {
 #[test]
 fn labels_classes_data_and_actions_that_are_not_understood_are_refused() {
     let coding = |system: &str, code: &str| json!([{"system": system, "code": code}]);
-    let concept = |code: &str| {
-        json!([{"coding": coding("http://terminology.hl7.org/CodeSystem/consentaction", code)}])
-    };
+    let concept = |code: &str| json!([{"coding": coding("http://terminology.hl7.org/CodeSystem/consentaction", code)}]);
     let data = |meaning: &str, reference: &str| json!([{"meaning": meaning, "reference": {"reference": reference}}]);
     let confidentiality = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
     let types = "http://hl7.org/fhir/resource-types";

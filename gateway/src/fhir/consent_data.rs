@@ -37,7 +37,8 @@ fn entries(consent: &Value) -> Vec<(String, &Value)> {
     let list = |value: &Value, name: &str| value.get(name).and_then(Value::as_array).map_or(0, Vec::len);
     let mut found = Vec::new();
     let Some(root) = consent.get("provision") else { return found };
-    let nested = (0..list(root, "provision")).map(|n| (format!("Consent.provision.provision[{n}]"), &root["provision"][n]));
+    let nested =
+        (0..list(root, "provision")).map(|n| (format!("Consent.provision.provision[{n}]"), &root["provision"][n]));
     for (expression, provision) in std::iter::once(("Consent.provision".to_owned(), root)).chain(nested) {
         for n in 0..list(provision, "data") {
             found.push((format!("{expression}.data[{n}].reference"), &provision["data"][n]));

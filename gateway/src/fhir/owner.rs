@@ -71,7 +71,12 @@ fn one(found: &mut Option<String>, compartment: String, expression: &str) -> Res
 ///
 /// # Errors
 /// 422 where it does not resolve.
-pub(super) async fn resolve(draft: &mut Draft<'_>, resource_type: &str, id: &str, expression: &str) -> Result<String, Failure> {
+pub(super) async fn resolve(
+    draft: &mut Draft<'_>,
+    resource_type: &str,
+    id: &str,
+    expression: &str,
+) -> Result<String, Failure> {
     if let Some(pending) = draft.pending(resource_type, id) {
         let is_there = pending.method != Method::Delete;
         return if is_there { Ok(pending.key.compartment.clone()) } else { Err(unresolved(expression)) };

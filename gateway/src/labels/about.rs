@@ -167,10 +167,7 @@ fn range(value: &Value) -> Option<DataPeriod> {
     let is_reversed = start.zip(end).is_some_and(|(start, end)| start.low_ms > end.high_ms);
     let (start, end) = if is_reversed { (end, start) } else { (start, end) };
     let until = |end: Moment| end.high_ms.saturating_add(1);
-    Some(DataPeriod {
-        from_ms: start.map_or(i64::MIN, |start| start.low_ms),
-        until_ms: end.map_or(i64::MAX, until),
-    })
+    Some(DataPeriod { from_ms: start.map_or(i64::MIN, |start| start.low_ms), until_ms: end.map_or(i64::MAX, until) })
 }
 
 /// The elements that say who is answerable for what a resource says. In an order `performer` is who is asked, not who wrote.
@@ -215,7 +212,9 @@ impl Atoms {
 fn references(value: &Value, base_url: &str, found: &mut dyn FnMut(&str)) {
     match value {
         Value::Object(members) => {
-            if let Some(reference) = members.get("reference").and_then(Value::as_str).and_then(|text| local(text, base_url)) {
+            if let Some(reference) =
+                members.get("reference").and_then(Value::as_str).and_then(|text| local(text, base_url))
+            {
                 found(reference);
             }
             members.values().for_each(|member| references(member, base_url, found));
@@ -253,7 +252,8 @@ mod tests {
             "performer": [{"reference": "https://gateway.example/fhir/Practitioner/x"}],
             "hasMember": [{"reference": "https://elsewhere.example/fhir/Observation/9"}, {"reference": "#c"},
                           {"reference": "Observation/1,by|Practitioner/y"}, {"reference": "Encounter/2"}]});
-        let expected = ",instance|Observation/1,refers|Encounter/2,refers|Practitioner/x,by|Practitioner/x,by|Organization/a,";
+        let expected =
+            ",instance|Observation/1,refers|Encounter/2,refers|Practitioner/x,by|Practitioner/x,by|Organization/a,";
         assert_eq!(of(&observation).atoms, expected);
         let order = json!({"resourceType": "ServiceRequest", "performer": [{"reference": "Organization/b"}],
             "requester": {"reference": "Practitioner/x"}});
@@ -275,12 +275,21 @@ mod tests {
     fn a_resource_is_from_the_time_of_its_main_date_and_else_from_when_it_was_recorded() {
         let day = 86_400_000;
         for (resource, expected) in [
-            (json!({"resourceType": "Encounter", "period": {"start": "1970-01-02", "end": "1970-01-03"}}), (day, 3 * day)),
+            (
+                json!({"resourceType": "Encounter", "period": {"start": "1970-01-02", "end": "1970-01-03"}}),
+                (day, 3 * day),
+            ),
             (json!({"resourceType": "Encounter", "period": {"start": "1970-01-02"}}), (day, i64::MAX)),
             (json!({"resourceType": "Encounter", "period": {"end": "1970-01-01"}}), (i64::MIN, day)),
-            (json!({"resourceType": "Encounter", "period": {"start": "1970-01-03", "end": "1970-01-01"}}), (0, 3 * day)),
+            (
+                json!({"resourceType": "Encounter", "period": {"start": "1970-01-03", "end": "1970-01-01"}}),
+                (0, 3 * day),
+            ),
             (json!({"resourceType": "Condition", "recordedDate": "1970-01-02"}), (day, 2 * day)),
-            (json!({"resourceType": "Condition", "recordedDate": "1970-01-02", "onsetDateTime": "1970-01-01"}), (0, day)),
+            (
+                json!({"resourceType": "Condition", "recordedDate": "1970-01-02", "onsetDateTime": "1970-01-01"}),
+                (0, day),
+            ),
             (json!({"resourceType": "Condition"}), (7, 8)),
             (json!({"resourceType": "Patient", "birthDate": "1970-01-02"}), (7, 8)),
         ] {

@@ -146,7 +146,8 @@ mod tests {
 
     #[test]
     fn stored_bits_keep_their_meaning() {
-        for (code, bit) in [("N", 0), ("R", 1), ("V", 2), ("ETH", 3), ("PSY", 6), ("HIV", 8), ("SUD", 11), ("VIO", 21)] {
+        for (code, bit) in [("N", 0), ("R", 1), ("V", 2), ("ETH", 3), ("PSY", 6), ("HIV", 8), ("SUD", 11), ("VIO", 21)]
+        {
             assert_eq!(set(&[code]).bits(), 1 << bit, "{code}");
         }
         assert!(CODES.len() < 63, "a label more would need the sign bit");
@@ -185,7 +186,11 @@ mod tests {
         for (above, below) in BELOW {
             for code in below {
                 let named = set(&[code]).with_those_below();
-                assert_eq!(set(&[above]).with_those_below().union(named), set(&[above]).with_those_below(), "{above} {code}");
+                assert_eq!(
+                    set(&[above]).with_those_below().union(named),
+                    set(&[above]).with_those_below(),
+                    "{above} {code}"
+                );
             }
         }
     }

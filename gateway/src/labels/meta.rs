@@ -11,7 +11,8 @@ const MARK: &str = "userSelected";
 /// earlier ones declared) and of what was sent. A client reads back the gateway's own labels and sends them again; those are no
 /// declaration. Any other mark that it sends is.
 pub fn keep_declared(resource: &mut Value, before: Option<&Value>, declared_before: LabelSet) {
-    let marked_before: Vec<Value> = before.map(|before| codings(before).filter(is_marked).collect()).unwrap_or_default();
+    let marked_before: Vec<Value> =
+        before.map(|before| codings(before).filter(is_marked).collect()).unwrap_or_default();
     let mut kept: Vec<Value> = Vec::new();
     let mut keep = |mut coding: Value| {
         if is_marked(&coding)
@@ -119,7 +120,8 @@ mod tests {
     #[test]
     fn what_a_client_declared_stays_whatever_it_sends_later() {
         let before = with(&[coding("HIV"), marked("R")]);
-        for mut sent in [json!({"resourceType": "Condition"}), with(&[]), with(&[marked("HIV")]), with(&[coding("N")])] {
+        for mut sent in [json!({"resourceType": "Condition"}), with(&[]), with(&[marked("HIV")]), with(&[coding("N")])]
+        {
             keep_declared(&mut sent, Some(&before), LabelSet::NONE);
             assert!(codes(declared(&sent)).contains(&"HIV"), "{sent}");
         }

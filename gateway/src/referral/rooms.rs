@@ -75,19 +75,19 @@ impl Dossier {
     }
 
     /// With a further resource that would be made.
-    pub(super) async fn with_made(mut self, draft: &Draft<'_>, key: &ResourceKey, value: &Value) -> Result<Self, Failure> {
+    pub(super) async fn with_made(
+        mut self,
+        draft: &Draft<'_>,
+        key: &ResourceKey,
+        value: &Value,
+    ) -> Result<Self, Failure> {
         self.parts.push(draft.facts_of(key, value, &self.consents).await?);
         Ok(self)
     }
 }
 
 /// Decides whether an organisation may have what a referral cannot go without.
-pub(super) fn decide_for(
-    registry: &Registry,
-    organization: &Organization,
-    dossier: &Dossier,
-    now_ms: i64,
-) -> Decision {
+pub(super) fn decide_for(registry: &Registry, organization: &Organization, dossier: &Dossier, now_ms: i64) -> Decision {
     let grantees = registry.grantees(organization);
     match Purpose::from_code(REFERRAL_PURPOSE) {
         Some(purpose) => {

@@ -41,8 +41,7 @@ pub struct Located {
     pub facts: Facts,
 }
 
-const LOCATED: &str =
-    "SELECT compartment, resource_type, id, version_id, author, deleted, body, minimum, \
+const LOCATED: &str = "SELECT compartment, resource_type, id, version_id, author, deleted, body, minimum, \
      labels, label_version, declared, data_from_ms, data_until_ms, atoms FROM resource ";
 const TASK: &str = "SELECT compartment, id, kind, state, requester, room, owner, part_of, predecessor, service_request, \
                     expires_ms FROM referral_task ";

@@ -1,6 +1,8 @@
 //! The SQL that every read joins says what `decide` says, for random Consents, resources, callers and moments.
 
-use gateway::consent::arbitrary::{Caller, NAMED, Subject, Types, active_consent, caller, consent, moment, plain, subject};
+use gateway::consent::arbitrary::{
+    Caller, NAMED, Subject, Types, active_consent, caller, consent, moment, plain, subject,
+};
 use gateway::consent::{Consent, ConsentId, Decision, Provision, PurposeSet, Status, decide, grants};
 use gateway::labels::{Facts, LabelSet, ResourceFacts};
 use gateway::search::parameters::type_name;
@@ -187,7 +189,7 @@ async fn every_way_agrees(store: &Store, id: &str, subject: &Subject, question: 
 async fn the_join_permits_exactly_what_the_decision_permits_and_only_ever_closes() {
     for (kind, _, store) in stores().await {
         let (variable, usually) =
-            if kind == "sqlite" { ("WELLGATE_CONSENTS", 300) } else { ("WELLGATE_CONSENTS_PG", 150) };
+            if kind == "sqlite" { ("WELLGATE_CONSENTS", 100) } else { ("WELLGATE_CONSENTS_PG", 50) };
         // The same world on both, and at every run.
         let seed = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
         let mut runner = TestRunner::new_with_rng(Config::default(), seed);
@@ -201,8 +203,7 @@ async fn the_join_permits_exactly_what_the_decision_permits_and_only_ever_closes
                 world.new_tree(&mut runner).expect("a world can be made").current();
             let mut consents: Vec<_> = consents.into_iter().map(|consent| of_case(consent, &id)).collect();
             let (deny, permit) = (of_case(deny, &id), of_case(permit, &id));
-            let subject =
-                Subject { now: facts_of_case(subject.now, &id), before: facts_of_case(subject.before, &id) };
+            let subject = Subject { now: facts_of_case(subject.now, &id), before: facts_of_case(subject.before, &id) };
             let facts = &subject.now;
             record(&store, &id, &subject, &consents).await;
             let decided = decisions(&consents, facts, &questions);
@@ -258,7 +259,8 @@ async fn a_consent_opens_the_record_that_it_names_and_no_other() {
     for (kind, _, store) in stores().await {
         let mut runner = TestRunner::deterministic();
         let always = |consent: &Consent, question: &Question| {
-            permits(question, &plain(), std::slice::from_ref(consent)) && consent.provision.iter().all(is_about_everything)
+            permits(question, &plain(), std::slice::from_ref(consent))
+                && consent.provision.iter().all(is_about_everything)
         };
         let permitting = (active_consent(Types::OnlyPermits), (caller(), moment()))
             .prop_filter("it permits", |((_, consent), question)| always(consent, question));

@@ -4,8 +4,8 @@ use gateway::audit::Outcome;
 use gateway::storage::facts::RecordFacts;
 use gateway::storage::idempotency::KeptAnswer;
 use gateway::storage::write_set::{
-    Closure, IdempotencyKey, Method, NewDelivery, NewVersion, Precondition, RecordState, ReferralTask,
-    VersionId, WriteSet,
+    Closure, IdempotencyKey, Method, NewDelivery, NewVersion, Precondition, RecordState, ReferralTask, VersionId,
+    WriteSet,
 };
 use serde_json::json;
 

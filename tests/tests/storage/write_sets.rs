@@ -4,13 +4,15 @@ use futures_util::future::join_all;
 use gateway::audit::Outcome;
 use gateway::storage::resource::Shows as _;
 use gateway::storage::write_set::{
-    Closure, GrantDataRow, GrantRow, IdempotencyKey, Method, NewDelivery, NewVersion, Precondition, RecordState, ReferralTask, Sight,
-    VersionId, WriteSet,
+    Closure, GrantDataRow, GrantRow, IdempotencyKey, Method, NewDelivery, NewVersion, Precondition, RecordState,
+    ReferralTask, Sight, VersionId, WriteSet,
 };
 use gateway::storage::{StorageError, Store, StoreSettings};
 use serde_json::json;
 
-use crate::world::{NOW_MS, beginning, event, first, grant, key, open, put, read, record, row, rows, set, stores, viewer};
+use crate::world::{
+    NOW_MS, beginning, event, first, grant, key, open, put, read, record, row, rows, set, stores, viewer,
+};
 
 fn idempotency_key(name: &str) -> IdempotencyKey {
     IdempotencyKey {
@@ -128,7 +130,7 @@ async fn a_write_set_whose_ground_holds_is_written_whole() {
         let rows = rows(&url).await;
         assert!(
             rows.starts_with(
-                "record 2 resource 2 resource_history 0 search_index 1 access_grant 1 closure 1 sight 1 referral_task 1 \
+                "record 2 resource 2 resource_history 0 search_index 1 access_grant 1 access_grant_data 1 closure 1 sight 1 referral_task 1 \
                  audit_event 2 delivery 1 idempotency_key 2 guard 1 epochs 3"
             ),
             "{kind}: {rows}"
