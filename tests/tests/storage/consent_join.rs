@@ -51,7 +51,7 @@ fn own_id(reference: &str, case: &str) -> String {
     if NAMED.contains(&reference) { format!("{reference}-{case}") } else { reference.to_owned() }
 }
 
-fn of_case(mut consent: Consent, case: &str) -> Consent {
+pub(crate) fn of_case(mut consent: Consent, case: &str) -> Consent {
     let rename = |provision: &mut Provision| {
         for data in provision.about.data.iter_mut().flatten() {
             data.reference = own_id(&data.reference, case);
@@ -64,7 +64,7 @@ fn of_case(mut consent: Consent, case: &str) -> Consent {
     consent
 }
 
-fn facts_of_case(mut facts: ResourceFacts, case: &str) -> ResourceFacts {
+pub(crate) fn facts_of_case(mut facts: ResourceFacts, case: &str) -> ResourceFacts {
     facts.id = format!("{}-{case}", facts.id);
     for name in NAMED {
         facts.atoms = facts.atoms.replace(&format!("|{name},"), &format!("|{name}-{case},"));
@@ -76,7 +76,7 @@ fn facts_of_case(mut facts: ResourceFacts, case: &str) -> ResourceFacts {
 }
 
 /// The columns of a version that counts as these facts do: what has every label was labelled by an older table.
-fn stored(facts: &ResourceFacts) -> Facts {
+pub(crate) fn stored(facts: &ResourceFacts) -> Facts {
     let is_labelled = facts.labels != LabelSet::EVERY;
     Facts {
         labels: if is_labelled { facts.labels } else { LabelSet::NONE.of_resource() },
@@ -125,7 +125,7 @@ fn teams_of(id: &str, teams: &Teams) -> Teams {
 /// What one case asks: who, and when.
 type Question = (Caller, i64);
 
-fn key_of(facts: &ResourceFacts, compartment: &str) -> ResourceKey {
+pub(crate) fn key_of(facts: &ResourceFacts, compartment: &str) -> ResourceKey {
     key(compartment, &facts.resource_type, &facts.id)
 }
 
@@ -217,7 +217,7 @@ async fn every_way_agrees(store: &Store, id: &str, subject: &Subject, question: 
 async fn the_join_permits_exactly_what_the_decision_permits_and_only_ever_closes() {
     for (kind, _, store) in stores().await {
         let (variable, usually) =
-            if kind == "sqlite" { ("WELLGATE_CONSENTS", 300) } else { ("WELLGATE_CONSENTS_PG", 150) };
+            if kind == "sqlite" { ("WELLGATE_CONSENTS", 100) } else { ("WELLGATE_CONSENTS_PG", 50) };
         // The same world on both, and at every run.
         let seed = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
         let mut runner = TestRunner::new_with_rng(Config::default(), seed);

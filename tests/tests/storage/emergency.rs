@@ -1,22 +1,23 @@
 //! Emergency sessions: what they open is what the rule says, and who may look them up. What third parties were told.
 
 use gateway::audit::{AuditEvent, Outcome};
-use gateway::consent::arbitrary::{Caller, caller, moment};
+use gateway::consent::arbitrary::{Caller, caller, moment, plain};
 use gateway::consent::{
     Consent, Decision, EmergencySession, Grantee, LawRule, Permit, Purpose, PurposeSet, Standing, decide,
     without_consent,
 };
+use gateway::search::parameters::type_name;
 use gateway::storage::crisis::Disclosure;
 use gateway::storage::emergency::{Session, SessionFilter, SessionSeen, SessionStatus, Verdict, purpose_of};
 use gateway::storage::sight::{Level, Viewer};
-use gateway::storage::write_set::{Closure, WriteSet};
+use gateway::storage::write_set::{Closure, NewVersion, WriteSet};
 use gateway::storage::{StorageError, Store};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::json;
 
-use crate::consent_join::{consents, put_grants, viewer_of};
+use crate::consent_join::{consents, facts_of_case, key_of, of_case, put_grants, stored, viewer_of};
 use crate::world::{NOW_MS, beginning, cases, event, first, found, key, put, read, recorded, set, stores, viewer};
 
 const HOUR_MS: i64 = 60 * 60 * 1_000;
@@ -114,7 +115,7 @@ fn asked(
             let session = index.get(sessions);
             let kind = if session.organization == Grantee::organization("a") { "elp" } else { "cgg" };
             let grantees = vec![session.organization.clone(), Grantee::kind(kind), session.practitioner.clone()];
-            (Caller { grantees, purpose: Purpose::TREATMENT }, session.from_ms + offset)
+            (Caller { grantees, former_teams: Vec::new(), purpose: Purpose::TREATMENT }, session.from_ms + offset)
         }
         _ => (caller, at_ms),
     }
@@ -122,9 +123,13 @@ fn asked(
 
 /// A record that nobody of the random world holds, under these Consents and sessions.
 async fn world(store: &Store, id: &str, consents: &[Consent], sessions: &[EmergencySession], is_closed: bool) {
-    let patient = first(key(id, "Patient", id), &json!({"resourceType": "Patient"}));
+    let facts = facts_of_case(plain(), id);
+    let seen = NewVersion {
+        facts: stored(&facts),
+        ..first(key_of(&facts, id), &json!({"resourceType": facts.resource_type}))
+    };
     let consent = first(key(id, "Consent", &format!("c{id}")), &json!({"resourceType": "Consent"}));
-    let mut set = beginning(id, "custodian", vec![patient, consent]);
+    let mut set = beginning(id, "custodian", vec![seen, consent]);
     for consent in consents {
         put_grants(&mut set, id, consent);
     }
@@ -162,23 +167,26 @@ async fn the_join_opens_in_an_emergency_exactly_what_the_rule_opens() {
             let id = format!("{case:05}");
             let (consents, sessions, questions, is_closed) =
                 worlds.new_tree(&mut runner).expect("a world can be made").current();
+            let consents: Vec<_> = consents.into_iter().map(|consent| of_case(consent, &id)).collect();
+            let facts = facts_of_case(plain(), &id);
+            let resource_type = type_name(&facts.resource_type).expect("a type of R4");
             world(&store, &id, &consents, &sessions, is_closed).await;
             for (n, question) in questions.into_iter().enumerate() {
                 let (caller, at_ms) = asked(&sessions, question);
                 let request = caller.request();
                 let is_shut = is_closed && caller.grantees.contains(&Grantee::organization("a"));
-                let is_permitted = !is_shut && matches!(decide(request, &consents, at_ms), Decision::Permit(_));
-                let is_opened = sessions.iter().any(|session| session.opens(request, &consents, at_ms));
+                let is_permitted = !is_shut && matches!(decide(request, &facts, &consents, at_ms), Decision::Permit(_));
+                let is_opened = sessions.iter().any(|session| session.opens(request, &facts, &consents, at_ms));
                 let expected = match (is_permitted, is_opened) {
                     (true, _) => Some(Level::Permitted),
                     (false, true) => Some(Level::Emergency),
                     (false, false) => None,
                 };
                 let viewer = viewer_of(&caller, at_ms);
-                let seen = read(&store, viewer.clone(), "Patient", &id).await.map(|seen| seen.level);
+                let seen = read(&store, viewer.clone(), resource_type, &facts.id).await.map(|seen| seen.level);
                 assert_eq!(seen, expected, "{kind} {case}: {caller:?} at {at_ms}: {sessions:#?} {consents:#?}");
                 if n == 0 {
-                    let by_search = found(&store, &viewer, "Patient", &format!("_id={id}")).await;
+                    let by_search = found(&store, &viewer, resource_type, &format!("_id={}", facts.id)).await;
                     assert_eq!(!by_search.is_empty(), expected.is_some(), "{kind} {case}: search");
                     let consents = found(&store, &viewer, "Consent", &format!("_id=c{id}")).await;
                     assert!(consents.is_empty(), "{kind} {case}: the Consent itself");

@@ -4,11 +4,11 @@ use gateway::audit::Outcome;
 use gateway::storage::audit::EventFilter;
 use gateway::storage::representative::RepresentativeRow;
 use gateway::storage::sight::{Level, Viewer};
-use gateway::storage::write_set::{Closure, GrantRow, NewVersion, Precondition, RecordState};
+use gateway::storage::write_set::{Closure, NewVersion, Precondition, RecordState};
 use gateway::storage::{StorageError, Store};
 use serde_json::json;
 
-use crate::world::{NOW_MS, beginning, event, first, found, key, read, record, recorded, set, stores, viewer};
+use crate::world::{NOW_MS, beginning, event, first, found, grant, key, read, record, recorded, set, stores, viewer};
 
 /// A person as the gateway names one to the store.
 fn person(identity: &str, now_ms: i64) -> Viewer {
@@ -43,17 +43,7 @@ async fn records(store: &Store) {
         };
         let task = NewVersion { minimum: Some(json!({"resourceType": "Task"}).to_string()), ..of("Task") };
         let set = beginning(compartment, "a", vec![of("Patient"), of("Consent"), of("Observation"), task]);
-        let open = GrantRow {
-            compartment: compartment.to_owned(),
-            consent_id: "c".to_owned(),
-            rule: 0,
-            grantee: "*".to_owned(),
-            effect: "permit",
-            excepts: None,
-            purposes: i64::MAX,
-            from_ms: i64::MIN,
-            until_ms: i64::MAX,
-        };
+        let open = grant(compartment, "c", 0, "permit", "*");
         store.apply(set!(grants: vec![open]; set)).await.expect("new");
     }
 }

@@ -17,17 +17,7 @@ fn member(compartment: &str, team: &str, member: &str, role: &'static str) -> Te
 }
 
 fn grant(rule: i64, effect: &'static str, grantee: &str) -> GrantRow {
-    GrantRow {
-        compartment: "r".to_owned(),
-        consent_id: "c".to_owned(),
-        rule,
-        grantee: grantee.to_owned(),
-        effect,
-        excepts: (effect == "exception").then_some(0),
-        purposes: i64::MAX,
-        from_ms: i64::MIN,
-        until_ms: i64::MAX,
-    }
+    GrantRow { excepts: (effect == "exception").then_some(0), ..crate::world::grant("r", "c", rule, effect, grantee) }
 }
 
 /// A record of organisation `a`, with one resource of each type that the rules speak of.

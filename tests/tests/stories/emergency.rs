@@ -65,7 +65,14 @@ async fn record(gateway: &Gateway) -> (Caller<'_>, String) {
 
 async fn register(gateway: &Gateway, id: &str, organization: &str) {
     let (id, organization_id) = (id.to_owned(), organization.to_owned());
-    let practitioner = Practitioner { id, name: "Test Practitioner".to_owned(), organization_id, active: true };
+    let practitioner = Practitioner {
+        id,
+        name: "Test Practitioner".to_owned(),
+        organization_id,
+        nihdi: None,
+        role: "care".to_owned(),
+        active: true,
+    };
     put_practitioner(&gateway.app.store, &practitioner, NOW_MS).await.expect("the database answers");
     gateway.app.forget_registry();
 }
@@ -334,7 +341,13 @@ async fn a_request_that_nobody_is_accountable_for_is_refused(gateway: Gateway) {
 async fn an_emergency_is_no_purpose_of_a_token_whatever_is_registered(gateway: Gateway) {
     let (_, patient) = record(&gateway).await;
     let purposes = ["TREAT", "BTG", "ETREAT"].map(str::to_owned).to_vec();
-    let client = Client { id: client_id("elp-1"), organization_id: "elp-1".to_owned(), purposes, active: true };
+    let client = Client {
+        id: client_id("elp-1"),
+        organization_id: "elp-1".to_owned(),
+        purposes,
+        active: true,
+        person_app: false,
+    };
     gateway.app.store.put_client(&client).await.expect("the database answers");
     gateway.app.forget_registry();
     for purpose in ["BTG", "ETREAT"] {
