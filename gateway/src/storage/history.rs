@@ -8,7 +8,7 @@ use std::fmt;
 use sqlx::AssertSqlSafe;
 
 use super::resource::{Seen, Shows, Touched, Unrecorded};
-use super::sight::{LEVEL, VIEWER, Viewer, bind_viewer};
+use super::sight::{LEVEL, PERMITTED, VIEWER, Viewer, bind_viewer};
 use super::write_set::VersionId;
 use super::{StorageError, Store, read};
 
@@ -24,7 +24,7 @@ fn versions(which: &str) -> String {
            FROM v CROSS JOIN resource r WHERE {which}) AS every WHERE level > 0), \
          h AS (SELECT {COLUMNS} FROM s JOIN resource r ON {on} \
            UNION ALL SELECT {COLUMNS} FROM v CROSS JOIN s JOIN resource_history r ON {on} \
-             WHERE (s.level & 1) = 0 OR ({LEVEL} & 1) = 1) SELECT * FROM h "
+             WHERE s.level <> 5 OR {PERMITTED}) SELECT * FROM h "
     )
 }
 

@@ -172,6 +172,9 @@ macro_rules! level {
 /// whom the patient excluded. What has a minimum (the Tasks and the feedback of a referral) is read whole by the custodian only.
 pub(super) const LEVEL: &str = level!();
 
+/// Whether the Consents let viewer `v` read version `r` by its own facts: for versions of what [`LEVEL`] says is permitted.
+pub(super) const PERMITTED: &str = concat!("(r.minimum IS NULL AND ", permitted!(), ")");
+
 /// How a viewer sees a resource. Bit 1: the whole; bit 2: the minimum; so that index rows join by a mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
