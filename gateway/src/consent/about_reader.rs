@@ -55,16 +55,15 @@ fn labels(provision: &Element, issues: &mut Vec<ConsentIssue>) -> Option<LabelSe
         let label = [CONFIDENTIALITY_SYSTEM, ACT_CODE_SYSTEM]
             .into_iter()
             .find_map(|system| Label::from_coding(system, code_of(&coding, system)?));
-        match label {
-            Some(label) => set = set.with(label),
-            None => {
-                let known: Vec<_> = Label::all().map(Label::code).collect();
-                let predicate = format!(
-                    "must be of {CONFIDENTIALITY_SYSTEM} or {ACT_CODE_SYSTEM}, and one by which data are labelled here: {}",
-                    known.join(", ")
-                );
-                coding.issue(issues, IssueCode::Value, &predicate);
-            }
+        if let Some(label) = label {
+            set = set.with(label);
+        } else {
+            let known: Vec<_> = Label::all().map(Label::code).collect();
+            let predicate = format!(
+                "must be of {CONFIDENTIALITY_SYSTEM} or {ACT_CODE_SYSTEM}, and one by which data are labelled here: {}",
+                known.join(", ")
+            );
+            coding.issue(issues, IssueCode::Value, &predicate);
         }
     }
     (!set.is_empty()).then(|| set.with_those_below())

@@ -152,12 +152,11 @@ impl LabelTable {
 
 impl Codes {
     fn add(&mut self, code: &str, labels: LabelSet) {
-        match code.strip_suffix('*') {
-            Some(prefix) => self.prefixes.push((prefix.to_owned(), labels)),
-            None => {
-                let known = self.exact.entry(code.to_owned()).or_insert(LabelSet::NONE);
-                *known = known.union(labels);
-            }
+        if let Some(prefix) = code.strip_suffix('*') {
+            self.prefixes.push((prefix.to_owned(), labels));
+        } else {
+            let known = self.exact.entry(code.to_owned()).or_insert(LabelSet::NONE);
+            *known = known.union(labels);
         }
     }
 }
