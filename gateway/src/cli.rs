@@ -337,18 +337,6 @@ pub enum Role {
     Justice,
 }
 
-impl Role {
-    /// The code under which it is registered.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Care => "care",
-            Self::Administration => "administration",
-            Self::Accounting => "accounting",
-            Self::Justice => "justice",
-        }
-    }
-}
-
 /// `disable`, of an organisation, a practitioner or a client.
 #[derive(Args, Clone, Debug)]
 pub struct Disable {

@@ -49,7 +49,7 @@ const ORGANIZATIONS: [(&str, &str, Option<&str>); 9] = [
 ];
 
 /// Id, organisation, NIHDI number, role.
-const PRACTITIONERS: [(&str, &str, Option<&str>, &str); 8] = [
+const PRACTITIONERS: [(&str, &str, Option<&str>, &str); 9] = [
     ("psychologist-1", "elp-1", Some("19110101801"), "care"),
     ("psychologist-2", "elp-1", None, "care"),
     ("psychologist-3", "elp-1", None, "care"),
@@ -58,6 +58,7 @@ const PRACTITIONERS: [(&str, &str, Option<&str>, &str); 8] = [
     ("doctor-1", "gp-1", None, "care"),
     ("doctor-2", "gp-1", None, "care"),
     ("justice-1", "gp-1", None, "justice"),
+    ("therapist-1", "cgg-2", None, "care"),
 ];
 
 /// What a story wants otherwise than usual.

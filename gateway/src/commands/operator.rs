@@ -1,10 +1,10 @@
 //! The operator's commands: who takes part. What grantees and callers are known by comes only from here.
 
 use super::CommandError;
-use crate::cli::{ClientAction, OrganizationAction, OrganizationAdd, PoolAction, PractitionerAction};
+use crate::cli::{ClientAction, OrganizationAction, OrganizationAdd, PoolAction, PractitionerAction, Role};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::consent::Purpose;
+use crate::consent::{PractitionerRole, Purpose};
 use crate::gateway::{self, StartError};
 use crate::registry;
 use crate::storage::Store;
@@ -208,7 +208,7 @@ pub async fn practitioner(config: Config, action: PractitionerAction) -> Result<
                 organization_id: add.organization,
                 name: add.name,
                 nihdi,
-                role: add.role.code().to_owned(),
+                role: registered(add.role).code().to_owned(),
                 active: true,
             };
             registry::put_practitioner(&store, &practitioner, now_ms).await.map_err(StartError::Storage)?;
@@ -231,4 +231,13 @@ pub async fn practitioner(config: Config, action: PractitionerAction) -> Result<
     }
     store.close().await;
     Ok(())
+}
+
+fn registered(role: Role) -> PractitionerRole {
+    match role {
+        Role::Care => PractitionerRole::Care,
+        Role::Administration => PractitionerRole::Administration,
+        Role::Accounting => PractitionerRole::Accounting,
+        Role::Justice => PractitionerRole::Justice,
+    }
 }

@@ -314,7 +314,7 @@ fn caller<'g>(gateway: &'g Gateway, role: Role, held: &Targets) -> Caller<'g> {
         Role::Released => gateway.as_("edpbw-a"),
         Role::Waiting => gateway.as_("cgg-1"),
         Role::Permitted => gateway.as_("gp-1"),
-        Role::Excluded => gateway.as_("elp-1").by_practitioner("psychologist-2"),
+        Role::Excluded => gateway.as_("cgg-2").by_practitioner("therapist-1"),
         Role::Person => gateway.person(&format!("Patient/{}", held.patient)),
         Role::Representative => gateway.person(&format!("RelatedPerson/{}", held.representative)),
         Role::Custodian => gateway.as_("elp-1"),
@@ -350,16 +350,16 @@ async fn waiting_record(gateway: &Gateway) -> Targets {
     targets
 }
 
-/// A record of elp-1 whose Consent denies one of its practitioners.
+/// A record of cgg-2, which has no other, whose Consent denies its practitioner.
 async fn excluding_record(gateway: &Gateway) -> Targets {
-    let elp = gateway.as_("elp-1");
-    let person = elp.create(&patient()).await;
-    let mut provision = permit(&["elp-1"]);
+    let cgg = gateway.as_("cgg-2");
+    let person = cgg.create(&patient()).await;
+    let mut provision = permit(&["cgg-2"]);
     provision["type"] = json!("deny");
-    provision["actor"][0]["reference"] = json!({"reference": "Practitioner/psychologist-2"});
-    let consent = elp.create(&consent(&person, &provision)).await;
+    provision["actor"][0]["reference"] = json!({"reference": "Practitioner/therapist-1"});
+    let consent = cgg.create(&consent(&person, &provision)).await;
     let referral = Referral { patient: person, consent, order: String::new(), task: String::new() };
-    fill(&elp, &referral).await
+    fill(&cgg, &referral).await
 }
 
 async fn fill(holder: &Caller<'_>, referral: &Referral) -> Targets {
