@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::capabilities::{Capabilities, TypeServed};
 use crate::client::encode;
-use crate::samples::{SYSTEM, consent, provision, sample};
+use crate::samples::{IN_A_RECORD, SYSTEM, consent, provision, sample};
 
 /// One criterion: `name=value`, ready for a query.
 pub type Criterion = String;
@@ -14,11 +14,11 @@ pub type Criterion = String;
 /// Criteria whose values are a twin's own: its ids and its mark. What they find tells the twin from one that never was.
 pub fn own(capabilities: &Capabilities, served: &TypeServed) -> Vec<Criterion> {
     let mut criteria = Vec::new();
+    let targets = targets(capabilities);
     for (name, search_type) in &served.parameters {
         match search_type.as_str() {
             "token" if name == "_id" => {
-                let own = sample(&served.name).is_some() || served.name == "Consent";
-                let name_of = if own { &served.name } else { "Patient" };
+                let name_of = if is_made(&served.name) { &served.name } else { "Patient" };
                 criteria.extend([format!("_id=@{name_of}@"), format!("_id=@{name_of}@,other")]);
             }
             "token" => {
@@ -36,7 +36,7 @@ pub fn own(capabilities: &Capabilities, served: &TypeServed) -> Vec<Criterion> {
             }
             "reference" => {
                 criteria.push(format!("{name}:identifier={}", encode(&format!("{SYSTEM}|@mark@"))));
-                for target in targets(capabilities) {
+                for target in &targets {
                     criteria.push(format!("{name}={target}/@{target}@"));
                     criteria.push(format!("{name}=@{target}@"));
                     criteria.push(format!("{name}:{target}=@{target}@"));
@@ -71,7 +71,12 @@ pub fn shared(served: &TypeServed) -> Vec<Criterion> {
 /// The types that twins have resources of.
 pub fn targets(capabilities: &Capabilities) -> Vec<&str> {
     let names = capabilities.types.iter().map(|served| served.name.as_str());
-    names.filter(|name| sample(name).is_some() || *name == "Consent").collect()
+    names.filter(|name| is_made(name)).collect()
+}
+
+/// Whether twins have a resource of a type.
+pub fn is_made(name: &str) -> bool {
+    name == "Consent" || IN_A_RECORD.contains(&name)
 }
 
 /// The values in the data of a type, by the type of the parameters that could find them.

@@ -12,6 +12,7 @@ use crate::capabilities::Capabilities;
 use crate::channels::{Asked, CHANNELS, Channel};
 use crate::client::{Answer, Client, Request};
 use crate::compare::{parting, told};
+use crate::criteria::is_made;
 use crate::random::Random;
 use crate::report::{Difference, Report};
 use crate::samples::{OF_NO_PERSON, sample};
@@ -86,13 +87,11 @@ pub async fn run(options: &Options) -> Result<Report, String> {
     let random = Random::new(options.seed);
     let mut run = Run { options, capabilities: &capabilities, viewer: &viewer, maker: &maker, random, report };
 
-    let began = std::time::Instant::now();
     let own = of_viewer.make(Kind::Unconsented).await?;
     let mut permitted = maker.make(Kind::Permitted).await?;
     add_own(&mut permitted, &own, options);
     run.is_seen(&permitted).await?;
-    eprintln!("{:?} {} {}", began.elapsed(), run.report.checks(), line!());
-    let sets = run.chosen(|asked| matches!(asked, Asked::Sets(_)), options.checks / 5 / 2);
+    let sets = run.chosen(|asked| matches!(asked, Asked::Sets(_)), options.checks / 10 / 2);
     let before = run.sets(&sets, &permitted).await?;
 
     let mut hidden = Vec::new();
@@ -100,12 +99,10 @@ pub async fn run(options: &Options) -> Result<Report, String> {
         hidden.push(maker.make(kind).await?);
     }
     run.same_sets(&sets, &permitted, &before, "after something hidden was made").await?;
-    eprintln!("{:?} {} {}", began.elapsed(), run.report.checks(), line!());
     for twin in &mut hidden {
         change(&maker, twin).await?;
     }
     run.same_sets(&sets, &permitted, &before, "after something hidden was changed").await?;
-    eprintln!("{:?} {} {}", began.elapsed(), run.report.checks(), line!());
 
     let full = hidden.iter().max_by_key(|twin| twin.names.len()).ok_or("there are hidden twins")?;
     let mut never = maker.never(full).await?;
@@ -116,20 +113,14 @@ pub async fn run(options: &Options) -> Result<Report, String> {
         add_own(twin, &own, options);
     }
     scenarios::own_trail(&mut run, &hidden, &never).await?;
-    eprintln!("{:?} {} {}", began.elapsed(), run.report.checks(), line!());
-    let reads = run.chosen(|asked| matches!(asked, Asked::Pairs(_)), options.checks / 2 / HIDDEN.len());
+    let reads = run.chosen(|asked| matches!(asked, Asked::Pairs(_)), options.checks * 6 / 10 / HIDDEN.len());
     run.pairs(reads, &hidden, &never, false).await?;
-    eprintln!("{:?} {} {}", began.elapsed(), run.report.checks(), line!());
     scenarios::nothing_shown(&mut run, &hidden).await?;
-    eprintln!("{:?} {} {}", began.elapsed(), run.report.checks(), line!());
     let left = options.checks.saturating_sub(run.report.checks()) / HIDDEN.len();
     let writes = run.chosen(|asked| matches!(asked, Asked::Writes(_)), left);
     run.pairs(writes, &hidden, &never, true).await?;
-    eprintln!("{:?} {} {}", began.elapsed(), run.report.checks(), line!());
     scenarios::cursors(&mut run).await?;
-    eprintln!("{:?} {} {}", began.elapsed(), run.report.checks(), line!());
     timing::timing(&mut run, &hidden, &never).await?;
-    eprintln!("{:?} {} {}", began.elapsed(), run.report.checks(), line!());
     Ok(run.report)
 }
 
@@ -143,7 +134,7 @@ fn word() -> String {
 fn without_data(capabilities: &Capabilities) -> Vec<String> {
     let creatable = capabilities.types.iter().filter(|served| served.offers("create"));
     let names = creatable.map(|served| served.name.as_str());
-    let known = |name: &&str| sample(name).is_none() && *name != "Consent" && !OF_NO_PERSON.contains(name);
+    let known = |name: &&str| !is_made(name) && !OF_NO_PERSON.contains(name);
     names.filter(known).map(str::to_owned).collect()
 }
 

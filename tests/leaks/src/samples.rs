@@ -8,6 +8,36 @@ use serde_json::{Value, json};
 /// The system of the identifiers.
 pub const SYSTEM: &str = "https://leak-kit.example/id";
 
+/// The types of which a twin has a resource, beside Consent.
+pub const IN_A_RECORD: [&str; 26] = [
+    "Patient",
+    "RelatedPerson",
+    "ServiceRequest",
+    "Task",
+    "Encounter",
+    "EpisodeOfCare",
+    "CareTeam",
+    "Group",
+    "Condition",
+    "Observation",
+    "QuestionnaireResponse",
+    "DocumentReference",
+    "Binary",
+    "Communication",
+    "Coverage",
+    "CoverageEligibilityRequest",
+    "CoverageEligibilityResponse",
+    "Claim",
+    "ClaimResponse",
+    "Subscription",
+    "Provenance",
+    "Procedure",
+    "AllergyIntolerance",
+    "Immunization",
+    "CarePlan",
+    "DiagnosticReport",
+];
+
 /// Types that are about no person: of a directory, or definitions. A server may show them to everyone.
 pub const OF_NO_PERSON: [&str; 11] = [
     "Endpoint",
@@ -126,4 +156,17 @@ pub fn provision(kind: &str, recipient: &str, purpose: &str) -> Value {
         }],
         "purpose": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": purpose}],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_data_of_each_type_that_lies_in_a_record() {
+        for name in IN_A_RECORD {
+            assert!(sample(name).is_some_and(|resource| resource["resourceType"] == name), "{name}");
+        }
+        assert!(OF_NO_PERSON.iter().all(|name| sample(name).is_none()));
+    }
 }

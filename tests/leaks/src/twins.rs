@@ -20,12 +20,17 @@ pub enum Kind {
     Withdrawn,
     /// A Consent permitted it until its period ended.
     Expired,
+    /// A Consent will permit it when its period begins.
+    NotYet,
+    /// A Consent permits it for another purpose.
+    OtherPurpose,
     /// None of its ids was ever given.
     Never,
 }
 
 /// The kinds that exist and must not be told from [`Kind::Never`].
-pub const HIDDEN: [Kind; 4] = [Kind::Denied, Kind::Unconsented, Kind::Withdrawn, Kind::Expired];
+pub const HIDDEN: [Kind; 6] =
+    [Kind::Denied, Kind::Unconsented, Kind::Withdrawn, Kind::Expired, Kind::NotYet, Kind::OtherPurpose];
 
 impl Kind {
     /// Its name in a report.
@@ -36,6 +41,8 @@ impl Kind {
             Self::Unconsented => "unconsented",
             Self::Withdrawn => "withdrawn",
             Self::Expired => "expired",
+            Self::NotYet => "not-yet",
+            Self::OtherPurpose => "for-another-purpose",
             Self::Never => "never",
         }
     }
@@ -53,11 +60,27 @@ pub struct Twin {
 impl Twin {
     /// The text with every place filled.
     pub fn fill(&self, text: &str) -> String {
-        if !text.contains('@') {
-            return text.to_owned();
+        let mut filled = String::with_capacity(text.len());
+        let mut parts = text.split('@');
+        filled.push_str(parts.next().unwrap_or_default());
+        // Whether the `@` before this part is one that no place has used.
+        let mut is_free = true;
+        for part in parts {
+            match self.value(part).filter(|_| is_free) {
+                Some(value) => {
+                    filled.push_str(value);
+                    is_free = false;
+                }
+                None => {
+                    if is_free {
+                        filled.push('@');
+                    }
+                    filled.push_str(part);
+                    is_free = true;
+                }
+            }
         }
-        let fill = |text: String, (name, value): &(String, String)| text.replace(&format!("@{name}@"), value);
-        self.names.iter().fold(text.to_owned(), fill)
+        filled
     }
 
     /// The text with the twin's own ids, versions and mark named, so that those of two twins compare.
@@ -123,8 +146,7 @@ impl Maker<'_> {
     /// # Errors
     /// The server does not take a resource; the text says which and why.
     pub async fn make(&self, kind: Kind) -> Result<Twin, String> {
-        let letter = kind.name().chars().next().unwrap_or('x');
-        let mut twin = Twin { kind, names: vec![("mark".to_owned(), format!("M{}{letter}", self.run))] };
+        let mut twin = Twin { kind, names: vec![("mark".to_owned(), format!("M{}{}", self.run, kind as u8))] };
         let served = |name: &&str| self.capabilities.served(name).is_some_and(|served| served.offers("create"));
         let others = self.capabilities.types.iter().map(|served| served.name.as_str());
         for name in ["Patient"].into_iter().chain(others.filter(|name| *name != "Patient")).filter(served) {
@@ -152,6 +174,11 @@ impl Maker<'_> {
                 permit["provision"] = json!([provision("deny", &self.viewer, &self.purpose)]);
             }
             (Kind::Expired, "active") => permit["period"] = json!({"start": "2020-01-01", "end": "2021-01-01"}),
+            (Kind::NotYet, "active") => permit["period"] = json!({"start": "2090-01-01", "end": "2091-01-01"}),
+            (Kind::OtherPurpose, "active") => {
+                let other = if self.purpose == "HPAYMT" { "TREAT" } else { "HPAYMT" };
+                permit = provision("permit", &self.viewer, other);
+            }
             _ => return None,
         }
         Some(consent(status, &permit))
@@ -206,7 +233,7 @@ impl Maker<'_> {
         let mut twin = Twin { kind: Kind::Never, names: Vec::new() };
         for (name, value) in &other.names {
             let never = match name.as_str() {
-                "mark" => format!("M{}n", self.run),
+                "mark" => format!("M{}{}", self.run, Kind::Never as u8),
                 _ if name.contains('.') => altered(value, 1),
                 _ => self.unknown(name, value).await?,
             };
@@ -247,4 +274,38 @@ pub fn altered(text: &str, by: u32) -> String {
     let Some(at) = last else { return format!("{text}{by}") };
     let digit = text[at..=at].parse::<u32>().unwrap_or_default();
     format!("{}{}{}", &text[..at], (digit + by) % 10, &text[at + 1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn twin() -> Twin {
+        let names = [("Patient", "p1"), ("Patient.version", "v7"), ("mark", "Mn")];
+        let names = names.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        Twin { kind: Kind::Denied, names }
+    }
+
+    #[test]
+    fn places_are_filled_and_other_signs_stay() {
+        for (text, filled) in [
+            ("Patient/@Patient@/_history/@Patient.version@", "Patient/p1/_history/v7"),
+            ("@Patient@@mark@", "p1Mn"),
+            ("a@b.example @mark@ @", "a@b.example Mn @"),
+            ("@unknown@mark@", "@unknownMn"),
+            ("", ""),
+        ] {
+            assert_eq!(twin().fill(text), filled);
+        }
+    }
+
+    #[test]
+    fn own_values_are_named_where_they_are_words() {
+        assert_eq!(twin().alike("p1 xp1 p12 s%7Cp1 'p1'"), "<Patient> xp1 p12 s%7C<Patient> '<Patient>'");
+    }
+
+    #[test]
+    fn an_altered_text_has_the_same_form() {
+        assert_eq!((altered("a19b", 1), altered("abc", 1)), ("a10b".to_owned(), "abc1".to_owned()));
+    }
 }

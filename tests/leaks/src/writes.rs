@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::capabilities::Capabilities;
 use crate::client::Request;
-use crate::criteria::{own, targets};
+use crate::criteria::{is_made, own, targets};
 use crate::samples::{consent, provision, sample};
 
 /// Elements of a resource that may refer to something hidden while the resource itself is the viewer's: type, element, target.
@@ -203,7 +203,7 @@ pub fn conditional_delete(capabilities: &Capabilities) -> Vec<Request> {
 
 fn conditions(capabilities: &Capabilities, request: impl Fn(&str, &str) -> Option<Request>) -> Vec<Request> {
     let mut requests = Vec::new();
-    for served in capabilities.types.iter().filter(|served| targets(capabilities).contains(&served.name.as_str())) {
+    for served in capabilities.types.iter().filter(|served| is_made(&served.name)) {
         // `:not` is fulfilled by what the viewer itself has, and so by what earlier questions made.
         let own = own(capabilities, served).into_iter().filter(|condition| !condition.contains(":not="));
         requests.extend(own.filter_map(|condition| request(&served.name, &condition)));
