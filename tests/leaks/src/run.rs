@@ -23,6 +23,10 @@ use crate::twins::{HIDDEN, Kind, Maker, Twin};
 /// Pages of one set that are walked at most.
 const PAGES_MAX: usize = 12;
 
+/// Criteria that much of a twin's data fulfils.
+const DIRECT: [&str; 5] =
+    ["?identifier=", "?_id=@", "?patient=Patient/@Patient@", "?subject=Patient/@Patient@", "?_lastUpdated="];
+
 /// What a run is told.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -180,6 +184,7 @@ impl Run<'_> {
             };
             let mut list = questions(self.capabilities);
             self.random.shuffle(&mut list);
+            let list = direct_first(list);
             self.report.channel(channel.name).is_offered = (channel.is_offered)(self.capabilities);
             lists.push((channel, list));
         }
@@ -273,6 +278,27 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// Every other question one that surely meets a twin's data, as long as there are such: most criteria could find something only
+/// where a server errs twice, and a small sample must not be of those alone.
+fn direct_first(list: Vec<Request>) -> Vec<Request> {
+    let text = |request: &Request| format!("{}{}", request.path, request.body.as_deref().unwrap_or_default());
+    let is_direct = |request: &Request| {
+        let text = text(request);
+        let is_plain = request.method == reqwest::Method::GET && !text.contains('=');
+        is_plain || DIRECT.iter().any(|criterion| text.contains(criterion))
+    };
+    let (direct, others): (Vec<Request>, Vec<Request>) = list.into_iter().partition(is_direct);
+    let (mut direct, mut others) = (direct.into_iter(), others.into_iter());
+    let mut mixed = Vec::with_capacity(direct.len() + others.len());
+    // The last are asked first.
+    while direct.len() + others.len() > 0 {
+        mixed.extend(direct.next());
+        mixed.extend(others.next());
+    }
+    mixed.reverse();
+    mixed
 }
 
 fn difference(request: &Request, of: &str, answered: &str, otherwise: &str) -> Difference {

@@ -176,7 +176,7 @@ fn has_data(answer: &Answer, record: &Record) -> bool {
             entries.is_some_and(|entries| entries.iter().any(is_found))
                 || answer.json["total"].as_u64().is_some_and(|total| total > 0)
         }
-        _ => answer.json["id"] == *record.patient,
+        _ => answer.json["id"] == *record.patient || answer.json["id"] == *record.observation,
     }
 }
 
