@@ -36,12 +36,7 @@ pub struct Channel {
     pub asked: Asked,
 }
 
-const fn row(
-    name: &'static str,
-    is_offered: fn(&Capabilities) -> bool,
-    asked: Asked,
-    must: &'static str,
-) -> Channel {
+const fn row(name: &'static str, is_offered: fn(&Capabilities) -> bool, asked: Asked, must: &'static str) -> Channel {
     Channel { name, must, is_offered, asked }
 }
 

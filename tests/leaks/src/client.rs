@@ -119,6 +119,8 @@ impl Client {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_secs(120))
+            // Sooner than a server does, which would close a connection while a request is on its way.
+            .pool_idle_timeout(Duration::from_secs(3))
             .build()
             .map_err(|error| error.to_string())?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned(), token: token.to_owned() })

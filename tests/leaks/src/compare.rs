@@ -23,23 +23,23 @@ const MEMBERS_OF_A_WRITE: [&str; 5] = ["versionId", "lastUpdated", "etag", "last
 
 /// All that an answer about a twin tells, with the declared fields named. `is_write`: the request may have made something.
 pub fn told(answer: &Answer, twin: &Twin, is_write: bool) -> String {
-    let made = if is_write && answer.is_success() { made_ids(answer) } else { Vec::new() };
-    let is_made = |name: &str| !made.is_empty() && HEADERS_OF_A_WRITE.contains(&name);
+    let is_written = is_write && answer.is_success();
+    let is_declared = |name: &str| is_written && HEADERS_OF_A_WRITE.contains(&name);
     let mut told = answer.status.to_string();
     for (name, value) in &answer.headers {
         if HEADERS.contains(&name.as_str()) {
             continue;
         }
-        let value = if is_made(name) { "<declared>" } else { value };
+        let value = if is_declared(name) { "<declared>" } else { value };
         told.push_str(&format!("\n{name}: {value}"));
     }
     let mut body = bundle_apart(answer);
-    if !made.is_empty() {
+    if is_written {
         for member in MEMBERS_OF_A_WRITE {
             body = without_member(&body, member);
         }
-        for id in &made {
-            body = body.replace(id, "<made>");
+        for id in made_ids(answer) {
+            body = body.replace(&id, "<made>");
         }
     }
     twin.alike(&format!("{told}\n\n{body}"))
@@ -154,8 +154,7 @@ mod tests {
     #[test]
     fn a_status_a_header_and_a_byte_are_told() {
         let base = told(&answer(404, &[("etag", "1")], "{}"), &twin("abc1"), true);
-        for other in
-            [answer(403, &[("etag", "1")], "{}"), answer(404, &[], "{}"), answer(404, &[("etag", "1")], "{ }")]
+        for other in [answer(403, &[("etag", "1")], "{}"), answer(404, &[], "{}"), answer(404, &[("etag", "1")], "{ }")]
         {
             assert_ne!(told(&other, &twin("abc1"), true), base);
         }
@@ -170,6 +169,9 @@ mod tests {
         let (one, other) = (made("x1", "2026"), made("x2", "2027"));
         assert_eq!(told(&one, &twin("abc1"), true), told(&other, &twin("abc1"), true));
         assert_ne!(told(&one, &twin("abc1"), false), told(&other, &twin("abc1"), false));
+        // An update has no location.
+        let updated = |tag: &str| answer(200, &[("etag", tag)], r#"{"resourceType":"Basic","id":"x1"}"#);
+        assert_eq!(told(&updated("1"), &twin("abc1"), true), told(&updated("2"), &twin("abc1"), true));
     }
 
     #[test]

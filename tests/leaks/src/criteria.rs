@@ -58,7 +58,9 @@ pub fn shared(served: &TypeServed) -> Vec<Criterion> {
             let value = encode(value);
             criteria.push(format!("{name}={value}"));
             match search_type.as_str() {
-                "date" => criteria.extend(["ge", "lt", "ne", "ap", "sa"].map(|prefix| format!("{name}={prefix}{value}"))),
+                "date" => {
+                    criteria.extend(["ge", "lt", "ne", "ap", "sa"].map(|prefix| format!("{name}={prefix}{value}")))
+                }
                 "token" => criteria.push(format!("{name}:not={value}")),
                 "string" => criteria.push(format!("{name}:exact={value}")),
                 _ => {}
@@ -115,7 +117,7 @@ fn collect(value: &Value, name: &str, values: &mut BTreeMap<&'static str, Vec<St
         Value::String(text) if name == "resourceType" || text.is_empty() => {}
         Value::String(text) => {
             let search_type = match text.as_bytes() {
-                [first, .., ] if first.is_ascii_digit() && text.contains('-') => "date",
+                [first, ..] if first.is_ascii_digit() && text.contains('-') => "date",
                 _ if name == "reference" => "reference",
                 _ if text.contains("://") => "uri",
                 _ if matches!(name, "code" | "status" | "gender" | "intent" | "type" | "use" | "outcome") => "token",

@@ -1,7 +1,6 @@
 //! The leak kit: asks any FHIR R4 server that hides data whether its answers tell of it.
 //!
-//! It is a black box's opposite number: it knows a base URL and two tokens, and nothing of the server. `docs/leak-kit.md` says
-//! what it asks and what must be answered.
+//! It knows a base URL and two tokens, and nothing of the server. `docs/leak-kit.md` says what it asks and what must be answered.
 
 pub mod capabilities;
 pub mod channels;

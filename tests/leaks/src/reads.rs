@@ -41,7 +41,8 @@ pub fn methods(capabilities: &Capabilities) -> Vec<Request> {
 /// Conditional reads, with the true version and others.
 pub fn not_modified(capabilities: &Capabilities) -> Vec<Request> {
     of_each(capabilities, |name| {
-        let tags = [format!("W/\"@{name}.version@\""), format!("\"@{name}.version@\""), "*".to_owned(), "W/\"1\"".to_owned()];
+        let tags =
+            [format!("W/\"@{name}.version@\""), format!("\"@{name}.version@\""), "*".to_owned(), "W/\"1\"".to_owned()];
         let dates = ["Wed, 21 Oct 2015 07:28:00 GMT", "Fri, 21 Oct 2095 07:28:00 GMT"];
         let mut requests = Vec::new();
         for path in [format!("{name}/@{name}@"), format!("{name}/@{name}@/_history/@{name}.version@")] {
@@ -67,14 +68,16 @@ pub fn vread(capabilities: &Capabilities) -> Vec<Request> {
 /// A history of one resource, with what narrows it.
 pub fn instance_history(capabilities: &Capabilities) -> Vec<Request> {
     of_each(capabilities, |name| {
-        let queries = ["", "?_count=1", "?_count=0", "?_since=2000-01-01T00:00:00Z", "?_since=2095-01-01T00:00:00Z", "?_at=2026"];
+        let queries =
+            ["", "?_count=1", "?_count=0", "?_since=2000-01-01T00:00:00Z", "?_since=2095-01-01T00:00:00Z", "?_at=2026"];
         queries.iter().map(|query| Request::get(format!("{name}/@{name}@/_history{query}"))).collect()
     })
 }
 
 /// Other formats, by header and by parameter.
 pub fn formats(capabilities: &Capabilities) -> Vec<Request> {
-    let formats = ["application/fhir+xml", "application/fhir+json", "text/html", "*/*", "application/json;q=0.1", "xml", "ttl"];
+    let formats =
+        ["application/fhir+xml", "application/fhir+json", "text/html", "*/*", "application/json;q=0.1", "xml", "ttl"];
     of_each(capabilities, |name| {
         let paths = [format!("{name}/@{name}@"), format!("{name}?_id=@{name}@"), format!("{name}/@{name}@/_history")];
         let mut requests = Vec::new();
@@ -95,7 +98,8 @@ pub fn operations(capabilities: &Capabilities) -> Vec<Request> {
         {"name": "patient", "valueReference": {"reference": "Patient/@Patient@"}},
     ]});
     let mut requests = of_each(capabilities, |name| {
-        let claimed = capabilities.served(name).map(|served: &TypeServed| served.operations.clone()).unwrap_or_default();
+        let claimed =
+            capabilities.served(name).map(|served: &TypeServed| served.operations.clone()).unwrap_or_default();
         let names = OPERATIONS.iter().map(|name| (*name).to_owned()).chain(claimed);
         let names = names.filter(|operation| !NOT_ASKED.contains(&operation.as_str()));
         names
@@ -120,11 +124,19 @@ pub fn operations(capabilities: &Capabilities) -> Vec<Request> {
 
 /// The Consent that excludes the viewer, and searches that would find it.
 pub fn consents(_: &Capabilities) -> Vec<Request> {
-    let by = ["patient=Patient/@Patient@", "patient=@Patient@", "patient:Patient=@Patient@", "_id=@Consent@", "identifier=@mark@"];
+    let by = [
+        "patient=Patient/@Patient@",
+        "patient=@Patient@",
+        "patient:Patient=@Patient@",
+        "_id=@Consent@",
+        "identifier=@mark@",
+    ];
     let and = ["", "&status=active", "&status=inactive", "&_total=accurate", "&_summary=count", "&_sort=-_lastUpdated"];
     let mut requests: Vec<Request> =
         by.iter().flat_map(|by| and.iter().map(move |and| Request::get(format!("Consent?{by}{and}")))).collect();
-    requests.extend(["", "/_history", "/_history/@Consent.version@"].map(|way| Request::get(format!("Consent/@Consent@{way}"))));
+    requests.extend(
+        ["", "/_history", "/_history/@Consent.version@"].map(|way| Request::get(format!("Consent/@Consent@{way}"))),
+    );
     requests
 }
 
@@ -134,7 +146,11 @@ pub fn trail(capabilities: &Capabilities) -> Vec<Request> {
     for name in targets(capabilities) {
         for by in ["patient", "entity", "patient:Patient", "_id"] {
             for and in ["", "&outcome=8", "&_total=accurate", "&_summary=count", "&_count=1"] {
-                let value = if by == "_id" || by.ends_with("Patient") { format!("@{name}@") } else { format!("{name}/@{name}@") };
+                let value = if by == "_id" || by.ends_with("Patient") {
+                    format!("@{name}@")
+                } else {
+                    format!("{name}/@{name}@")
+                };
                 requests.push(Request::get(format!("AuditEvent?{by}={value}{and}")));
             }
         }

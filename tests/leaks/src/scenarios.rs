@@ -59,7 +59,11 @@ pub async fn own_trail(run: &mut Run<'_>, hidden: &[Twin], never: &Twin) -> Resu
         let entries = listed["entry"].as_array().into_iter().flatten().map(|entry| entry["resource"].to_string());
         let mut events: Vec<String> = entries
             .filter(|event| ids.iter().any(|id| event.contains(id)))
-            .map(|event| ["id", "recorded", "lastUpdated", "versionId"].iter().fold(event, |event, member| without_member(&event, member)))
+            .map(|event| {
+                ["id", "recorded", "lastUpdated", "versionId"]
+                    .iter()
+                    .fold(event, |event, member| without_member(&event, member))
+            })
             .map(|event| twin.alike(&event))
             .collect();
         events.sort();
@@ -137,7 +141,9 @@ pub async fn cursors(run: &mut Run<'_>) -> Result<(), String> {
     // Another client's link shows nothing, and answers as one that nobody was given.
     same_as_altered(run, &viewer, &of_custodian, &apart, "a link of another client").await?;
     same_as_altered(run, &custodian, &of_viewer, &apart, "a link of the viewer, by another client").await?;
-    for (from, to) in [("Observation?", "Condition?"), ("_count=1", "_count=2"), ("subject=Patient/", "patient=Patient/")] {
+    for (from, to) in
+        [("Observation?", "Condition?"), ("_count=1", "_count=2"), ("subject=Patient/", "patient=Patient/")]
+    {
         if of_viewer.contains(from) {
             let moved = of_viewer.replacen(from, to, 1);
             same_as_altered(run, &viewer, &moved, &apart, "a link on another query").await?;

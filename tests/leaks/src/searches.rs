@@ -33,7 +33,9 @@ pub fn criteria(capabilities: &Capabilities) -> Vec<Request> {
 
 /// With a total, or nothing but one.
 pub fn totals(capabilities: &Capabilities) -> Vec<Request> {
-    gets(each(capabilities, |_| fixed(&["&_total=accurate", "&_total=estimate", "&_summary=count", "&_count=0&_total=accurate"])))
+    gets(each(capabilities, |_| {
+        fixed(&["&_total=accurate", "&_total=estimate", "&_summary=count", "&_count=0&_total=accurate"])
+    }))
 }
 
 /// In pages.
@@ -51,7 +53,13 @@ pub fn order(capabilities: &Capabilities) -> Vec<Request> {
 
 /// Within a time.
 pub fn last_updated(capabilities: &Capabilities) -> Vec<Request> {
-    gets(each(capabilities, |_| fixed(&["&_lastUpdated=ge2000-01-01", "&_lastUpdated=lt2000-01-01", "&_lastUpdated=ge2000-01-01&_sort=-_lastUpdated&_total=accurate"])))
+    gets(each(capabilities, |_| {
+        fixed(&[
+            "&_lastUpdated=ge2000-01-01",
+            "&_lastUpdated=lt2000-01-01",
+            "&_lastUpdated=ge2000-01-01&_sort=-_lastUpdated&_total=accurate",
+        ])
+    }))
 }
 
 /// With a second criterion that much fulfils.
@@ -73,7 +81,9 @@ pub fn two_criteria(capabilities: &Capabilities) -> Vec<Request> {
 
 /// In another form.
 pub fn summaries(capabilities: &Capabilities) -> Vec<Request> {
-    gets(each(capabilities, |_| fixed(&["&_summary=true", "&_summary=text", "&_elements=id", "&_contained=true", "&_score=true"])))
+    gets(each(capabilities, |_| {
+        fixed(&["&_summary=true", "&_summary=text", "&_elements=id", "&_contained=true", "&_score=true"])
+    }))
 }
 
 /// By POST, wholly in the form and half in the address.

@@ -98,7 +98,10 @@ impl Twin {
 
     /// The types of which it has a resource.
     pub fn types(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(|(name, _)| name.as_str()).filter(|name| name.starts_with(char::is_uppercase))
+        self.names
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .filter(|name| name.starts_with(char::is_uppercase))
             .filter(|name| !name.contains('.'))
     }
 }
@@ -112,7 +115,8 @@ fn replace_word(text: &str, value: &str, by: &str) -> String {
         let (before, from) = rest.split_at(at);
         let after = &from[value.len()..];
         replaced.push_str(before);
-        let is_word = (!is_part(before.chars().next_back()) || ends_in_escape(before)) && !is_part(after.chars().next());
+        let is_word =
+            (!is_part(before.chars().next_back()) || ends_in_escape(before)) && !is_part(after.chars().next());
         replaced.push_str(if is_word { by } else { value });
         rest = after;
     }

@@ -60,7 +60,7 @@ impl Course {
 
 async fn race_of_readers_with_withdrawals(gateways: &[Gateway]) {
     let rounds: usize =
-        variable("WELLGATE_WITHDRAWALS").map_or(20, |number| number.parse().expect("WELLGATE_WITHDRAWALS is a number"));
+        variable("WELLGATE_WITHDRAWALS").map_or(10, |number| number.parse().expect("WELLGATE_WITHDRAWALS is a number"));
     let custodian = gateways[0].as_("elp-1");
     let record = begin(&custodian, &gateways[0].as_("cgg-1")).await;
     let course = Course::default();
@@ -180,24 +180,29 @@ fn has_data(answer: &Answer, record: &Record) -> bool {
     }
 }
 
+/// Connections that stay, however long a reader has to wait for its turn.
+fn long_connections() -> Options {
+    Options { settings: vec![("WELLGATE_LIMITS_HEADER_READ_TIMEOUT_SECONDS", "300")], ..Options::default() }
+}
+
 mod sqlite {
-    use super::{Gateway, Options};
+    use super::{Gateway, long_connections};
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn race_of_readers_with_withdrawals() {
         let url = wellgate_tests::sqlite::database_url();
-        super::race_of_readers_with_withdrawals(&[Gateway::start(&url, Options::default()).await]).await;
+        super::race_of_readers_with_withdrawals(&[Gateway::start(&url, long_connections()).await]).await;
     }
 }
 
 mod postgres {
-    use super::{Gateway, Options};
+    use super::{Gateway, long_connections};
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn race_of_readers_with_withdrawals() {
         let Some(url) = wellgate_tests::postgres::database_url() else { return };
-        let first = Gateway::start(&url, Options::default()).await;
-        let second = Gateway::start(&url, Options::default()).await;
+        let first = Gateway::start(&url, long_connections()).await;
+        let second = Gateway::start(&url, long_connections()).await;
         super::race_of_readers_with_withdrawals(&[first, second]).await;
     }
 }
