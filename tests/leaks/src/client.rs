@@ -1,5 +1,6 @@
 //! One client of the server under test: sends requests as they are, and gives answers as they came.
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
@@ -118,7 +119,7 @@ impl Client {
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_secs(120))
+            .timeout(Duration::from_mins(2))
             // Sooner than a server does, which would close a connection while a request is on its way.
             .pool_idle_timeout(Duration::from_secs(3))
             .build()
@@ -178,7 +179,7 @@ pub fn encode(value: &str) -> String {
         if plain(byte) {
             text.push(char::from(byte));
         } else {
-            text.push_str(&format!("%{byte:02X}"));
+            let _ = write!(text, "%{byte:02X}");
         }
         text
     })

@@ -1,5 +1,7 @@
 //! What a viewer can tell apart in an answer: status, headers and body, byte for byte but for the declared fields.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use crate::client::Answer;
@@ -31,7 +33,7 @@ pub fn told(answer: &Answer, twin: &Twin, is_write: bool) -> String {
             continue;
         }
         let value = if is_declared(name) { "<declared>" } else { value };
-        told.push_str(&format!("\n{name}: {value}"));
+        let _ = write!(told, "\n{name}: {value}");
     }
     let mut body = bundle_apart(answer);
     if is_written {

@@ -59,7 +59,8 @@ pub fn shared(served: &TypeServed) -> Vec<Criterion> {
             criteria.push(format!("{name}={value}"));
             match search_type.as_str() {
                 "date" => {
-                    criteria.extend(["ge", "lt", "ne", "ap", "sa"].map(|prefix| format!("{name}={prefix}{value}")))
+                    let prefixes = ["ge", "lt", "ne", "ap", "sa"];
+                    criteria.extend(prefixes.map(|prefix| format!("{name}={prefix}{value}")));
                 }
                 "token" => criteria.push(format!("{name}:not={value}")),
                 "string" => criteria.push(format!("{name}:exact={value}")),

@@ -50,12 +50,17 @@ struct Arguments {
     channels: bool,
 }
 
+/// The declared fields, a line each.
+fn declared() -> String {
+    DECLARED.map(|field| format!("- {field}\n")).concat()
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if arguments.channels {
         println!("{}", table());
-        DECLARED.iter().for_each(|field| println!("- {field}"));
+        print!("{}", declared());
         return ExitCode::SUCCESS;
     }
     let options = Options {
@@ -78,7 +83,7 @@ async fn main() -> ExitCode {
         }
     };
     println!("Not compared, as declared:");
-    DECLARED.iter().for_each(|field| println!("- {field}"));
+    print!("{}", declared());
     print!("\n{}", report.text());
     if let Some(path) = arguments.report
         && let Err(error) = std::fs::write(&path, format!("{:#}\n", report.json()))

@@ -1,6 +1,7 @@
 //! What a run found: figures by channel, and every kind of difference with an example.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
@@ -96,18 +97,19 @@ impl Report {
                 statuses.join(" "),
                 found.note
             );
-            text += &format!("{}\n", line.trim_end());
+            let _ = writeln!(text, "{}", line.trim_end());
         }
         for (name, found) in self.in_order() {
             for example in &found.examples {
-                text += &format!(
-                    "\nDIFFERENCE in {name}, {}: {}\n--- answered\n{}\n--- and otherwise\n{}\n",
+                let _ = writeln!(
+                    text,
+                    "\nDIFFERENCE in {name}, {}: {}\n--- answered\n{}\n--- and otherwise\n{}",
                     example.of, example.asked, example.answered, example.otherwise
                 );
             }
         }
         for name in &self.without_data {
-            text += &format!("no data of type {name}: it was not made, and asked for only by what others have\n");
+            let _ = writeln!(text, "no data of type {name}: it was not made, and asked for only by what others have");
         }
         text + &format!("seed {}: {} checks, {} differences\n", self.seed, self.checks(), self.differences())
     }

@@ -333,6 +333,9 @@ pub fn next_page(client: &Client, answer: &Answer) -> Option<String> {
 }
 
 /// Works on every item, so many at once; answers in the order of the items.
+///
+/// # Errors
+/// Of the first work that fails.
 pub async fn at_once<I, O, F>(
     number: usize,
     items: Vec<I>,

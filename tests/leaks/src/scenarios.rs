@@ -121,7 +121,7 @@ fn made_of(twin: &Twin) -> Vec<(String, String)> {
 pub async fn cursors(run: &mut Run<'_>) -> Result<(), String> {
     run.offered("cursors");
     let Some(observation) = run.capabilities.served("Observation").and_then(|_| sample("Observation")) else {
-        run.report.channel("cursors").note = "Observation is not served".to_owned();
+        "Observation is not served".clone_into(&mut run.report.channel("cursors").note);
         return Ok(());
     };
     let mut passing = run.maker.make(Kind::Permitted).await?;
@@ -135,7 +135,7 @@ pub async fn cursors(run: &mut Run<'_>) -> Result<(), String> {
     let of_viewer = next_of(&viewer, &query(&passing)).await?;
     let of_custodian = next_of(&custodian, &query(&apart)).await?;
     let (Some(of_viewer), Some(of_custodian)) = (of_viewer, of_custodian) else {
-        run.report.channel("cursors").note = "the server gives no page links".to_owned();
+        "the server gives no page links".clone_into(&mut run.report.channel("cursors").note);
         return Ok(());
     };
     // Another client's link shows nothing, and answers as one that nobody was given.

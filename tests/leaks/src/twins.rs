@@ -66,18 +66,15 @@ impl Twin {
         // Whether the `@` before this part is one that no place has used.
         let mut is_free = true;
         for part in parts {
-            match self.value(part).filter(|_| is_free) {
-                Some(value) => {
-                    filled.push_str(value);
-                    is_free = false;
+            if let Some(value) = self.value(part).filter(|_| is_free) {
+                filled.push_str(value);
+                is_free = false;
+            } else {
+                if is_free {
+                    filled.push('@');
                 }
-                None => {
-                    if is_free {
-                        filled.push('@');
-                    }
-                    filled.push_str(part);
-                    is_free = true;
-                }
+                filled.push_str(part);
+                is_free = true;
             }
         }
         filled
@@ -172,7 +169,6 @@ impl Maker<'_> {
     fn consent(&self, kind: Kind, status: &str) -> Option<Value> {
         let mut permit = provision("permit", &self.viewer, &self.purpose);
         match (kind, status) {
-            (Kind::Unconsented | Kind::Never, _) => return None,
             (Kind::Withdrawn, _) | (Kind::Permitted, "active") => {}
             (Kind::Denied, "active") => {
                 permit["provision"] = json!([provision("deny", &self.viewer, &self.purpose)]);
