@@ -91,7 +91,7 @@ pub async fn run(options: &Options) -> Result<Report, String> {
     let random = Random::new(options.seed);
     let mut run = Run { options, capabilities: &capabilities, viewer: &viewer, maker: &maker, random, report };
 
-    let own = of_viewer.make(Kind::Unconsented).await?;
+    let own = of_viewer.make(Kind::Own).await?;
     let mut permitted = maker.make(Kind::Permitted).await?;
     add_own(&mut permitted, &own, options);
     run.is_seen(&permitted).await?;

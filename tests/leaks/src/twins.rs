@@ -24,6 +24,8 @@ pub enum Kind {
     NotYet,
     /// A Consent permits it for another purpose.
     OtherPurpose,
+    /// The viewer's own.
+    Own,
     /// None of its ids was ever given.
     Never,
 }
@@ -43,6 +45,7 @@ impl Kind {
             Self::Expired => "expired",
             Self::NotYet => "not-yet",
             Self::OtherPurpose => "for-another-purpose",
+            Self::Own => "own",
             Self::Never => "never",
         }
     }
