@@ -227,6 +227,11 @@ async fn no_route_answers_more_than_the_table_says(gateway: Gateway) {
                 let id = target["id"].as_str().expect("an id");
                 holds(&name, expected(role, route, kind(resource_type)), &answer, id);
                 refused += events(role, route, &answer);
+                if is_as_unknown(role, expected(role, route, kind(resource_type))) {
+                    let (told, unknown) = ask_about_unknown(&caller, route, target, &targets.patient).await;
+                    assert_eq!(answer.told(), told, "{name}: as for an id that never was");
+                    refused += events(role, route, &unknown);
+                }
             }
         }
         // The record's own trail is the person's too: what others were refused there is counted before.
@@ -238,6 +243,22 @@ async fn no_route_answers_more_than_the_table_says(gateway: Gateway) {
     let counted: i64 = gateway.app.refusals.take().into_values().sum();
     let asked = i64::try_from(3 * SERVED_TYPES.len() * ROUTES.len()).expect("a number");
     assert_eq!(counted, asked, "each request without a good token was counted");
+}
+
+/// Whether the answer must be the one about an id that never was.
+fn is_as_unknown(role: Role, expected: Expected) -> bool {
+    let tells_nothing = matches!(expected, Expected::NotAmong | Expected::Invisible | Expected::Unprocessable);
+    tells_nothing && role != Role::Custodian
+}
+
+/// Asks the same about a record and a resource that never were; what was told, under the names of those that are.
+async fn ask_about_unknown(caller: &Caller<'_>, route: Route, target: &Value, patient: &str) -> (String, Answer) {
+    let id = target["id"].as_str().expect("an id");
+    let unknown = |id: &str| format!("{}{}", &id[..id.len() - 2], if id.ends_with("00") { "11" } else { "00" });
+    let renamed = target.to_string().replace(id, &unknown(id)).replace(patient, &unknown(patient));
+    let renamed: Value = serde_json::from_str(&renamed).expect("it is JSON still");
+    let answer = ask(caller, route, &renamed, &unknown(patient)).await;
+    (answer.told().replace(&unknown(id), id).replace(&unknown(patient), patient), answer)
 }
 
 /// How many events a refusal leaves: that of a transaction one for the entry and one for the whole.
