@@ -40,6 +40,8 @@ pub struct AppState {
     pub types: BTreeSet<&'static str>,
     /// Whose tokens are believed.
     pub verifier: Arc<Verifier>,
+    /// Made-up data only.
+    pub is_sandbox: bool,
     /// Days that a referral waits.
     pub waiting_days_max: u32,
     /// Who is registered.
@@ -139,6 +141,12 @@ impl Registry {
     /// A practitioner who still works there.
     pub fn practitioner(&self, id: &str) -> Option<&Practitioner> {
         self.practitioners.get(id).filter(|practitioner| practitioner.active)
+    }
+
+    /// The practitioners who work for an organisation, by id.
+    pub fn practitioners_of<'a>(&'a self, organization_id: &'a str) -> impl Iterator<Item = &'a Practitioner> {
+        let is_of = move |row: &&Practitioner| row.active && row.organization_id == organization_id;
+        self.practitioners.values().filter(is_of)
     }
 
     /// All identities by which rules may mean an organisation.

@@ -66,6 +66,8 @@ pub enum Failure {
         issue: Issue,
         /// The record, where one is known.
         compartment: Option<String>,
+        /// The ids of the Consents that it rests on, for the trail.
+        consents: Vec<String>,
     },
     /// Unknown, or invisible to this caller.
     NotFound,
@@ -115,7 +117,7 @@ impl Failure {
     /// A refusal by a named rule.
     pub fn refused(reason: &'static str, details: impl Into<String>, expression: Option<String>) -> Self {
         let issue = Issue { code: "forbidden", details: details.into(), expression, reason: Some(reason) };
-        Self::Refused { reason, issue, compartment: None }
+        Self::Refused { reason, issue, compartment: None, consents: Vec::new() }
     }
 
     /// One thing wrong with the content.
@@ -130,6 +132,20 @@ impl Failure {
             *compartment = Some(record.to_owned());
         }
         self
+    }
+
+    /// The same refusal, resting on these Consents. Only the trail of the record names them.
+    #[must_use]
+    pub fn resting_on(mut self, ids: Vec<String>) -> Self {
+        if let Self::Refused { consents, .. } = &mut self {
+            *consents = ids;
+        }
+        self
+    }
+
+    /// The Consents that a refusal rests on.
+    pub fn consents(&self) -> &[String] {
+        if let Self::Refused { consents, .. } = self { consents } else { &[] }
     }
 
     /// The status of the answer.

@@ -93,6 +93,7 @@ pub async fn assemble(config: &Config, store: Store, clock: Clock) -> Result<(Ap
         types: served(&config.types)?,
         base_url: config.server.base_url.clone(),
         limits: config.limits.clone(),
+        is_sandbox: config.is_sandbox,
         waiting_days_max: config.waiting_days_max,
         registry: RegistryCache::default(),
         refusals: crate::app::Refusals::default(),

@@ -20,6 +20,8 @@ pub struct Caller {
     purpose: Purpose,
     /// The request's id, for the trail.
     pub request_id: String,
+    /// The IP address from which the request came, for the trail; empty where the gateway acts by itself.
+    pub network: String,
     /// The moment of the request, UTC milliseconds.
     pub now_ms: i64,
     /// Who is registered, as of this request.
@@ -88,7 +90,7 @@ impl Caller {
             return Err(forbidden("the practitioner in the token is not registered for this organisation"));
         }
         let kind = organization.kind.clone();
-        Ok(Self { claims, kind, purpose, request_id, now_ms, registry })
+        Ok(Self { claims, kind, purpose, request_id, network: String::new(), now_ms, registry })
     }
 
     /// The gateway itself, for what it does without a request: expiry.
@@ -105,7 +107,8 @@ impl Caller {
         let purpose = Purpose::all().next().unwrap_or_else(|| unreachable!("there are purposes"));
         let purpose = Purpose::from_code(&claims.purpose).unwrap_or(purpose);
         let (claims, kind) = (Arc::new(claims), "gateway".to_owned());
-        Self { claims, kind, purpose, request_id: AuditEvent::fresh_id(), now_ms, registry }
+        let request_id = AuditEvent::fresh_id();
+        Self { claims, kind, purpose, request_id, network: String::new(), now_ms, registry }
     }
 
     /// The id of the calling client.
@@ -191,6 +194,9 @@ impl Caller {
             resource_id: touched.resource_id.clone(),
             version_id: touched.version_id,
             request_id: self.request_id.clone(),
+            network: self.network.clone(),
+            query: String::new(),
+            consents: String::new(),
         }
     }
 

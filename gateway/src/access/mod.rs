@@ -2,6 +2,7 @@
 
 pub mod caller;
 pub mod draft;
+pub mod inquiry;
 
 pub use caller::Caller;
 pub use draft::Draft;

@@ -30,6 +30,7 @@ pub(super) fn read(reader: &mut Reader) -> Config {
         waiting_days_max: reader.integer("referral.waiting_days_max"),
         log: log(reader),
         otlp_endpoint: otlp_endpoint(reader),
+        is_sandbox: false,
     }
 }
 

@@ -9,6 +9,7 @@ use super::grantee::Grantee;
 use super::permit::{Basis, Permit};
 use super::provision::{Consent, ConsentId, Provision, ProvisionType, Status};
 use super::purpose::Purpose;
+use super::trace::{Considered, Element, ROOT, Trace, Unwatched, Verdict, Watch};
 
 /// Who asks, and what for.
 #[derive(Clone, Copy, Debug)]
@@ -78,51 +79,63 @@ impl Reason {
 ///
 /// Any deny denies; else any permit permits; else the answer is no.
 pub fn decide(request: Request, consents: &[Consent], at_ms: i64) -> Decision {
-    let active = || consents.iter().filter(|consent| consent.status == Status::Active);
+    decide_watched(request, consents, at_ms, &mut Unwatched)
+}
+
+/// The same decision, taken by the same evaluation, with its account: every Consent, in the order given, and what it says.
+pub fn explain(request: Request, consents: &[Consent], at_ms: i64) -> (Decision, Vec<Considered>) {
+    let mut trace = Trace::default();
+    let decision = decide_watched(request, consents, at_ms, &mut trace);
+    (decision, trace.0)
+}
+
+fn decide_watched<W: Watch>(request: Request, consents: &[Consent], at_ms: i64, watch: &mut W) -> Decision {
     let mut permitting: BTreeSet<&ConsentId> = BTreeSet::new();
-    for consent in active() {
-        match outcome(consent, request, at_ms) {
-            Some(ProvisionType::Deny) => return Decision::Deny(Reason::Excluded),
+    let mut is_denied = false;
+    for consent in consents {
+        watch.asks(consent);
+        let said = if consent.status == Status::Active { outcome(consent, request, at_ms, watch) } else { None };
+        match said {
+            Some(ProvisionType::Deny) if !W::WHOLE => return Decision::Deny(Reason::Excluded),
+            Some(ProvisionType::Deny) => is_denied = true,
             Some(ProvisionType::Permit) => {
                 permitting.insert(&consent.id);
             }
             None => {}
         }
+        if W::WHOLE {
+            let silent = || Verdict::Silent(reason_of(consent, request, at_ms));
+            watch.says(said.map_or_else(silent, Verdict::from));
+        }
+    }
+    if is_denied {
+        return Decision::Deny(Reason::Excluded);
     }
     if !permitting.is_empty() {
         let consents = permitting.into_iter().cloned().collect();
         return Decision::Permit(Permit::on(Basis::Consent { consents }));
     }
-    Decision::Deny(reason(request, consents, at_ms))
+    // The order of the reasons is that of their declaration.
+    let reasons = consents.iter().map(|consent| reason_of(consent, request, at_ms));
+    Decision::Deny(reasons.min().unwrap_or(Reason::NoConsent))
 }
 
-/// Why nothing permits, given that nothing denies.
-fn reason(request: Request, consents: &[Consent], at_ms: i64) -> Reason {
-    let active = || consents.iter().filter(|consent| consent.status == Status::Active);
-    let permits = |consent: &Consent, request: Request, at_ms: i64| {
-        outcome(consent, request, at_ms) == Some(ProvisionType::Permit)
-    };
+/// Why one Consent does not permit, given that it does not deny.
+fn reason_of(consent: &Consent, request: Request, at_ms: i64) -> Reason {
+    let permits =
+        |request: Request, at_ms: i64| outcome(consent, request, at_ms, &mut Unwatched) == Some(ProvisionType::Permit);
     let permits_when = |is_when: &dyn Fn(i64) -> bool| {
-        active().any(|consent| {
-            turning_moments(consent).into_iter().filter(|ms| is_when(*ms)).any(|ms| permits(consent, request, ms))
-        })
+        turning_moments(consent).into_iter().filter(|ms| is_when(*ms)).any(|ms| permits(request, ms))
     };
-    let was_withdrawn = |consent: &&Consent| consent.status == Status::Inactive;
-    if consents.iter().filter(was_withdrawn).any(|consent| permits(consent, request, at_ms)) {
-        return Reason::Withdrawn;
+    match consent.status {
+        Status::Inactive if permits(request, at_ms) => Reason::Withdrawn,
+        Status::Active if permits_when(&|ms| ms < at_ms) => Reason::Expired,
+        Status::Active if permits_when(&|ms| ms > at_ms) => Reason::NotYetInForce,
+        Status::Active if Purpose::all().any(|purpose| permits(Request { purpose, ..request }, at_ms)) => {
+            Reason::Purpose
+        }
+        _ => Reason::NoConsent,
     }
-    if permits_when(&|ms| ms < at_ms) {
-        return Reason::Expired;
-    }
-    if permits_when(&|ms| ms > at_ms) {
-        return Reason::NotYetInForce;
-    }
-    let permits_otherwise =
-        |consent: &Consent| Purpose::all().any(|purpose| permits(consent, Request { purpose, ..request }, at_ms));
-    if active().any(permits_otherwise) {
-        return Reason::Purpose;
-    }
-    Reason::NoConsent
 }
 
 /// The moments at which a period begins or has ended. Between two of them the outcome of a Consent never changes, so they stand
@@ -137,39 +150,96 @@ fn turning_moments(consent: &Consent) -> BTreeSet<i64> {
 }
 
 /// What one Consent says to a request, as if it were active; `None` where it is silent.
-fn outcome(consent: &Consent, request: Request, at_ms: i64) -> Option<ProvisionType> {
+fn outcome<W: Watch>(consent: &Consent, request: Request, at_ms: i64, watch: &mut W) -> Option<ProvisionType> {
     let root = consent.provision.as_ref()?;
-    if !root.period.contains(at_ms) {
+    if !watch.element(ROOT, Element::Period, root.period.contains(at_ms)) {
         return None;
     }
-    let nested = |wanted| root.nested.iter().filter(move |nested| nested.provision_type == Some(wanted));
-    let is_own_match = |nested: &Provision| matches_instead_of(nested, root, request, at_ms);
-    let root_matches = root.names_actor(request.grantees) && root.names_purpose(request.purpose);
+    let is_own_match =
+        |ordinal, nested: &Provision, watch: &mut W| matches_instead_of((ordinal, nested), root, request, at_ms, watch);
+    let root_matches = watch.all(
+        ROOT,
+        &[
+            (Element::Actor, &|| root.names_actor(request.grantees)),
+            (Element::Purpose, &|| root.names_purpose(request.purpose)),
+        ],
+    );
     // Among siblings a deny wins, whatever the root says.
-    if nested(ProvisionType::Deny).any(is_own_match) {
+    if any_nested(root, ProvisionType::Deny, watch, is_own_match) {
         return Some(ProvisionType::Deny);
     }
     match root.provision_type {
         Some(ProvisionType::Permit) => {
-            (root_matches || nested(ProvisionType::Permit).any(is_own_match)).then_some(ProvisionType::Permit)
+            if root_matches {
+                watch.decides(ROOT);
+            }
+            let is_settled = root_matches && !W::WHOLE;
+            let is_permitted = is_settled || any_nested(root, ProvisionType::Permit, watch, is_own_match);
+            (root_matches || is_permitted).then_some(ProvisionType::Permit)
         }
         Some(ProvisionType::Deny) if root_matches => {
-            let is_excepted = nested(ProvisionType::Permit).any(|nested| matches_within(nested, request, at_ms));
-            Some(if is_excepted { ProvisionType::Permit } else { ProvisionType::Deny })
+            let is_within =
+                |ordinal, nested: &Provision, watch: &mut W| matches_within((ordinal, nested), request, at_ms, watch);
+            if any_nested(root, ProvisionType::Permit, watch, is_within) {
+                return Some(ProvisionType::Permit);
+            }
+            watch.decides(ROOT);
+            Some(ProvisionType::Deny)
         }
         Some(ProvisionType::Deny) => None,
-        None => nested(ProvisionType::Permit).any(is_own_match).then_some(ProvisionType::Permit),
+        None => any_nested(root, ProvisionType::Permit, watch, is_own_match).then_some(ProvisionType::Permit),
     }
 }
 
+/// Whether a nested provision of this type matches: then it decides. Where it is watched, all of them are looked at.
+fn any_nested<W: Watch>(
+    root: &Provision,
+    wanted: ProvisionType,
+    watch: &mut W,
+    matches: impl Fn(usize, &Provision, &mut W) -> bool,
+) -> bool {
+    let mut found = false;
+    for (ordinal, nested) in (ROOT + 1..).zip(&root.nested) {
+        if nested.provision_type == Some(wanted) && matches(ordinal, nested, watch) {
+            watch.decides(ordinal);
+            found = true;
+            if !W::WHOLE {
+                break;
+            }
+        }
+    }
+    found
+}
+
 /// Whether a nested provision matches on its own, with the root's elements where it has none itself.
-fn matches_instead_of(nested: &Provision, root: &Provision, request: Request, at_ms: i64) -> bool {
+fn matches_instead_of<W: Watch>(
+    (ordinal, nested): (usize, &Provision),
+    root: &Provision,
+    request: Request,
+    at_ms: i64,
+    watch: &mut W,
+) -> bool {
     let of_actor = if nested.actors.is_some() { nested } else { root };
     let of_purpose = if nested.purposes.is_some() { nested } else { root };
-    nested.period.contains(at_ms) && of_actor.names_actor(request.grantees) && of_purpose.names_purpose(request.purpose)
+    let checks: [(Element, &dyn Fn() -> bool); 3] = [
+        (Element::Period, &|| nested.period.contains(at_ms)),
+        (Element::Actor, &|| of_actor.names_actor(request.grantees)),
+        (Element::Purpose, &|| of_purpose.names_purpose(request.purpose)),
+    ];
+    watch.all(ordinal, &checks)
 }
 
 /// Whether a nested provision matches a request that its root matches already.
-fn matches_within(nested: &Provision, request: Request, at_ms: i64) -> bool {
-    nested.period.contains(at_ms) && nested.names_actor(request.grantees) && nested.names_purpose(request.purpose)
+fn matches_within<W: Watch>(
+    (ordinal, nested): (usize, &Provision),
+    request: Request,
+    at_ms: i64,
+    watch: &mut W,
+) -> bool {
+    let checks: [(Element, &dyn Fn() -> bool); 3] = [
+        (Element::Period, &|| nested.period.contains(at_ms)),
+        (Element::Actor, &|| nested.names_actor(request.grantees)),
+        (Element::Purpose, &|| nested.names_purpose(request.purpose)),
+    ];
+    watch.all(ordinal, &checks)
 }

@@ -25,6 +25,11 @@ impl Grantee {
         Self(format!("kind/{code}"))
     }
 
+    /// A grantee as it was stored.
+    pub fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
     /// Everyone: what a provision without an actor is about.
     pub fn everyone() -> Self {
         Self("*".to_owned())

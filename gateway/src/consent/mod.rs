@@ -7,6 +7,7 @@
 #[cfg(any(test, feature = "testing"))]
 #[doc(hidden)]
 pub mod arbitrary;
+mod conflict;
 mod decide;
 mod grantee;
 mod grants;
@@ -19,6 +20,7 @@ mod purpose;
 mod reader;
 mod rules;
 mod standing;
+mod trace;
 mod writing;
 
 #[cfg(test)]
@@ -32,7 +34,8 @@ mod reader_tests;
 #[cfg(test)]
 mod writing_tests;
 
-pub use decide::{Decision, Reason, Request, decide};
+pub use conflict::{CONFLICTS_MAX, Conflict, conflicts};
+pub use decide::{Decision, Reason, Request, decide, explain};
 pub use grantee::{ActorReference, Grantee, ORGANIZATION_KIND_SYSTEM};
 pub use grants::{Grant, evaluate, grants};
 pub use issue::{ConsentIssue, IssueCode};
@@ -40,8 +43,9 @@ pub use period::Period;
 pub use permit::{Basis, LawRule, Permit};
 pub use provision::{Consent, ConsentId, Provision, ProvisionType, Status};
 pub use provision_reader::{ACTORS_MAX, NESTED_PROVISIONS_MAX};
-pub use purpose::{PURPOSE_SYSTEM, Purpose, PurposeSet};
+pub use purpose::{PURPOSE_SYSTEM, Purpose, PurposeSet, classes};
 pub use reader::read;
 pub use rules::{Effect, Rule};
 pub use standing::{Standing, without_consent};
+pub use trace::{Considered, Element, Looked, Verdict, deciding, provision_path};
 pub use writing::{Belongs, Interaction, Refusal, WriteFacts, may_write};

@@ -9,7 +9,7 @@ use axum::http::{Response, StatusCode};
 use super::answer::json;
 use super::bundle::Bundle;
 use super::exchange::Exchange;
-use super::search::{SEARCH, links, name_of, own};
+use super::search::{SEARCH, links, name_of, names_of, own};
 use crate::access::Caller;
 use crate::access::caller::Act;
 use crate::audit::resource::to_fhir;
@@ -37,7 +37,7 @@ pub async fn one(exchange: &Exchange, caller: &Caller, id: &str) -> Result<Strin
     let found = store.audit_events(&caller.viewer(), &filter).await?;
     let events = store.record(found, |touched| caller.shown(Act::new("R", "read"), touched), Vec::new()).await?;
     let event = events.first().ok_or(Failure::NotFound)?;
-    Ok(to_fhir(event).to_string())
+    Ok(to_fhir(event, exchange.base()).to_string())
 }
 
 /// `GET [base]/AuditEvent?patient=…`
@@ -68,8 +68,9 @@ pub async fn searchset(exchange: &Exchange, caller: &Caller, pairs: &[(String, S
     let viewer = caller.viewer();
     let total = if with_total { Some(store.count_audit_events(&viewer, &filter).await?) } else { None };
     let found = store.audit_events(&viewer, &filter).await?;
-    let further = vec![caller.shown(SEARCH, &own(caller, TYPE))];
-    let mut events = store.record(found, |touched| caller.shown(SEARCH, touched), further).await?;
+    let query = names_of(pairs);
+    let further = vec![caller.shown(SEARCH, &own(caller, TYPE)).asking(&query)];
+    let mut events = store.record(found, |touched| caller.shown(SEARCH, touched).asking(&query), further).await?;
     let count = usize::try_from(filter.count).unwrap_or(usize::MAX);
     let more = events.len() > count;
     events.truncate(count);
@@ -78,7 +79,10 @@ pub async fn searchset(exchange: &Exchange, caller: &Caller, pairs: &[(String, S
     let mut bundle = Bundle::new("searchset", total, &links(exchange, TYPE, pairs, next.as_deref()));
     for event in &events {
         let url = serde_json::json!(format!("{}/{TYPE}/{}", exchange.base(), event.id));
-        bundle.entry(&format!("\"fullUrl\":{url},\"resource\":{},\"search\":{{\"mode\":\"match\"}}", to_fhir(event)));
+        bundle.entry(&format!(
+            "\"fullUrl\":{url},\"resource\":{},\"search\":{{\"mode\":\"match\"}}",
+            to_fhir(event, exchange.base())
+        ));
     }
     Ok(bundle.finish())
 }

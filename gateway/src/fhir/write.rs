@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use super::consent_conflicts;
 use super::content::must_be;
 use super::owner::{Part, compartment};
 use crate::access::Draft;
@@ -120,6 +121,7 @@ pub async fn delete(
     draft.note(Act::new("D", "delete"), basis, &key);
     if resource_type == "Consent" {
         drop_grants(draft, &key).await?;
+        consent_conflicts::detect(draft, &key).await?;
         referral::withdraw::on_consents(draft, &key.compartment).await?;
     }
     Ok(key)
@@ -215,10 +217,19 @@ async fn withdraw_blind(draft: &mut Draft<'_>, located: Located, sent: &Value) -
     if located.key.resource_type != "Consent" || located.deleted || !is_withdrawal {
         return Err(Failure::NotFound);
     }
-    let part = Part::of(draft, &located.key, true).await?;
+    let permit = blind_permit(draft, &located.key).await?;
+    put_inactive(draft, located, permit).await
+}
+
+/// The permit of whoever may withdraw a Consent that it does not see; for everyone else there is no such Consent.
+async fn blind_permit(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<Permit, Failure> {
+    let part = Part::of(draft, key, true).await?;
     let organization = draft.caller.organization();
-    let permit =
-        may_write(&part.facts(&organization), "Consent", Interaction::Withdraw).map_err(|_| Failure::NotFound)?;
+    may_write(&part.facts(&organization), "Consent", Interaction::Withdraw).map_err(|_| Failure::NotFound)
+}
+
+/// Puts the Consent as it is stored, but for its status.
+async fn put_inactive(draft: &mut Draft<'_>, located: Located, permit: Permit) -> Result<ResourceKey, Failure> {
     let basis = permit.basis().code();
     let mut value: Value =
         serde_json::from_str(&located.body).map_err(|_| Failure::Internal("a stored Consent is not JSON"))?;
@@ -232,11 +243,46 @@ async fn withdraw_blind(draft: &mut Draft<'_>, located: Located, sent: &Value) -
     Ok(key)
 }
 
+/// How a withdrawal by its own operation went.
+#[derive(Debug)]
+pub enum Withdrawal {
+    /// A new version says that the Consent is inactive.
+    Written(ResourceKey),
+    /// It said so already, and nothing but the trail is written.
+    Already(Box<Located>),
+}
+
+/// Withdraws a Consent, with and without sight of it: by the rules of an update to `inactive`, and with all that it entails.
+///
+/// # Errors
+/// 404 where the caller may not withdraw it and does not see it, 412, and every failure of a write.
+pub async fn withdraw(draft: &mut Draft<'_>, id: &str, if_match: Option<VersionId>) -> Result<Withdrawal, Failure> {
+    let located = draft.app.store.locate("Consent", id).await?.ok_or(Failure::NotFound)?;
+    let is_seen = sees(draft, &located).await?;
+    if located.deleted {
+        return Err(if is_seen { Failure::Gone } else { Failure::NotFound });
+    }
+    let permit = if is_seen {
+        matches(&located, if_match)?;
+        permit(draft, &located.key, true, Interaction::Withdraw).await?
+    } else {
+        blind_permit(draft, &located.key).await?
+    };
+    let value: Value =
+        serde_json::from_str(&located.body).map_err(|_| Failure::Internal("a stored Consent is not JSON"))?;
+    if value.get("status").and_then(Value::as_str) == Some("inactive") {
+        draft.note(Act::new("U", "withdraw"), permit.basis().code(), &located.key);
+        return Ok(Withdrawal::Already(Box::new(located)));
+    }
+    put_inactive(draft, located, permit).await.map(Withdrawal::Written)
+}
+
 /// What a resource of this type entails once it is put; `before` is what it said until now.
 async fn follow(draft: &mut Draft<'_>, key: &ResourceKey, before: Option<&Value>) -> Result<(), Failure> {
     match key.resource_type {
         "Consent" => {
             write_grants(draft, key).await?;
+            consent_conflicts::detect(draft, key).await?;
             referral::withdraw::on_consents(draft, &key.compartment).await
         }
         "ServiceRequest" if is_same_order(draft, key, before) => Ok(()),

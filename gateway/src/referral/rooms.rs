@@ -1,8 +1,10 @@
 //! Waiting rooms: which organisations are behind one, and which of them the patient's Consents permit.
 
+use std::collections::BTreeSet;
+
 use crate::access::{Caller, Draft};
 use crate::app::Registry;
-use crate::consent::{Consent, Decision, Permit, Purpose, Reason, Request, decide};
+use crate::consent::{Consent, Decision, Permit, Purpose, Reason, Request, decide, deciding, explain};
 use crate::error::Failure;
 use crate::storage::registry::Organization;
 
@@ -51,6 +53,28 @@ pub(super) fn decide_for(
         Some(purpose) => decide(Request { grantees: &grantees, purpose }, consents, now_ms),
         None => Decision::Deny(Reason::NoConsent),
     }
+}
+
+/// The Consents on which the refusal of a room rests, each once: those by which each organisation behind it is refused for this
+/// reason. Asked only once it is refused.
+pub(super) async fn refusing_consents(
+    draft: &mut Draft<'_>,
+    compartment: &str,
+    room: &str,
+    reason: Reason,
+) -> Result<Vec<String>, Failure> {
+    let consents = draft.consents(compartment).await?;
+    let registry = &draft.caller.registry;
+    let Some(purpose) = Purpose::from_code(REFERRAL_PURPOSE) else { return Ok(Vec::new()) };
+    let mut ids = BTreeSet::new();
+    for organization in organizations(registry, room).unwrap_or_default() {
+        let grantees = registry.grantees(organization);
+        let (decision, account) = explain(Request { grantees: &grantees, purpose }, &consents, draft.caller.now_ms);
+        if decision == Decision::Deny(reason) {
+            ids.extend(deciding(&decision, &account).into_iter().map(|considered| considered.consent.0.clone()));
+        }
+    }
+    Ok(ids.into_iter().collect())
 }
 
 /// Decides whether a room may be offered the record: at least one organisation behind it must be permitted, and only those

@@ -91,7 +91,8 @@ impl Store {
         let before = if filter.before.is_some() { " AND a.id < $14" } else { " AND $14 = ''" };
         let sql = format!(
             "{VIEWER} SELECT a.compartment, a.id, a.recorded_ms, a.action, a.subtype, a.outcome, a.reason, a.organization, \
-             a.client, a.practitioner, a.purpose, a.basis, a.resource_type, a.resource_id, a.version_id, a.request_id{}{before} \
+             a.client, a.practitioner, a.purpose, a.basis, a.resource_type, a.resource_id, a.version_id, a.request_id, \
+             a.network, a.query, a.consents{}{before} \
              ORDER BY a.id DESC LIMIT $15",
             matching(filter)
         );
@@ -117,6 +118,9 @@ impl Store {
                 resource_id: Row::get(row, 13),
                 version_id: Row::get(row, 14),
                 request_id: Row::get(row, 15),
+                network: Row::get(row, 16),
+                query: Row::get(row, 17),
+                consents: Row::get(row, 18),
             };
             Ok(Unrecorded::new(rows.iter().map(event).collect()))
         })

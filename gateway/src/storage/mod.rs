@@ -4,6 +4,7 @@
 //! neither HTTP nor FHIR interactions, and it never decides: what it enforces was decided by `consent` and written as rows.
 
 pub mod audit;
+pub mod conflict;
 pub mod delivery;
 pub mod facts;
 pub mod history;

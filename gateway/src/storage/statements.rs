@@ -39,6 +39,8 @@ pub(super) fn statements(sets: &[&WriteSet]) -> Vec<Statement> {
     add(&rows::PUT_TASK, each(task_rows));
     add(&rows::VOID_DELIVERY, each(|set| set.voided_deliveries.iter().map(key_row).collect()));
     add(&rows::PUT_DELIVERY, each(delivery_rows));
+    add(&rows::RESOLVE_CONFLICT, each(resolved_conflict_rows));
+    add(&rows::PUT_CONFLICT, each(conflict_rows));
     add(&rows::PUT_KEY, each(idempotency_rows));
     let now_ms = sets.iter().flat_map(|set| &set.audit).map(|event| event.recorded_ms).max().unwrap_or(0);
     add(&rows::PUT_GUARD, Ground::moved_guards(sets.iter().copied(), now_ms));
@@ -212,6 +214,27 @@ fn delivery_rows(set: &WriteSet) -> Rows {
     set.deliveries.iter().map(row).collect()
 }
 
+fn conflict_rows(set: &WriteSet) -> Rows {
+    let row = |conflict: &super::write_set::ConflictRow| {
+        vec![
+            conflict.compartment.as_str().into(),
+            conflict.id.as_str().into(),
+            conflict.permit_consent.as_str().into(),
+            conflict.deny_consent.as_str().into(),
+            conflict.grantee.as_str().into(),
+            conflict.detected_ms.into(),
+        ]
+    };
+    set.conflicts.iter().map(row).collect()
+}
+
+fn resolved_conflict_rows(set: &WriteSet) -> Rows {
+    let row = |(compartment, id, resolved_ms): &(String, String, i64)| {
+        vec![compartment.as_str().into(), id.as_str().into(), (*resolved_ms).into()]
+    };
+    set.resolved_conflicts.iter().map(row).collect()
+}
+
 fn idempotency_rows(set: &WriteSet) -> Rows {
     let row = |key: &super::write_set::IdempotencyKey| {
         vec![
@@ -243,5 +266,8 @@ fn audit_row(event: &AuditEvent) -> Vec<Cell> {
         event.resource_id.as_str().into(),
         event.version_id.into(),
         event.request_id.as_str().into(),
+        event.network.as_str().into(),
+        event.query.as_str().into(),
+        event.consents.as_str().into(),
     ]
 }

@@ -80,6 +80,7 @@ pub(crate) async fn rows(url: &str) -> String {
         "referral_task",
         "audit_event",
         "delivery",
+        "consent_conflict",
         "idempotency_key",
     ];
     let counts: Vec<String> =
@@ -178,6 +179,9 @@ pub(crate) fn event(compartment: &str, recorded_ms: i64, outcome: Outcome) -> Au
         resource_id: "1".to_owned(),
         version_id: 1,
         request_id: "request".to_owned(),
+        network: "192.0.2.1".to_owned(),
+        query: String::new(),
+        consents: "consent-1 consent-2".to_owned(),
     }
 }
 
