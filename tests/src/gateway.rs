@@ -49,6 +49,8 @@ const ORGANIZATIONS: [(&str, &str, Option<&str>); 8] = [
 pub struct Options {
     /// Members of the ELP pool: at least the two that are always there, `elp-1`, `elp-2`, and so on.
     pub elp_members: usize,
+    /// It knows that its data is not made up: explanations show no more than what decides.
+    pub is_production: bool,
     /// Settings by their variables: `("WELLGATE_LIMITS_BODY_BYTES_MAX", "2048")`.
     pub settings: Vec<(&'static str, &'static str)>,
 }
@@ -73,6 +75,7 @@ pub struct Gateway {
     pub(crate) http: reqwest::Client,
     issuer: Issuer,
     secret_key: Vec<u8>,
+    database_url: String,
     _stop: oneshot::Sender<()>,
     _directory: TempDir,
 }
@@ -90,7 +93,8 @@ impl Gateway {
         let mut settings: BTreeMap<String, String> =
             options.settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         settings.insert("WELLGATE_DATABASE_URL".to_owned(), database_url.to_owned());
-        let config = Config::sandbox(Some(address), directory.path(), &settings).expect("the settings are right");
+        let mut config = Config::sandbox(Some(address), directory.path(), &settings).expect("the settings are right");
+        config.is_sandbox = !options.is_production;
 
         let secret_key = Issuer::generate_key().expect("there is randomness");
         let issuer = Issuer::new(&config.auth.issuer, &config.auth.audience, &secret_key).expect("the key is ours");
@@ -120,9 +124,15 @@ impl Gateway {
             http: http_client(),
             issuer,
             secret_key,
+            database_url: database_url.to_owned(),
             _stop: stop,
             _directory: directory,
         }
+    }
+
+    /// Another gateway on the same database, with an issuer and connections of its own.
+    pub async fn replica(&self) -> Self {
+        Self::start(&self.database_url, Options::default()).await
     }
 
     /// A client of an organisation: treatment, every type, everything that a scope may grant.
@@ -206,13 +216,13 @@ async fn register(store: &Store, elp_members: usize) {
         let client = Client { id: client_id(id), organization_id: id.to_owned(), purposes, active: true };
         store.put_client(&client).await.expect("a client is registered");
     }
-    let practitioner = Practitioner {
-        id: "psychologist-1".to_owned(),
-        name: "Test Psychologist".to_owned(),
-        organization_id: "elp-1".to_owned(),
-        active: true,
-    };
-    put_practitioner(store, &practitioner, NOW_MS).await.expect("a practitioner is registered");
+    for (id, name, organization) in
+        [("psychologist-1", "Test Psychologist", "elp-1"), ("adviser-1", "Test Adviser", "edpbw-a")]
+    {
+        let [id, name, organization_id] = [id, name, organization].map(str::to_owned);
+        let practitioner = Practitioner { id, name, organization_id, active: true };
+        put_practitioner(store, &practitioner, NOW_MS).await.expect("a practitioner is registered");
+    }
 }
 
 /// A process has one log and one recorder, however many gateways run in it.

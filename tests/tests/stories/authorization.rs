@@ -390,4 +390,67 @@ fn resource(resource_type: &str, patient: &str) -> Value {
     least
 }
 
-stories!(no_route_answers_more_than_the_table_says);
+/// The operations, each with the answer of whoever it is for; the withdrawal comes last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operation {
+    Explain,
+    WhoCanSee,
+    Conflicts,
+    Withdraw,
+}
+
+const OPERATIONS: [Operation; 4] =
+    [Operation::Explain, Operation::WhoCanSee, Operation::Conflicts, Operation::Withdraw];
+
+/// The table of operations: all of them are the custodian's, and a Consent is withdrawn by whoever recorded it too.
+const fn expected_of(role: Role, operation: Operation) -> u16 {
+    match (role, operation) {
+        (Role::NoToken | Role::BadToken | Role::ExpiredToken, _) => 401,
+        (Role::WrongScope, _) => 403,
+        (Role::Custodian, _) | (Role::Released, Operation::Withdraw) => 200,
+        _ => 404,
+    }
+}
+
+async fn no_operation_answers_more_than_the_table_says(gateway: Gateway) {
+    let held = held_record(&gateway).await;
+    let waiting = waiting_record(&gateway).await;
+    let before = trails(&gateway).await;
+    let mut refused_of: Vec<(Role, usize)> = Vec::new();
+    for role in ROLES {
+        let caller = caller(&gateway, role);
+        let targets = if role == Role::Waiting { &waiting } else { &held };
+        let person = &targets.patient;
+        let consent = targets.resources.iter().find(|one| one["resourceType"] == "Consent").expect("one of each type");
+        let consent = consent["id"].as_str().expect("an id");
+        let mut refused = 0;
+        for operation in OPERATIONS {
+            let none = json!({"resourceType": "Parameters"});
+            let asked = format!("patient=Patient/{person}&organization=Organization/gp-1&purpose=TREAT");
+            let answer = match operation {
+                Operation::Explain => caller.get(format!("Consent/$explain?{asked}")).await,
+                Operation::WhoCanSee => caller.get(format!("Patient/{person}/$who-can-see")).await,
+                Operation::Conflicts => caller.get(format!("Consent/$conflicts?patient=Patient/{person}")).await,
+                Operation::Withdraw => caller.post(format!("Consent/{consent}/$withdraw"), &none).await,
+            };
+            let name = format!("{role:?}: {operation:?}");
+            assert_eq!(answer.status, expected_of(role, operation), "{name}: {answer}");
+            let told = String::from_utf8_lossy(&answer.bytes).into_owned();
+            let is_shown = answer.status == 200 && role == Role::Custodian;
+            assert!(is_shown || !(told.contains(consent) || told.contains(person)), "{name}: {told}");
+            refused += usize::from(answer.status >= 400);
+        }
+        refused_of.push((role, refused));
+    }
+    let after = trails(&gateway).await;
+    for (role, refused) in refused_of {
+        let of = |trail: &[(Role, usize)]| trail.iter().find(|(other, _)| *other == role).map(|(_, events)| *events);
+        if let (Some(before), Some(after)) = (of(&before), of(&after)) {
+            assert_eq!(after - before, refused, "each refusal of {role:?} left its event");
+        }
+    }
+    let counted: i64 = gateway.app.refusals.take().into_values().sum();
+    assert_eq!(counted, 12, "each request without a good token was counted");
+}
+
+stories!(no_route_answers_more_than_the_table_says, no_operation_answers_more_than_the_table_says);

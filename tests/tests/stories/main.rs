@@ -2,6 +2,9 @@
 
 mod authorization;
 mod blindness;
+mod conflicts;
+mod explanation;
+mod ihe;
 mod referral;
 mod refusal;
 mod rest;
@@ -9,3 +12,4 @@ mod search;
 mod token;
 mod transaction;
 mod whose_word;
+mod withdrawal;

@@ -23,7 +23,9 @@ use mappings::r4::primitive::is_id;
 
 const ACT: Act = Act::new("E", "who-can-see");
 /// How many moments to come are asked about for the end of a permit. Where there are more, `until` is left out.
-const MOMENTS_MAX: usize = 200;
+const MOMENTS_MAX: usize = 50;
+/// The most organisations that one answer looks at: each is asked about for every purpose that a Consent tells apart.
+const ORGANIZATIONS_MAX: u32 = 100;
 
 /// What is the same for everyone who is asked about.
 struct Ground<'g> {
@@ -74,7 +76,7 @@ fn page<'a>(exchange: &Exchange, asked: &'a Parameters) -> Result<(usize, &'a st
     if !after.is_empty() && !is_id(after) {
         return Err(wrong("after", "must be what an answer had in next"));
     }
-    Ok((usize::try_from(count.min(limits.search_count_max)).unwrap_or(usize::MAX), after))
+    Ok((usize::try_from(count.min(ORGANIZATIONS_MAX)).unwrap_or(usize::MAX), after))
 }
 
 fn members(ground: &Ground, count: usize, after: &str) -> Vec<Value> {
