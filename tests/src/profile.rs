@@ -1,4 +1,4 @@
-//! Holds a resource to a StructureDefinition of the corpus: as much of profiling as IHE's patterns use, and nothing else.
+//! Holds a resource to a `StructureDefinition` of the corpus: as much of profiling as IHE's patterns use, and nothing else.
 //!
 //! Checked are cardinalities, fixed values and patterns, required bindings to value sets of the same folder, targets of literal
 //! references, and slices by value (`$this` or a path), open or closed. Types, invariants and everything of the base resource are
@@ -187,12 +187,11 @@ impl<'c> Check<'c> {
             let Some(part) = own.strip_prefix(&prefix).and_then(|rest| rest.split('.').next()) else { continue };
             let id = format!("{prefix}{part}");
             let exact = (own == id).then_some(said);
-            match children.iter_mut().find(|child| child.id == id) {
-                Some(child) => child.said = child.said.or(exact),
-                None => {
-                    let (name, slice) = part.split_once(':').map_or((part, None), |(name, slice)| (name, Some(slice)));
-                    children.push(Element { name, slice, id, said: exact });
-                }
+            if let Some(child) = children.iter_mut().find(|child| child.id == id) {
+                child.said = child.said.or(exact);
+            } else {
+                let (name, slice) = part.split_once(':').map_or((part, None), |(name, slice)| (name, Some(slice)));
+                children.push(Element { name, slice, id, said: exact });
             }
         }
         children

@@ -1,7 +1,7 @@
 //! An audit event as the FHIR resource, after the patterns of IHE BALP.
 //!
 //! Where a pattern can express the event to the letter, its profile is claimed in `meta.profile`; otherwise the shape is the same
-//! and no profile is claimed: a refusal has another outcome than the RESTful patterns ask, and a decision without a Consent, or for a
+//! and no profile is claimed: a refusal has another outcome than the patterns of interactions ask, and a decision without a Consent, or for a
 //! system without a user, is none of BALP's authorization decisions. A pattern's closed list of entities then costs nothing.
 //! <https://profiles.ihe.net/ITI/BALP/>
 
@@ -173,12 +173,11 @@ fn agents(event: &StoredEvent, pattern: Pattern, server: &str) -> Vec<Value> {
     let is_write = matches!(event.action.as_str(), "C" | "U");
     // In a read the data flows to the client, in a write and a query it comes from it.
     let (client_type, server_type) = match pattern {
-        Pattern::Read => (DESTINATION, SOURCE),
         Pattern::Create | Pattern::Update | Pattern::Query => (SOURCE, DESTINATION),
+        Pattern::None if is_write => (SOURCE, DESTINATION),
         Pattern::Delete => (APPLICATION, (PROVENANCE, "custodian")),
         Pattern::Decision => (APPLICATION, (SECURITY_ROLE, "authserver")),
-        Pattern::None if is_write => (SOURCE, DESTINATION),
-        Pattern::None => (DESTINATION, SOURCE),
+        Pattern::Read | Pattern::None => (DESTINATION, SOURCE),
     };
     let agent = |(system, code): (&str, &str), who: Value| json!({"type": {"coding": [coding(system, code)]}, "who": who, "requestor": false});
     let mut client = agent(client_type, json!({"identifier": {"value": event.client}}));

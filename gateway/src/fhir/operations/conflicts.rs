@@ -24,11 +24,8 @@ pub async fn conflicts(exchange: Exchange, body: Body) -> Response<Body> {
             let asked = Parameters::asked(exchange, body, &["patient", "resolved"]).await?;
             let patient = asked.id_of("patient", "Patient")?.ok_or_else(|| missing("patient"))?;
             held(&mut Draft::new(&exchange.app, caller), target, patient).await?;
-            let with_resolved = match asked.flag("resolved") {
-                Some(flag) => flag,
-                None => {
-                    return Err(Failure::content("Parameters.parameter:resolved", "value", "must be true or false"));
-                }
+            let Some(with_resolved) = asked.flag("resolved") else {
+                return Err(Failure::content("Parameters.parameter:resolved", "value", "must be true or false"));
             };
             let found = exchange.app.store.consent_conflicts(patient, with_resolved).await?;
             let members = found.iter().map(|conflict| json!({"name": "conflict", "part": parts(conflict)})).collect();
