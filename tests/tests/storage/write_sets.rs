@@ -130,7 +130,7 @@ async fn a_write_set_whose_ground_holds_is_written_whole() {
         assert!(
             rows.starts_with(
                 "record 2 resource 2 resource_history 0 search_index 1 access_grant 1 closure 1 sight 1 referral_task 1 \
-                 audit_event 2 delivery 1 idempotency_key 2 guard 1 epochs 3"
+                 audit_event 2 delivery 1 consent_conflict 0 idempotency_key 2 guard 1 epochs 3"
             ),
             "{kind}: {rows}"
         );

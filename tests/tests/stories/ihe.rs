@@ -44,6 +44,9 @@ fn the_official_examples_fulfil_their_profiles() {
     }
 }
 
+/// A profile, and what breaks an example of it.
+type Breaking = (&'static str, fn(&mut Value));
+
 #[test]
 fn a_broken_example_is_refused() {
     let Some(balp) = Profiles::of("ihe-balp") else { return };
@@ -52,7 +55,6 @@ fn a_broken_example_is_refused() {
         let found = events.iter().find(|(_, claimed, _)| *claimed == format!("{BALP}{profile}"));
         found.unwrap_or_else(|| panic!("no example of {profile}")).2.clone()
     };
-    type Breaking = (&'static str, fn(&mut Value));
     let breaking: [Breaking; 9] = [
         ("PatientQuery", |event| event["outcome"] = json!("8")),
         ("PatientQuery", |event| event["action"] = json!("R")),
