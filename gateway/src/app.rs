@@ -43,6 +43,8 @@ pub struct AppState {
     pub verifier: Arc<Verifier>,
     /// By what resources are labelled.
     pub labels: Arc<LabelTable>,
+    /// Made-up data only.
+    pub is_sandbox: bool,
     /// Days that a referral waits.
     pub waiting_days_max: u32,
     /// How far emergency access goes.
@@ -158,6 +160,12 @@ impl Registry {
             ("practitioner", id) => self.practitioners.get(id).map(|practitioner| practitioner.name.as_str()),
             _ => None,
         }
+    }
+
+    /// The practitioners who work for an organisation, by id.
+    pub fn practitioners_of<'a>(&'a self, organization_id: &'a str) -> impl Iterator<Item = &'a Practitioner> {
+        let is_of = move |row: &&Practitioner| row.active && row.organization_id == organization_id;
+        self.practitioners.values().filter(is_of)
     }
 
     /// All identities by which rules may mean an organisation.

@@ -46,6 +46,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Where traces are sent by OTLP; `None`: nowhere.
     pub otlp_endpoint: Option<String>,
+    /// Made-up data only: explanations may show all of a matching. No key sets it.
+    pub is_sandbox: bool,
 }
 
 /// `[server]`
@@ -257,7 +259,8 @@ impl Config {
         let log = Table::from_iter([("format".to_owned(), text("human".to_owned()))]);
         let sections = [("server", server), ("database", database), ("auth", auth), ("log", log)];
         let file = sections.map(|(section, entries)| (section.to_owned(), toml::Value::Table(entries)));
-        Self::from_table(Table::from_iter(file), &environment)
+        let config = Self::from_table(Table::from_iter(file), &environment)?;
+        Ok(Self { is_sandbox: true, ..config })
     }
 
     fn from_table(file: Table, environment: &BTreeMap<String, String>) -> Result<Self, Vec<ConfigError>> {

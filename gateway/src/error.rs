@@ -65,7 +65,7 @@ pub enum Failure {
         /// What it means, and the element.
         issue: Issue,
         /// The record, where one is known.
-        compartment: Option<String>,
+        record: Option<Box<RefusedRecord>>,
     },
     /// Unknown, or invisible to this caller.
     NotFound,
@@ -97,6 +97,14 @@ pub enum Failure {
     Internal(&'static str),
 }
 
+/// What the trail of a record is told of a refusal.
+#[derive(Debug)]
+pub struct RefusedRecord {
+    compartment: String,
+    /// The ids of the Consents that the refusal rests on.
+    consents: Vec<String>,
+}
+
 impl From<StorageError> for Failure {
     fn from(error: StorageError) -> Self {
         match error {
@@ -115,7 +123,7 @@ impl Failure {
     /// A refusal by a named rule.
     pub fn refused(reason: &'static str, details: impl Into<String>, expression: Option<String>) -> Self {
         let issue = Issue { code: "forbidden", details: details.into(), expression, reason: Some(reason) };
-        Self::Refused { reason, issue, compartment: None }
+        Self::Refused { reason, issue, record: None }
     }
 
     /// One thing wrong with the content.
@@ -125,11 +133,25 @@ impl Failure {
 
     /// The same failure about a known record.
     #[must_use]
-    pub fn about(mut self, record: &str) -> Self {
-        if let Self::Refused { compartment, .. } = &mut self {
-            *compartment = Some(record.to_owned());
+    pub fn about(mut self, compartment: &str) -> Self {
+        if let Self::Refused { record, .. } = &mut self {
+            *record = Some(Box::new(RefusedRecord { compartment: compartment.to_owned(), consents: Vec::new() }));
         }
         self
+    }
+
+    /// The same refusal about a known record, resting on these Consents. Only the trail of the record names them.
+    #[must_use]
+    pub fn resting_on(mut self, ids: Vec<String>) -> Self {
+        if let Self::Refused { record: Some(record), .. } = &mut self {
+            record.consents = ids;
+        }
+        self
+    }
+
+    /// The Consents that a refusal rests on.
+    pub fn consents(&self) -> &[String] {
+        if let Self::Refused { record: Some(record), .. } = self { &record.consents } else { &[] }
     }
 
     /// The status of the answer.
@@ -174,7 +196,7 @@ impl Failure {
 
     /// The record that the refusal is about, where it is known.
     pub fn compartment(&self) -> Option<&str> {
-        if let Self::Refused { compartment, .. } = self { compartment.as_deref() } else { None }
+        if let Self::Refused { record: Some(record), .. } = self { Some(&record.compartment) } else { None }
     }
 
     /// The issues of the OperationOutcome.

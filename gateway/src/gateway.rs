@@ -98,6 +98,7 @@ pub async fn assemble(config: &Config, store: Store, clock: Clock) -> Result<(Ap
         base_url: config.server.base_url.clone(),
         labels: labels(config)?,
         limits: config.limits.clone(),
+        is_sandbox: config.is_sandbox,
         waiting_days_max: config.waiting_days_max,
         emergency: config.emergency,
         registry: RegistryCache::default(),

@@ -1,12 +1,13 @@
 //! Every route of the gateway, in one list, and the layers around them.
 
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Request, State};
+use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::http::{HeaderValue, Response, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::routing::{get, post};
@@ -48,6 +49,10 @@ fn fhir(app: &App) -> Router {
         .route("/fhir/Patient/$review-emergency", post(review_emergency))
         .route("/fhir/Patient/{id}/$crisis-disclosure", post(crisis_disclosure))
         .route("/fhir/Patient/{id}/$crisis-disclosures", get(crisis_disclosures))
+        .route("/fhir/Consent/$explain", get(explain).post(explain))
+        .route("/fhir/Consent/$conflicts", get(conflicts).post(conflicts))
+        .route("/fhir/Consent/{id}/$withdraw", post(withdraw))
+        .route("/fhir/Patient/{id}/$who-can-see", get(who_can_see).post(who_can_see))
         .route("/fhir/{type}/{id}", get(read).put(update).delete(delete))
         .route("/fhir/{type}/{id}/_history", get(instance_history))
         .route("/fhir/{type}/{id}/_history/{version}", get(vread))
@@ -73,7 +78,9 @@ fn exchange(app: App, request: Request) -> (Exchange, Body) {
     if let Some(id) = parts.extensions.get::<RequestId>() {
         headers.insert("x-request-id", id.header_value().clone());
     }
-    (Exchange { app, headers, uri: parts.uri }, body)
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    let network = peer.map(|ConnectInfo(address)| address.ip().to_canonical().to_string()).unwrap_or_default();
+    (Exchange { app, headers, uri: parts.uri, network }, body)
 }
 
 async fn transaction(State(app): State<App>, request: Request) -> Response<Body> {
@@ -88,6 +95,26 @@ async fn search_by_get(State(app): State<App>, Path(resource_type): Path<String>
 async fn search_by_post(State(app): State<App>, Path(resource_type): Path<String>, request: Request) -> Response<Body> {
     let (exchange, body) = exchange(app, request);
     search::search_by_post(exchange, resource_type, body).await
+}
+
+async fn explain(State(app): State<App>, request: Request) -> Response<Body> {
+    let (exchange, body) = exchange(app, request);
+    operations::explain::explain(exchange, body).await
+}
+
+async fn conflicts(State(app): State<App>, request: Request) -> Response<Body> {
+    let (exchange, body) = exchange(app, request);
+    operations::conflicts::conflicts(exchange, body).await
+}
+
+async fn withdraw(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response<Body> {
+    let (exchange, body) = exchange(app, request);
+    operations::withdraw::withdraw(exchange, id, body).await
+}
+
+async fn who_can_see(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response<Body> {
+    let (exchange, body) = exchange(app, request);
+    operations::who_can_see::who_can_see(exchange, id, body).await
 }
 
 async fn create(State(app): State<App>, Path(resource_type): Path<String>, request: Request) -> Response<Body> {
@@ -197,6 +224,9 @@ async fn tidied(routes: Router, request: Request) -> Response<Body> {
     let mut again = Request::new(body);
     (*again.method_mut(), *again.uri_mut(), *again.headers_mut()) = (sent.method, uri, sent.headers);
     // The other extensions hold what the first routing made of the path.
+    if let Some(peer) = sent.extensions.get::<ConnectInfo<SocketAddr>>() {
+        again.extensions_mut().insert(*peer);
+    }
     if let Some(id) = sent.extensions.get::<RequestId>() {
         again.extensions_mut().insert(id.clone());
     }

@@ -51,6 +51,9 @@ OF_THE_STORE = {"_id", "_lastUpdated"}
 # A search by sound is not what a row of text can answer, and answering by prefix would be another search.
 NOT_SERVED = {"phonetic"}
 
+# Paths beside those of the official expression. Whom a Consent names is searched at every level: an exception names somebody too.
+WIDENED = {("Consent", "actor"): ["Consent.provision.provision.actor.reference"]}
+
 
 def read_lines(name):
     with gzip.open(DEFINITIONS / name, "rt", encoding="utf-8") as lines:
@@ -371,6 +374,7 @@ def write_search_parameters(parameters, nodes, kinds):
                 if re.match(rf"\(*{base}\.", side)
             ]
             try:
+                sides += WIDENED.get((base, code), [])
                 if not sides or " and " in parameter["expression"]:
                     raise Untranslated
                 found = translate(sides, kind, nodes, kinds)

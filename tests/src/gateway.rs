@@ -49,7 +49,7 @@ const ORGANIZATIONS: [(&str, &str, Option<&str>); 9] = [
 ];
 
 /// Id, organisation, NIHDI number, role.
-const PRACTITIONERS: [(&str, &str, Option<&str>, &str); 9] = [
+const PRACTITIONERS: [(&str, &str, Option<&str>, &str); 10] = [
     ("psychologist-1", "elp-1", Some("19110101801"), "care"),
     ("psychologist-2", "elp-1", None, "care"),
     ("psychologist-3", "elp-1", None, "care"),
@@ -59,6 +59,7 @@ const PRACTITIONERS: [(&str, &str, Option<&str>, &str); 9] = [
     ("doctor-2", "gp-1", None, "care"),
     ("justice-1", "gp-1", None, "justice"),
     ("therapist-1", "cgg-2", None, "care"),
+    ("adviser-1", "edpbw-a", None, "care"),
 ];
 
 /// What a story wants otherwise than usual.
@@ -66,6 +67,8 @@ const PRACTITIONERS: [(&str, &str, Option<&str>, &str); 9] = [
 pub struct Options {
     /// Members of the ELP pool: at least the two that are always there, `elp-1`, `elp-2`, and so on.
     pub elp_members: usize,
+    /// It knows that its data is not made up: explanations show no more than what decides.
+    pub is_production: bool,
     /// Settings by their variables: `("WELLGATE_LIMITS_BODY_BYTES_MAX", "2048")`.
     pub settings: Vec<(&'static str, &'static str)>,
 }
@@ -90,6 +93,7 @@ pub struct Gateway {
     pub(crate) http: reqwest::Client,
     issuer: Issuer,
     secret_key: Vec<u8>,
+    database_url: String,
     _stop: oneshot::Sender<()>,
     _directory: TempDir,
 }
@@ -107,7 +111,8 @@ impl Gateway {
         let mut settings: BTreeMap<String, String> =
             options.settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         settings.insert("WELLGATE_DATABASE_URL".to_owned(), database_url.to_owned());
-        let config = Config::sandbox(Some(address), directory.path(), &settings).expect("the settings are right");
+        let mut config = Config::sandbox(Some(address), directory.path(), &settings).expect("the settings are right");
+        config.is_sandbox = !options.is_production;
 
         let secret_key = Issuer::generate_key().expect("there is randomness");
         let issuer = Issuer::new(&config.auth.issuer, &config.auth.audience, &secret_key).expect("the key is ours");
@@ -137,9 +142,15 @@ impl Gateway {
             http: http_client(),
             issuer,
             secret_key,
+            database_url: database_url.to_owned(),
             _stop: stop,
             _directory: directory,
         }
+    }
+
+    /// Another gateway on the same database, with an issuer and connections of its own.
+    pub async fn replica(&self) -> Self {
+        Self::start(&self.database_url, Options::default()).await
     }
 
     /// A client of an organisation: treatment, every type, everything that a scope may grant.

@@ -7,6 +7,7 @@ pub mod caller;
 pub mod corpus;
 pub mod gateway;
 pub mod postgres;
+pub mod profile;
 pub mod program;
 pub mod raw;
 pub mod referral;

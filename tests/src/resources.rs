@@ -25,6 +25,10 @@ pub fn consent(patient: &str, provision: &Value) -> Value {
         "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
         "patient": {"reference": reference("Patient", patient)},
         "dateTime": "2026-02-27",
+        "performer": [{"reference": reference("Patient", patient)}],
+        "organization": [{"reference": "Organization/edpbw-a"}],
+        "sourceAttachment": {"title": "Signed on paper"},
+        "policy": [{"uri": "https://profiles.ihe.net/ITI/PCF/Policy-deny"}],
         "policyRule": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "OPTIN"}]},
         "provision": provision,
     })

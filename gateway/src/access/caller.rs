@@ -23,6 +23,8 @@ pub struct Caller {
     purpose: Purpose,
     /// The request's id, for the trail.
     pub request_id: String,
+    /// The IP address from which the request came, for the trail; empty where the gateway acts by itself.
+    pub network: String,
     /// The moment of the request, UTC milliseconds.
     pub now_ms: i64,
     /// Who is registered, as of this request.
@@ -99,7 +101,8 @@ impl Caller {
             .ok_or_else(|| forbidden("the practitioner in the token is not registered for this organisation"))?;
         belongs_to_app(&claims, client.person_app)?;
         let kind = organization.kind.clone();
-        Ok(Self { claims, person: None, kind, role, purpose, request_id, now_ms, registry, label_version })
+        let network = String::new();
+        Ok(Self { claims, person: None, kind, role, purpose, request_id, network, now_ms, registry, label_version })
     }
 
     /// The gateway itself, for what it does without a request: expiry.
@@ -120,7 +123,8 @@ impl Caller {
         let (claims, kind, role) = (Arc::new(claims), "gateway".to_owned(), PractitionerRole::Care);
         // It reads nothing by consent: whatever the table, all of it would count as most restricted.
         let (person, label_version, request_id) = (None, i64::MAX, AuditEvent::fresh_id());
-        Self { claims, person, kind, role, purpose, request_id, now_ms, registry, label_version }
+        let network = String::new();
+        Self { claims, person, kind, role, purpose, request_id, network, now_ms, registry, label_version }
     }
 
     /// The id of the calling client.
@@ -259,6 +263,9 @@ impl Caller {
             version_id: touched.version_id,
             request_id: self.request_id.clone(),
             case_id: String::new(),
+            network: self.network.clone(),
+            query: String::new(),
+            consents: String::new(),
         }
     }
 

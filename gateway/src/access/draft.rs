@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::caller::{Act, Caller};
+use super::inquiry;
 use crate::app::App;
 use crate::clock::format_instant;
 use crate::consent::{self, Consent, ConsentId, Permit};
@@ -138,11 +139,7 @@ impl<'a> Draft<'a> {
 
     /// Whether a closure shuts the caller's organisation out of a record.
     pub fn is_closed(&self, facts: &RecordFacts) -> bool {
-        let organization = self.caller.organization();
-        let pools: Vec<&str> = self.caller.registry.pools_of(self.caller.organization_id()).collect();
-        facts.closures.iter().any(|(grantee, _)| {
-            *grantee == organization || grantee.strip_prefix("pool/").is_some_and(|pool| pools.contains(&pool))
-        })
+        !inquiry::causes(&self.caller.registry, facts, self.caller.organization_id()).is_empty()
     }
 
     /// Whether something keeps the caller's practitioner from a record that their organisation may see.

@@ -3,6 +3,7 @@
 mod about;
 pub mod caller;
 pub mod draft;
+pub mod inquiry;
 pub mod person;
 mod teams;
 

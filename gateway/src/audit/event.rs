@@ -58,9 +58,27 @@ pub struct AuditEvent {
     pub request_id: String,
     /// The emergency session or crisis disclosure that it is part of; empty otherwise.
     pub case_id: String,
+    /// The IP address from which it was asked; empty where the gateway acts by itself.
+    pub network: String,
+    /// The names of a search's parameters, each once, with `&` between: never a value, which may name others.
+    pub query: String,
+    /// The ids of the Consents on which a refusal rests, with a space between.
+    pub consents: String,
 }
 
 impl AuditEvent {
+    /// The same event of a search that asked by these parameters.
+    #[must_use]
+    pub fn asking(self, names: &str) -> Self {
+        Self { query: names.to_owned(), ..self }
+    }
+
+    /// The same refusal, resting on these Consents.
+    #[must_use]
+    pub fn resting_on(self, consents: &[String]) -> Self {
+        Self { consents: consents.join(" "), ..self }
+    }
+
     /// A fresh time-ordered id.
     pub fn fresh_id() -> String {
         Uuid::now_v7().simple().to_string()
@@ -104,4 +122,10 @@ pub struct StoredEvent {
     pub request_id: String,
     /// The emergency session or crisis disclosure that it is part of; empty otherwise.
     pub case_id: String,
+    /// From where; empty where unknown.
+    pub network: String,
+    /// The names of a search's parameters.
+    pub query: String,
+    /// The Consents on which a refusal rests.
+    pub consents: String,
 }

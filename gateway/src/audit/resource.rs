@@ -1,9 +1,12 @@
-//! An audit event as the FHIR resource, after the BALP patterns.
+//! An audit event as the FHIR resource, after the patterns of IHE BALP.
 //!
-//! One client and one server agent, the organisation as user, the patient as an entity. A refusal by a rule of consent is an
-//! authorization decision; it claims no profile, for BALP's requires a Consent and often there is none to name.
+//! Where a pattern can express the event to the letter, its profile is claimed in `meta.profile`; otherwise the shape is the same
+//! and no profile is claimed: a refusal has another outcome than the patterns of interactions ask, and a decision without a Consent, or for a
+//! system without a user, is none of BALP's authorization decisions. A pattern's closed list of entities then costs nothing.
 //! <https://profiles.ihe.net/ITI/BALP/>
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::event::StoredEvent;
@@ -15,13 +18,22 @@ const RESTFUL: &str = "http://hl7.org/fhir/restful-interaction";
 const ENTITY_TYPE: &str = "http://terminology.hl7.org/CodeSystem/audit-entity-type";
 const OBJECT_ROLE: &str = "http://terminology.hl7.org/CodeSystem/object-role";
 const PARTICIPATION: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
+const ROLE_CLASS: &str = "http://terminology.hl7.org/CodeSystem/v3-RoleClass";
+const SECURITY_ROLE: &str = "http://terminology.hl7.org/CodeSystem/extra-security-role-type";
+const PROVENANCE: &str = "http://terminology.hl7.org/CodeSystem/provenance-participant-type";
 const PURPOSE: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
+const SOURCE_TYPE: &str = "http://terminology.hl7.org/CodeSystem/security-source-type";
+const RESOURCE_TYPES: &str = "http://hl7.org/fhir/resource-types";
 const BALP_ENTITY: &str = "https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType";
 const EMERGENCY_ACT: &str = "https://wellgate.example/fhir/CodeSystem/emergency-act";
 const EMERGENCY_CASE: &str = "https://wellgate.example/fhir/NamingSystem/emergency-case";
+const BALP_DECISION: &str = "https://profiles.ihe.net/ITI/BALP/CodeSystem/AuthZsubType";
+const BALP_PROFILE: &str = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.";
 const REFERRAL_ACT: &str = "https://wellgate.example/fhir/CodeSystem/referral-act";
 const OPERATION: &str = "https://wellgate.example/fhir/CodeSystem/operation";
 const ACCESS_BASIS: &str = "https://wellgate.example/fhir/CodeSystem/access-basis";
+/// The act that was decided on, and the request: the authorization pattern has no element for either.
+const EXTENSION: &str = "https://wellgate.example/fhir/StructureDefinition/audit-";
 
 /// Acts of an emergency, each with the event of DICOM that it is, where there is one.
 const EMERGENCY_ACTS: &[(&str, Option<&str>)] = &[
@@ -33,7 +45,7 @@ const EMERGENCY_ACTS: &[(&str, Option<&str>)] = &[
     ("crisis-disclosures", None),
 ];
 
-/// The interactions of the standard; what is neither one nor an operation is an act of an emergency or of a referral.
+/// The interactions of the standard.
 const INTERACTIONS: &[&str] = &[
     "create",
     "read",
@@ -46,72 +58,171 @@ const INTERACTIONS: &[&str] = &[
     "transaction",
     "batch",
 ];
+/// The operations of the gateway; what is none of these is an act of a referral.
+const OPERATIONS: &[&str] = &["access-log", "explain", "who-can-see", "conflicts", "consent-conflict"];
+/// The reasons of `consent`, for which a refusal is an authorization decision.
+const CONSENT_REASONS: &[&str] = &[
+    "excluded-by-patient",
+    "consent-withdrawn",
+    "consent-expired",
+    "consent-not-yet-in-force",
+    "purpose-not-permitted",
+    "no-consent",
+];
 
-/// The gateway's own operations.
-const OPERATIONS: &[&str] = &["access-log"];
+/// Which of BALP's patterns an event follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pattern {
+    Read,
+    Create,
+    Update,
+    Delete,
+    Query,
+    /// An authorization decision on Consents.
+    Decision,
+    /// None: the shape of a read or a write, as the action says.
+    None,
+}
 
-/// The event as FHIR JSON.
-pub fn to_fhir(event: &StoredEvent) -> Value {
-    let is_interaction = INTERACTIONS.contains(&event.subtype.as_str());
-    let is_operation = OPERATIONS.contains(&event.subtype.as_str());
-    let emergency_act = EMERGENCY_ACTS.iter().find(|(act, _)| *act == event.subtype);
-    let subtype_system = match (is_interaction, is_operation, emergency_act) {
-        (true, ..) => RESTFUL,
-        (_, true, _) => OPERATION,
-        (_, _, Some(_)) => EMERGENCY_ACT,
-        _ => REFERRAL_ACT,
-    };
-    let mut subtypes = vec![coding(subtype_system, &event.subtype)];
-    subtypes.extend(emergency_act.and_then(|(_, code)| *code).map(|code| coding(DICOM, code)));
-    let event_type = if is_interaction || is_operation { coding(EVENT_TYPE, "rest") } else { coding(DICOM, "110113") };
+impl Pattern {
+    fn of(event: &StoredEvent) -> Self {
+        match event.subtype.as_str() {
+            _ if CONSENT_REASONS.contains(&event.reason.as_str()) => Self::Decision,
+            "read" | "vread" => Self::Read,
+            "create" => Self::Create,
+            "update" => Self::Update,
+            "delete" => Self::Delete,
+            "search-type" => Self::Query,
+            _ => Self::None,
+        }
+    }
+
+    /// The profile that an event of this pattern fulfils, if it does.
+    fn profile(self, event: &StoredEvent) -> Option<String> {
+        let name = match self {
+            Self::None => return None,
+            Self::Decision => {
+                let is_whole = !event.practitioner.is_empty() && !event.consents.is_empty() && is_record(event);
+                return (is_whole && !event.network.is_empty()).then(|| format!("{BALP_PROFILE}AuthZconsent"));
+            }
+            Self::Read => "Read",
+            Self::Create => "Create",
+            Self::Update => "Update",
+            Self::Delete => "Delete",
+            Self::Query => "Query",
+        };
+        let names_data = self == Self::Query || !event.resource_id.is_empty();
+        let is_whole = event.outcome == "0" && !event.network.is_empty() && names_data;
+        let patient = if is_record(event) { "Patient" } else { "" };
+        is_whole.then(|| format!("{BALP_PROFILE}{patient}{name}"))
+    }
+}
+
+/// The event as FHIR JSON; `server` is the base URL at which it happened.
+pub fn to_fhir(event: &StoredEvent, server: &str) -> Value {
+    let pattern = Pattern::of(event);
+    let profile = pattern.profile(event);
+    let is_rest = [INTERACTIONS, OPERATIONS].iter().any(|codes| codes.contains(&&*event.subtype));
+    let is_decision = pattern == Pattern::Decision;
     let mut resource = json!({
         "resourceType": "AuditEvent",
         "id": event.id,
         "meta": {"versionId": "1", "lastUpdated": format_instant(event.recorded_ms)},
-        "type": event_type,
-        "subtype": subtypes,
-        "action": event.action,
+        "type": if is_rest && !is_decision { coding(EVENT_TYPE, "rest") } else { coding(DICOM, "110113") },
+        "subtype": subtypes(event, pattern, profile.is_some()),
+        // A decision is something that the gateway does, whatever was asked.
+        "action": if is_decision { "E" } else { &event.action },
         "recorded": format_instant(event.recorded_ms),
         "outcome": event.outcome,
         "purposeOfEvent": [{"coding": [coding(PURPOSE, &event.purpose)]}],
-        "agent": agents(event),
-        "source": {"observer": {"display": "Wellgate"}, "type": [coding("http://terminology.hl7.org/CodeSystem/security-source-type", "4")]},
-        "entity": entities(event),
+        "agent": agents(event, pattern, server),
+        "source": {"observer": {"display": "Wellgate"}, "type": [coding(SOURCE_TYPE, "4")]},
+        "entity": entities(event, pattern, profile.is_some()),
     });
     if !event.reason.is_empty() {
         resource["outcomeDesc"] = json!(event.reason);
     }
+    if let Some(profile) = profile {
+        resource["meta"]["profile"] = json!([profile]);
+        if is_decision {
+            resource["extension"] = json!([
+                {"url": format!("{EXTENSION}act"), "valueCode": event.subtype},
+                {"url": format!("{EXTENSION}request"), "valueString": event.request_id},
+            ]);
+        }
+    }
     resource
+}
+
+fn is_record(event: &StoredEvent) -> bool {
+    !event.compartment.contains('/') && event.compartment != "directory"
 }
 
 fn coding(system: &str, code: &str) -> Value {
     json!({"system": system, "code": code})
 }
 
-fn agents(event: &StoredEvent) -> Vec<Value> {
-    // In a read the data flows to the client, in a write it comes from it: BALP's source and destination roles.
-    let (client, server) =
-        if matches!(event.action.as_str(), "C" | "U") { ("110153", "110152") } else { ("110152", "110153") };
-    let mut user = json!({
-        "type": {"coding": [coding(PARTICIPATION, "IRCP")]},
-        "who": who(&event.organization),
-        "requestor": true,
-    });
-    if let Some(practitioner) = event.practitioner.strip_prefix("practitioner/") {
-        user["who"] = json!({"reference": format!("Practitioner/{practitioner}")});
+fn subtypes(event: &StoredEvent, pattern: Pattern, is_profiled: bool) -> Vec<Value> {
+    let emergency = EMERGENCY_ACTS.iter().find(|(act, _)| *act == event.subtype);
+    let system = match event.subtype.as_str() {
+        code if INTERACTIONS.contains(&code) => RESTFUL,
+        code if OPERATIONS.contains(&code) => OPERATION,
+        _ if emergency.is_some() => EMERGENCY_ACT,
+        _ => REFERRAL_ACT,
+    };
+    let mut subtypes = vec![coding(system, &event.subtype)];
+    subtypes.extend(emergency.and_then(|(_, code)| *code).map(|code| coding(DICOM, code)));
+    match pattern {
+        // The pattern's value set has decisions only, and the act stands in an extension.
+        Pattern::Decision if is_profiled => subtypes = vec![coding(BALP_DECISION, "AuthZ-Consent")],
+        Pattern::Decision => subtypes.push(coding(BALP_DECISION, "AuthZ-Consent")),
+        _ => {}
     }
+    subtypes
+}
+
+/// Client, server, user; and the organisation, where the user is a person or a decision is about it.
+fn agents(event: &StoredEvent, pattern: Pattern, server: &str) -> Vec<Value> {
+    const SOURCE: (&str, &str) = (DICOM, "110153");
+    const DESTINATION: (&str, &str) = (DICOM, "110152");
+    const APPLICATION: (&str, &str) = (DICOM, "110150");
+    let is_write = matches!(event.action.as_str(), "C" | "U");
+    // In a read the data flows to the client, in a write and a query it comes from it.
+    let (client_type, server_type) = match pattern {
+        Pattern::Create | Pattern::Update | Pattern::Query => (SOURCE, DESTINATION),
+        Pattern::None if is_write => (SOURCE, DESTINATION),
+        Pattern::Delete => (APPLICATION, (PROVENANCE, "custodian")),
+        Pattern::Decision => (APPLICATION, (SECURITY_ROLE, "authserver")),
+        Pattern::Read | Pattern::None => (DESTINATION, SOURCE),
+    };
+    let agent = |(system, code): (&str, &str), who: Value| json!({"type": {"coding": [coding(system, code)]}, "who": who, "requestor": false});
+    let mut client = agent(client_type, json!({"identifier": {"value": event.client}}));
+    if !event.network.is_empty() {
+        client["network"] = json!({"address": event.network, "type": "2"});
+    }
+    let mut gateway = agent(server_type, json!({"display": "Wellgate"}));
+    if pattern != Pattern::Decision {
+        gateway["network"] = json!({"address": server, "type": "5"});
+    }
+    let organization = who(&event.organization);
+    let practitioner = event.practitioner.strip_prefix("practitioner/");
+    let signed_in = practitioner.map(|id| json!({"reference": format!("Practitioner/{id}")}));
+    // Who writes is the author, who asks the recipient.
+    let user_type = match pattern {
+        Pattern::Create | Pattern::Update | Pattern::Delete => (PARTICIPATION, "AUT"),
+        _ => (PARTICIPATION, "IRCP"),
+    };
+    let mut user = agent(user_type, signed_in.unwrap_or_else(|| organization.clone()));
+    user["requestor"] = json!(true);
     if !event.basis.is_empty() {
         user["policy"] = json!([format!("{ACCESS_BASIS}#{}", event.basis)]);
     }
-    vec![
-        json!({
-            "type": {"coding": [coding(DICOM, client)]},
-            "who": {"identifier": {"value": event.client}},
-            "requestor": false,
-        }),
-        json!({"type": {"coding": [coding(DICOM, server)]}, "who": {"display": "Wellgate"}, "requestor": false}),
-        user,
-    ]
+    let mut agents = vec![client, gateway, user];
+    let is_organization = event.organization.starts_with("organization/");
+    if is_organization && (practitioner.is_some() || pattern == Pattern::Decision) {
+        agents.push(agent((ROLE_CLASS, "PROV"), organization));
+    }
+    agents
 }
 
 /// Who called. A person who signed in has no name in the trail of a record that is another's.
@@ -124,24 +235,25 @@ fn who(identity: &str) -> Value {
     }
 }
 
-fn entities(event: &StoredEvent) -> Vec<Value> {
+fn entities(event: &StoredEvent, pattern: Pattern, is_profiled: bool) -> Vec<Value> {
     let mut entities = Vec::new();
-    let is_record = !event.compartment.contains('/') && event.compartment != "directory";
-    if is_record {
+    if is_record(event) {
         entities.push(json!({
             "what": {"reference": format!("Patient/{}", event.compartment)},
             "type": coding(ENTITY_TYPE, "1"),
             "role": coding(OBJECT_ROLE, "1"),
         }));
     }
-    if !event.resource_type.is_empty() {
-        let reference = match (event.resource_id.as_str(), event.version_id) {
-            ("", _) => None,
-            (id, 0) => Some(format!("{}/{id}", event.resource_type)),
-            (id, version) => Some(format!("{}/{id}/_history/{version:x}", event.resource_type)),
-        };
-        let what = reference.map_or_else(|| json!({"type": event.resource_type}), |text| json!({"reference": text}));
-        entities.push(json!({"what": what, "type": coding(ENTITY_TYPE, "2"), "role": coding(OBJECT_ROLE, "4")}));
+    let consent = |id: &str| json!({"what": {"reference": format!("Consent/{id}")}, "type": coding(RESOURCE_TYPES, "Consent"), "role": coding(OBJECT_ROLE, "4")});
+    entities.extend(event.consents.split_whitespace().map(consent));
+    match pattern {
+        Pattern::Query => entities.push(json!({
+            "type": coding(ENTITY_TYPE, "2"),
+            "role": coding(OBJECT_ROLE, "24"),
+            "query": STANDARD.encode(format!("{}?{}", event.resource_type, event.query)),
+        })),
+        Pattern::Decision if is_profiled => return entities,
+        _ => entities.extend(data(event)),
     }
     if !event.case_id.is_empty() {
         entities.push(json!({"what": {"identifier": {"system": EMERGENCY_CASE, "value": event.case_id}}}));
@@ -151,4 +263,18 @@ fn entities(event: &StoredEvent) -> Vec<Value> {
         "type": coding(BALP_ENTITY, "XrequestId"),
     }));
     entities
+}
+
+/// The resource that was asked for, as far as one was.
+fn data(event: &StoredEvent) -> Option<Value> {
+    if event.resource_type.is_empty() {
+        return None;
+    }
+    let reference = match (event.resource_id.as_str(), event.version_id) {
+        ("", _) => None,
+        (id, 0) => Some(format!("{}/{id}", event.resource_type)),
+        (id, version) => Some(format!("{}/{id}/_history/{version:x}", event.resource_type)),
+    };
+    let what = reference.map_or_else(|| json!({"type": event.resource_type}), |text| json!({"reference": text}));
+    Some(json!({"what": what, "type": coding(ENTITY_TYPE, "2"), "role": coding(OBJECT_ROLE, "4")}))
 }

@@ -153,6 +153,9 @@ mod tests {
             version_id: 1,
             request_id,
             case_id: String::new(),
+            network: String::new(),
+            query: String::new(),
+            consents: String::new(),
         }
     }
 

@@ -32,6 +32,7 @@ pub(super) fn read(reader: &mut Reader) -> Config {
         emergency: emergency(reader),
         log: log(reader),
         otlp_endpoint: otlp_endpoint(reader),
+        is_sandbox: false,
     }
 }
 

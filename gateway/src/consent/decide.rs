@@ -11,6 +11,7 @@ use super::grantee::Grantee;
 use super::permit::{Basis, Permit};
 use super::provision::{Consent, ConsentId, Provision, ProvisionType, Status};
 use super::purpose::Purpose;
+use super::trace::{Considered, Element, ROOT, Trace, Unwatched, Verdict, Watch};
 
 /// Who asks, and what for.
 #[derive(Clone, Copy, Debug)]
@@ -83,23 +84,50 @@ impl Reason {
 ///
 /// Any deny denies; else any permit permits; else the answer is no.
 pub fn decide(request: Request, facts: &ResourceFacts, consents: &[Consent], at_ms: i64) -> Decision {
-    let asked = Asked { request, facts };
-    let active = || consents.iter().filter(|consent| consent.status == Status::Active);
+    decide_watched(Asked { request, facts }, consents, at_ms, &mut Unwatched)
+}
+
+/// The same decision, taken by the same evaluation, with its account: every Consent, in the order given, and what it says.
+pub fn explain(
+    request: Request,
+    facts: &ResourceFacts,
+    consents: &[Consent],
+    at_ms: i64,
+) -> (Decision, Vec<Considered>) {
+    let mut trace = Trace::default();
+    let decision = decide_watched(Asked { request, facts }, consents, at_ms, &mut trace);
+    (decision, trace.0)
+}
+
+fn decide_watched<W: Watch>(asked: Asked, consents: &[Consent], at_ms: i64, watch: &mut W) -> Decision {
     let mut permitting: BTreeSet<&ConsentId> = BTreeSet::new();
-    for consent in active() {
-        match outcome(consent, asked, at_ms) {
-            Some(ProvisionType::Deny) => return Decision::Deny(Reason::Excluded),
+    let mut is_denied = false;
+    for consent in consents {
+        watch.asks(consent);
+        let said = if consent.status == Status::Active { outcome(consent, asked, at_ms, watch) } else { None };
+        match said {
+            Some(ProvisionType::Deny) if !W::WHOLE => return Decision::Deny(Reason::Excluded),
+            Some(ProvisionType::Deny) => is_denied = true,
             Some(ProvisionType::Permit) => {
                 permitting.insert(&consent.id);
             }
             None => {}
         }
+        if W::WHOLE {
+            let silent = || Verdict::Silent(reason_of(consent, asked, at_ms));
+            watch.says(said.map_or_else(silent, Verdict::from));
+        }
+    }
+    if is_denied {
+        return Decision::Deny(Reason::Excluded);
     }
     if !permitting.is_empty() {
         let consents = permitting.into_iter().cloned().collect();
         return Decision::Permit(Permit::on(Basis::Consent { consents }));
     }
-    Decision::Deny(reason(asked, consents, at_ms))
+    // The order of the reasons is that of their declaration.
+    let reasons = consents.iter().map(|consent| reason_of(consent, asked, at_ms));
+    Decision::Deny(reasons.min().unwrap_or(Reason::NoConsent))
 }
 
 /// Decides a request for several resources that only go together: each must be permitted. Of several reasons the first in their
@@ -134,37 +162,24 @@ struct Asked<'a> {
 pub(super) fn denies(request: Request, facts: &ResourceFacts, consents: &[Consent], at_ms: i64) -> bool {
     let asked = Asked { request, facts };
     let mut active = consents.iter().filter(|consent| consent.status == Status::Active);
-    active.any(|consent| outcome(consent, asked, at_ms) == Some(ProvisionType::Deny))
+    active.any(|consent| outcome(consent, asked, at_ms, &mut Unwatched) == Some(ProvisionType::Deny))
 }
 
-/// Why nothing permits, given that nothing denies.
-fn reason(asked: Asked, consents: &[Consent], at_ms: i64) -> Reason {
-    let active = || consents.iter().filter(|consent| consent.status == Status::Active);
+/// Why one Consent does not permit, given that it does not deny.
+fn reason_of(consent: &Consent, asked: Asked, at_ms: i64) -> Reason {
     let permits =
-        |consent: &Consent, asked: Asked, at_ms: i64| outcome(consent, asked, at_ms) == Some(ProvisionType::Permit);
+        |asked: Asked, at_ms: i64| outcome(consent, asked, at_ms, &mut Unwatched) == Some(ProvisionType::Permit);
     let permits_when = |is_when: &dyn Fn(i64) -> bool| {
-        active().any(|consent| {
-            turning_moments(consent).into_iter().filter(|ms| is_when(*ms)).any(|ms| permits(consent, asked, ms))
-        })
+        turning_moments(consent).into_iter().filter(|ms| is_when(*ms)).any(|ms| permits(asked, ms))
     };
-    let was_withdrawn = |consent: &&Consent| consent.status == Status::Inactive;
-    if consents.iter().filter(was_withdrawn).any(|consent| permits(consent, asked, at_ms)) {
-        return Reason::Withdrawn;
+    let otherwise = |purpose| Asked { request: Request { purpose, ..asked.request }, ..asked };
+    match consent.status {
+        Status::Inactive if permits(asked, at_ms) => Reason::Withdrawn,
+        Status::Active if permits_when(&|ms| ms < at_ms) => Reason::Expired,
+        Status::Active if permits_when(&|ms| ms > at_ms) => Reason::NotYetInForce,
+        Status::Active if Purpose::all().any(|purpose| permits(otherwise(purpose), at_ms)) => Reason::Purpose,
+        _ => Reason::NoConsent,
     }
-    if permits_when(&|ms| ms < at_ms) {
-        return Reason::Expired;
-    }
-    if permits_when(&|ms| ms > at_ms) {
-        return Reason::NotYetInForce;
-    }
-    let permits_otherwise = |consent: &Consent| {
-        let otherwise = |purpose| Asked { request: Request { purpose, ..asked.request }, ..asked };
-        Purpose::all().any(|purpose| permits(consent, otherwise(purpose), at_ms))
-    };
-    if active().any(permits_otherwise) {
-        return Reason::Purpose;
-    }
-    Reason::NoConsent
 }
 
 /// The moments at which a period begins or has ended. Between two of them the outcome of a Consent never changes, so they stand
@@ -179,45 +194,90 @@ fn turning_moments(consent: &Consent) -> BTreeSet<i64> {
 }
 
 /// What one Consent says to a request, as if it were active; `None` where it is silent.
-fn outcome(consent: &Consent, asked: Asked, at_ms: i64) -> Option<ProvisionType> {
+fn outcome<W: Watch>(consent: &Consent, asked: Asked, at_ms: i64, watch: &mut W) -> Option<ProvisionType> {
     let root = consent.provision.as_ref()?;
-    if !root.period.contains(at_ms) {
+    if !watch.element(ROOT, Element::Period, root.period.contains(at_ms)) {
         return None;
     }
-    let is_match = |provision: &Provision| matches_instead_of(provision, root, asked, at_ms);
-    let any_nested =
-        |wanted| root.nested.iter().any(|nested| nested.provision_type == Some(wanted) && is_match(nested));
+    let is_match =
+        |ordinal, provision: &Provision, watch: &mut W| matches((ordinal, provision), root, asked, at_ms, watch);
+    let root_matches = root.provision_type.is_some() && is_match(ROOT, root, watch);
     // Among siblings a deny wins, whatever the root says.
-    if any_nested(ProvisionType::Deny) {
+    if any_nested(root, ProvisionType::Deny, watch, is_match) {
         return Some(ProvisionType::Deny);
     }
     match root.provision_type {
         Some(ProvisionType::Permit) => {
-            (is_match(root) || any_nested(ProvisionType::Permit)).then_some(ProvisionType::Permit)
+            if root_matches {
+                watch.decides(ROOT);
+            }
+            let is_settled = root_matches && !W::WHOLE;
+            let is_permitted = is_settled || any_nested(root, ProvisionType::Permit, watch, is_match);
+            (root_matches || is_permitted).then_some(ProvisionType::Permit)
         }
         // A nested permit is an exception: it holds where the root denies, and nowhere else.
-        Some(ProvisionType::Deny) if is_match(root) => {
-            Some(if any_nested(ProvisionType::Permit) { ProvisionType::Permit } else { ProvisionType::Deny })
+        Some(ProvisionType::Deny) if root_matches => {
+            if any_nested(root, ProvisionType::Permit, watch, is_match) {
+                return Some(ProvisionType::Permit);
+            }
+            watch.decides(ROOT);
+            Some(ProvisionType::Deny)
         }
         Some(ProvisionType::Deny) => None,
-        None => any_nested(ProvisionType::Permit).then_some(ProvisionType::Permit),
+        None => any_nested(root, ProvisionType::Permit, watch, is_match).then_some(ProvisionType::Permit),
     }
+}
+
+/// Whether a nested provision of this type matches: then it decides. Where it is watched, all of them are looked at.
+fn any_nested<W: Watch>(
+    root: &Provision,
+    wanted: ProvisionType,
+    watch: &mut W,
+    matches: impl Fn(usize, &Provision, &mut W) -> bool,
+) -> bool {
+    let mut found = false;
+    for (ordinal, nested) in (ROOT + 1..).zip(&root.nested) {
+        if nested.provision_type == Some(wanted) && matches(ordinal, nested, watch) {
+            watch.decides(ordinal);
+            found = true;
+            if !W::WHOLE {
+                break;
+            }
+        }
+    }
+    found
 }
 
 /// Whether a provision matches on its own, with the root's elements where it has none itself: a permit where it covers the
 /// resource, a deny where it meets it.
-fn matches_instead_of(provision: &Provision, root: &Provision, asked: Asked, at_ms: i64) -> bool {
+fn matches<W: Watch>(
+    (ordinal, provision): (usize, &Provision),
+    root: &Provision,
+    asked: Asked,
+    at_ms: i64,
+    watch: &mut W,
+) -> bool {
     let of_actor = if provision.actors.is_some() { provision } else { root };
     let of_purpose = if provision.purposes.is_some() { provision } else { root };
+    let checks: [(Element, &dyn Fn() -> bool); 4] = [
+        (Element::Period, &|| provision.period.contains(at_ms)),
+        (Element::Actor, &|| names_caller(of_actor, provision.provision_type, asked.request)),
+        (Element::Purpose, &|| of_purpose.names_purpose(asked.request.purpose)),
+        (Element::About, &|| is_about(provision, root, asked.facts)),
+    ];
+    // The period of the root was looked at before everything else.
+    let not_yet_looked_at = if ordinal == ROOT { &checks[1..] } else { &checks[..] };
+    watch.all(ordinal, not_yet_looked_at)
+}
+
+/// Whether what a provision is about is what is asked for.
+fn is_about(provision: &Provision, root: &Provision, facts: &ResourceFacts) -> bool {
     let about = provision.about.or(&root.about);
-    provision.period.contains(at_ms)
-        && names_caller(of_actor, provision.provision_type, asked.request)
-        && of_purpose.names_purpose(asked.request.purpose)
-        && match provision.provision_type {
-            Some(ProvisionType::Permit) => about.covers(asked.facts),
-            Some(ProvisionType::Deny) => about.meets(asked.facts),
-            None => false,
-        }
+    match provision.provision_type {
+        Some(ProvisionType::Permit) => about.covers(facts),
+        Some(ProvisionType::Deny) => about.meets(facts),
+        None => false,
+    }
 }
 
 /// Whether the actors of `of_actor` are the caller. What denies counts for teams of an earlier custodian too.

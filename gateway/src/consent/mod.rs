@@ -11,6 +11,7 @@ mod about_reader;
 pub mod arbitrary;
 #[cfg(any(test, feature = "testing"))]
 mod arbitrary_about;
+mod conflict;
 mod decide;
 mod emergency;
 mod grantee;
@@ -27,6 +28,7 @@ mod role;
 mod rules;
 mod standing;
 mod team;
+mod trace;
 mod writing;
 
 #[cfg(test)]
@@ -42,7 +44,8 @@ mod writing_tests;
 
 pub use about::{About, Action, Data, Meaning};
 pub use about_reader::{DATA_MAX, UNRESOLVED};
-pub use decide::{Decision, Reason, Request, decide, decide_all};
+pub use conflict::{CONFLICTS_MAX, Conflict, conflicts};
+pub use decide::{Decision, Reason, Request, decide, decide_all, explain};
 pub use emergency::{CONFLICT_OF_DUTIES, EmergencySession, emergency};
 pub use grantee::{ActorReference, Grantee, ORGANIZATION_KIND_SYSTEM};
 pub use grants::{Grant, evaluate, grants};
@@ -51,7 +54,7 @@ pub use period::Period;
 pub use permit::{Basis, LawRule, Permit};
 pub use provision::{Consent, ConsentId, Provision, ProvisionType, Status};
 pub use provision_reader::{ACTORS_MAX, NESTED_PROVISIONS_MAX};
-pub use purpose::{PURPOSE_SYSTEM, Purpose, PurposeSet};
+pub use purpose::{PURPOSE_SYSTEM, Purpose, PurposeSet, classes};
 pub use reader::read;
 pub use representation::{REPRESENTATION_SCOPE, Representation, RepresentationScope, representation};
 pub use role::{PRACTITIONER_ROLE_SYSTEM, PractitionerRole};
@@ -61,4 +64,5 @@ pub use team::{
     CARE_TEAM_ROLE_SYSTEM, Identities, MANDATED_TREATMENT, TeamMember, TeamRow, Teams, member_reference, named_teams,
     team_members, team_references,
 };
+pub use trace::{Considered, Element, Looked, Verdict, deciding, provision_path};
 pub use writing::{Belongs, Interaction, PractitionerFacts, Refusal, WriteFacts, may_write};

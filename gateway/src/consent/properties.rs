@@ -4,7 +4,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::arbitrary::{Caller, Subject, Types, active_consent, caller, consent, moment, registered, subject, teams};
-use super::{Consent, ConsentId, Decision, Grant, Status, decide, evaluate, grants, read};
+use super::{
+    Basis, Consent, ConsentId, Decision, Grant, Reason, Status, Verdict, decide, evaluate, explain, grants, read,
+};
 
 fn consents() -> impl Strategy<Value = Vec<Consent>> {
     prop::collection::vec(consent(Types::Mixed).prop_map(|(_, consent)| consent), 0..4)
@@ -79,6 +81,58 @@ proptest! {
             permit.status = Status::Inactive;
         }
         prop_assert!(before || !is_permitted(&caller, &subject, &consents, at_ms));
+    }
+
+    #[test]
+    fn an_explanation_is_of_the_very_decision(consents in consents(), (caller, at_ms) in asking(), subject in subject()) {
+        let decision = decide(caller.request(), &subject.now, &consents, at_ms);
+        let (explained, account) = explain(caller.request(), &subject.now, &consents, at_ms);
+        prop_assert_eq!(&explained, &decision);
+        let ids = |wanted: Verdict| account.iter().filter(move |one| one.verdict == wanted).map(|one| one.consent.clone());
+        match decision {
+            Decision::Permit(permit) => {
+                prop_assert_eq!(ids(Verdict::Deny).count(), 0);
+                let consents = ids(Verdict::Permit).collect();
+                prop_assert_eq!(permit.basis(), &Basis::Consent { consents });
+            }
+            Decision::Deny(Reason::Excluded) => prop_assert!(ids(Verdict::Deny).count() > 0),
+            Decision::Deny(reason) => {
+                let silent = |verdict| if let Verdict::Silent(reason) = verdict { Some(reason) } else { None };
+                let reasons: Vec<_> = account.iter().filter_map(|one| silent(one.verdict)).collect();
+                prop_assert_eq!(reasons.len(), consents.len());
+                prop_assert_eq!(reasons.into_iter().min().unwrap_or(Reason::NoConsent), reason);
+            }
+        }
+    }
+
+    #[test]
+    fn each_consent_in_an_explanation_says_what_it_says_alone(
+        consents in consents(), (caller, at_ms) in asking(), subject in subject(),
+    ) {
+        let (_, account) = explain(caller.request(), &subject.now, &consents, at_ms);
+        prop_assert_eq!(account.len(), consents.len());
+        for (consent, considered) in consents.iter().zip(account) {
+            prop_assert_eq!(&considered.consent, &consent.id);
+            prop_assert_eq!(considered.deciding.is_empty(), matches!(considered.verdict, Verdict::Silent(_)));
+            let alone = match decide(caller.request(), &subject.now, std::slice::from_ref(consent), at_ms) {
+                Decision::Permit(_) => Verdict::Permit,
+                Decision::Deny(Reason::Excluded) => Verdict::Deny,
+                Decision::Deny(reason) => Verdict::Silent(reason),
+            };
+            prop_assert_eq!(considered.verdict, alone);
+        }
+    }
+
+    #[test]
+    fn what_an_explanation_names_as_deciding_matched_in_every_element(
+        consents in consents(), (caller, at_ms) in asking(), subject in subject(),
+    ) {
+        for considered in explain(caller.request(), &subject.now, &consents, at_ms).1 {
+            for ordinal in considered.deciding {
+                let mut looked = considered.looked.iter().filter(|looked| looked.ordinal == ordinal);
+                prop_assert!(looked.clone().count() > 0 && looked.all(|looked| looked.holds));
+            }
+        }
     }
 
     #[test]

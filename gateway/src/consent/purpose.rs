@@ -144,6 +144,28 @@ impl PurposeSet {
     }
 }
 
+/// All purposes, those together that none of these sets tells apart: one of each list stands for the others. Every purpose
+/// stands in exactly one list.
+pub fn classes(sets: impl Iterator<Item = PurposeSet>) -> Vec<Vec<Purpose>> {
+    let mut distinct: Vec<PurposeSet> = Vec::new();
+    for set in sets {
+        if !distinct.contains(&set) {
+            distinct.push(set);
+        }
+    }
+    let mut classes: Vec<Vec<Purpose>> = Vec::new();
+    for purpose in Purpose::all() {
+        let is_alike = |class: &&mut Vec<Purpose>| {
+            class.first().is_some_and(|one| distinct.iter().all(|set| set.contains(*one) == set.contains(purpose)))
+        };
+        match classes.iter_mut().find(is_alike) {
+            Some(class) => class.push(purpose),
+            None => classes.push(vec![purpose]),
+        }
+    }
+    classes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,6 +197,18 @@ mod tests {
     fn two_purposes_are_those_of_an_emergency_and_treatment_is_none() {
         let codes: Vec<_> = Purpose::all().filter(|purpose| purpose.is_emergency()).map(Purpose::code).collect();
         assert_eq!((codes, Purpose::TREATMENT.code()), (vec!["ETREAT", "BTG"], "TREAT"));
+    }
+
+    #[test]
+    fn purposes_that_no_set_tells_apart_stand_together() {
+        let purpose = |code| Purpose::from_code(code).expect("the code is in the table");
+        let (treatment, payment) = (purpose("TREAT"), purpose("HPAYMT"));
+        let sets = [PurposeSet::ANY, PurposeSet::NONE.with(treatment), PurposeSet::NONE.with(treatment).with(payment)];
+        let classes = classes(sets.into_iter());
+        assert_eq!(classes.len(), 3);
+        assert_eq!(classes[0], [treatment]);
+        assert!(classes.contains(&vec![payment]));
+        assert_eq!(classes.iter().map(Vec::len).sum::<usize>(), Purpose::all().count());
     }
 
     #[test]

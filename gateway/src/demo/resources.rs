@@ -42,6 +42,11 @@ pub(super) fn consent(patient: &str, recipients: &[Value]) -> Value {
         "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]},
         "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
         "patient": {"reference": patient},
+        "dateTime": "2026-03-02",
+        "performer": [{"reference": patient}],
+        "organization": [{"reference": "Organization/edpbw-noord"}],
+        "sourceAttachment": {"title": "Toestemming op papier"},
+        "policy": [{"uri": "https://profiles.ihe.net/ITI/PCF/Policy-deny"}],
         "policyRule": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "OPTIN"}]},
         "provision": {
             "type": "permit",

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::answer;
 use super::bundle::Bundle;
 use super::exchange::Exchange;
-use super::search::{SEARCH, links, name_of, own};
+use super::search::{SEARCH, links, name_of, names_of, own};
 use crate::access::Caller;
 use crate::access::caller::Act;
 use crate::app::Registry;
@@ -75,8 +75,9 @@ pub async fn searchset(exchange: &Exchange, caller: &Caller, pairs: &[(String, S
     let viewer = caller.viewer();
     let total = if with_total { Some(store.count_audit_events(&viewer, &filter).await?) } else { None };
     let found = store.audit_events(&viewer, &filter).await?;
-    let further = vec![caller.shown(SEARCH, &own(caller, TYPE))];
-    let mut events = store.record(found, |touched| caller.shown(SEARCH, touched), further).await?;
+    let query = names_of(pairs);
+    let further = vec![caller.shown(SEARCH, &own(caller, TYPE)).asking(&query)];
+    let mut events = store.record(found, |touched| caller.shown(SEARCH, touched).asking(&query), further).await?;
     let count = usize::try_from(filter.count).unwrap_or(usize::MAX);
     let more = events.len() > count;
     events.truncate(count);
@@ -97,7 +98,7 @@ pub async fn searchset(exchange: &Exchange, caller: &Caller, pairs: &[(String, S
 fn told(exchange: &Exchange, caller: &Caller, event: &StoredEvent) -> String {
     let language = Language::preferred(exchange.header("accept-language").unwrap_or_default());
     let div = narrative(event, names(&caller.registry, event), Catalogue::of(language));
-    let mut resource = to_fhir(event);
+    let mut resource = to_fhir(event, exchange.base());
     resource["language"] = json!(language.code());
     resource["text"] = json!({"status": "generated", "div": div});
     resource.to_string()

@@ -8,9 +8,39 @@ use crate::app::AppState;
 use crate::clock::format_instant;
 use crate::search::overlay::belongs;
 use crate::search::parameters::parameters;
+use crate::search::query::CHAINS;
 
 /// Parameters that every type has, answered from columns rather than from the index.
 const COMMON: &[(&str, &str)] = &[("_id", "token"), ("_lastUpdated", "date")];
+
+/// The guides whose actors the gateway plays.
+const IMPLEMENTATION_GUIDES: &[&str] = &[
+    "https://profiles.ihe.net/ITI/PCF/ImplementationGuide/ihe.iti.pcf",
+    "https://profiles.ihe.net/ITI/BALP/ImplementationGuide/ihe.iti.balp",
+];
+/// What of IHE is played, and what not. `instantiates` is not claimed: the statements of PCF's actors ask for XML and for a search
+/// over the whole system as well.
+const IHE: &str = "IHE PCF: Consent Registry (Access Consent [ITI-108] in JSON: create, read, update, delete, and search by patient, \
+    patient.identifier, status and actor), Consent Authorization Server and Consent Enforcement Point in one, with the option \
+    Explicit Basic and its exceptions by actor, purpose and period; without Consent nothing is disclosed (Policy-deny). \
+    IHE BALP: AuditEvents claim a pattern in meta.profile where they fulfil it.";
+/// The profiles of a type that is taken and enforced whole.
+const PROFILES: &[(&str, &[&str])] =
+    &[("Consent", &["https://profiles.ihe.net/ITI/PCF/StructureDefinition/IHE.PCF.consentBasic"])];
+/// Operations: type, name without the sign.
+const OPERATIONS: &[(&str, &str)] = &[
+    ("Consent", "explain"),
+    ("Consent", "withdraw"),
+    ("Consent", "conflicts"),
+    ("Patient", "who-can-see"),
+    ("Patient", "access-log"),
+    ("Patient", "break-glass"),
+    ("Patient", "end-break-glass"),
+    ("Patient", "emergency-sessions"),
+    ("Patient", "review-emergency"),
+    ("Patient", "crisis-disclosure"),
+    ("Patient", "crisis-disclosures"),
+];
 
 /// The statement as text, for a gateway that started at `started_ms`.
 pub fn statement(app: &AppState, started_ms: i64) -> String {
@@ -24,10 +54,15 @@ pub fn statement(app: &AppState, started_ms: i64) -> String {
         "implementation": {"description": "Wellgate: referrals that move only where a Consent lets them", "url": app.base_url},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json"],
+        "implementationGuide": IMPLEMENTATION_GUIDES,
         "rest": [{
             "mode": "server",
+            "documentation": IHE,
             "security": {
                 "cors": false,
+                "service": [{"coding": [{
+                    "system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "OAuth"
+                }]}],
                 "description": "A bearer token of the configured issuer, with SMART v2 system scopes, or patient scopes for a person who signed in; consent is enforced in every answer."
             },
             "resource": resources,
@@ -58,8 +93,10 @@ fn resource(resource_type: &'static str) -> Value {
         let named = parameters(resource_type)
             .map(|parameter| json!({"name": parameter.name, "type": parameter.search_type.as_str()}));
         search.extend(named);
+        let chains = CHAINS.iter().filter(|chain| chain.resource_type == resource_type);
+        search.extend(chains.map(|chain| json!({"name": chain.key, "type": chain.search_type.as_str()})));
     }
-    json!({
+    let mut stated = json!({
         "type": resource_type,
         "interaction": interactions,
         "versioning": if is_trail { "no-version" } else { "versioned-update" },
@@ -67,5 +104,19 @@ fn resource(resource_type: &'static str) -> Value {
         "updateCreate": false,
         "conditionalCreate": !is_trail,
         "searchParam": search,
-    })
+    });
+    if let Some((_, profiles)) = PROFILES.iter().find(|(of, _)| *of == resource_type) {
+        stated["supportedProfile"] = json!(profiles);
+    }
+    let operations: Vec<Value> = OPERATIONS
+        .iter()
+        .filter(|(of, _)| *of == resource_type)
+        .map(|(of, name)| {
+            json!({"name": name, "definition": format!("https://wellgate.example/fhir/OperationDefinition/{of}-{name}")})
+        })
+        .collect();
+    if !operations.is_empty() {
+        stated["operation"] = json!(operations);
+    }
+    stated
 }

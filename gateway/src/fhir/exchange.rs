@@ -21,6 +21,8 @@ pub struct Exchange {
     pub headers: HeaderMap,
     /// The address asked.
     pub uri: Uri,
+    /// The IP address of the other end of the connection; empty where it is not known.
+    pub network: String,
 }
 
 /// What a request is about, for the trail.
@@ -59,11 +61,24 @@ impl Exchange {
         target: Target,
         work: impl AsyncFnOnce(&Exchange, &Caller) -> Result<Response<Body>, Failure>,
     ) -> Response<Body> {
+        self.answer_naming(target, async |exchange, caller, _| work(exchange, caller).await).await
+    }
+
+    /// The same, where only the body or the query says what the request is about: the work names it as soon as it knows, so
+    /// that a refusal is recorded where it belongs.
+    pub async fn answer_naming(
+        self,
+        mut target: Target,
+        work: impl AsyncFnOnce(&Exchange, &Caller, &mut Target) -> Result<Response<Body>, Failure>,
+    ) -> Response<Body> {
         if !self.takes_json() {
             return Failure::NotAcceptable.into_response();
         }
         let caller = match Caller::of(&self.app, &self.headers, self.request_id()).await {
-            Ok(caller) => caller,
+            Ok(mut caller) => {
+                caller.network.clone_from(&self.network);
+                caller
+            }
             Err(failure) => {
                 let reason = if matches!(failure, Failure::Unauthenticated { .. }) {
                     "not-authenticated"
@@ -74,7 +89,8 @@ impl Exchange {
                 return failure.into_response();
             }
         };
-        let worked = if is_address(&target.id) { work(&self, &caller).await } else { Err(Failure::NotFound) };
+        let worked =
+            if is_address(&target.id) { work(&self, &caller, &mut target).await } else { Err(Failure::NotFound) };
         match worked {
             Ok(response) => response,
             Err(failure) => match self.record_refusal(&caller, &target, &failure).await {
@@ -105,7 +121,9 @@ impl Exchange {
             // The caller's own trail looks the same whether or not there is a record that it may not see.
             events.push(refusal(caller, target, reason, None));
         }
-        events.extend(record.map(|(compartment, _)| refusal(caller, target, reason, Some(&compartment))));
+        events.extend(record.map(|(compartment, _)| {
+            refusal(caller, target, reason, Some(&compartment)).resting_on(failure.consents())
+        }));
         self.app.store.record_only(events).await?;
         Ok(())
     }

@@ -6,6 +6,7 @@ pub mod answer;
 pub mod audit_event;
 pub mod bundle;
 pub mod capabilities;
+pub mod consent_conflicts;
 mod consent_data;
 pub mod content;
 pub mod create;

@@ -4,14 +4,31 @@
 
 pub mod access_log;
 pub mod break_glass;
+pub mod conflicts;
 pub mod crisis_disclosure;
 pub mod emergency;
+pub mod explain;
 pub mod review_emergency;
+pub mod who_can_see;
+pub mod withdraw;
 
-use serde_json::Value;
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+use serde_json::{Value, json};
 
+use super::answer::json as json_answer;
 use super::content::read_of_type;
+use super::exchange::{Exchange, Target};
+use super::search::pairs_of;
+use crate::access::caller::Act;
+use crate::access::{Caller, Draft};
+use crate::audit::AuditEvent;
 use crate::error::{Failure, Issue};
+use crate::storage::facts::RecordFacts;
+use crate::storage::resource::Touched;
+use crate::storage::sight::Level;
+use crate::storage::write_set::ResourceKey;
+use mappings::r4::primitive::is_id;
 
 /// What an operation was sent: the members of a Parameters resource.
 #[derive(Debug)]
@@ -48,6 +65,47 @@ impl Parameters {
         Ok(())
     }
 
+    /// Reads what an operation was asked, by the query, by a body, or by both; each parameter at most once.
+    ///
+    /// # Errors
+    /// As [`Parameters::read`]; 400 for a parameter that is not among `known`: what is not understood is not ignored.
+    pub async fn asked(exchange: &Exchange, body: Body, known: &[&str]) -> Result<Self, Failure> {
+        let bytes = exchange.bytes(body).await?;
+        let bytes = if bytes.is_empty() { bytes } else { exchange.body(Body::from(bytes)).await? };
+        let mut parameters = Self::read(&bytes, exchange.app.limits.nesting_max)?;
+        let pairs = exchange.uri.query().map(pairs_of).unwrap_or_default();
+        let sent = pairs.into_iter().filter(|(name, _)| !matches!(name.as_str(), "_format" | "_pretty"));
+        parameters.0.extend(sent.map(|(name, value)| json!({"name": name, "valueString": value})));
+        let mut seen: Vec<&str> = Vec::new();
+        for member in &parameters.0 {
+            let name = member.get("name").and_then(Value::as_str).unwrap_or_default();
+            let details = if seen.contains(&name) {
+                Some("may be given once".to_owned())
+            } else {
+                (!known.contains(&name)).then(|| format!("is not served here: {} are", known.join(", ")))
+            };
+            if let Some(details) = details {
+                let expression = format!("Parameters.parameter:{}", name.chars().take(64).collect::<String>());
+                return Err(Failure::BadRequest(vec![Issue::at(expression, "not-supported", details)]));
+            }
+            seen.push(name);
+        }
+        Ok(parameters)
+    }
+
+    /// The id in a parameter `Type/<id>`, sent as a reference or as a text; none where it is absent.
+    ///
+    /// # Errors
+    /// 422 where it is no such reference.
+    pub fn id_of<'p>(&'p self, name: &str, resource_type: &str) -> Result<Option<&'p str>, Failure> {
+        let Some(reference) = self.reference(name).or_else(|| self.text(name)) else { return Ok(None) };
+        let id = reference.strip_prefix(resource_type).and_then(|rest| rest.strip_prefix('/'));
+        id.filter(|id| is_id(id)).map(Some).ok_or_else(|| {
+            let details = format!("must be a reference of the form {resource_type}/<id>");
+            Failure::content(format!("Parameters.parameter:{name}"), "value", details)
+        })
+    }
+
     /// Every member of this name.
     pub fn all<'p>(&'p self, name: &str) -> impl Iterator<Item = &'p Value> {
         let is_named = |member: &&Value| member.get("name").and_then(Value::as_str) == Some(name);
@@ -59,6 +117,18 @@ impl Parameters {
         let member = self.all(name).next()?.as_object()?;
         let (_, value) = member.iter().find(|(key, value)| key.starts_with("value") && value.is_string())?;
         value.as_str().map(str::trim).filter(|text| !text.is_empty())
+    }
+
+    /// A member that is true or false, sent as such or as a text; absent is false, and none is neither.
+    pub fn flag(&self, name: &str) -> Option<bool> {
+        match self.all(name).next() {
+            None => Some(false),
+            Some(member) => member.get("valueBoolean").and_then(Value::as_bool).or_else(|| match self.text(name) {
+                Some("true") => Some(true),
+                Some("false") => Some(false),
+                _ => None,
+            }),
+        }
     }
 
     /// The literal reference of the first member of this name.
@@ -79,6 +149,58 @@ impl Parameters {
 pub fn missing(name: &str) -> Failure {
     let details = format!("the parameter {name} is required, and must not be blank");
     Failure::Unprocessable(vec![Issue::at(format!("Parameters.parameter:{name}"), "required", details)])
+}
+
+/// The Patient resource of a record.
+pub fn patient_key(patient: &str) -> ResourceKey {
+    ResourceKey { compartment: patient.to_owned(), resource_type: "Patient", id: patient.to_owned() }
+}
+
+/// A record for an operation that is its custodian's, with what would be read of it.
+///
+/// # Errors
+/// 404 where the caller does not hold the record with sight, or its practitioner is kept from it or does not see Consents: as if
+/// there were none.
+pub async fn held<'d>(
+    draft: &'d mut Draft<'_>,
+    target: &mut Target,
+    patient: &str,
+) -> Result<&'d RecordFacts, Failure> {
+    "Patient".clone_into(&mut target.resource_type);
+    patient.clone_into(&mut target.id);
+    draft.record(patient).await?;
+    let is_seen = draft.holds(patient) && draft.caller.role().sees("Consent");
+    if !is_seen || draft.is_kept_from(patient).await? {
+        return Err(Failure::NotFound);
+    }
+    draft.record(patient).await?.map(|record| &record.facts).ok_or(Failure::NotFound)
+}
+
+/// Answers a Parameters resource after it is on record that something of the record was shown.
+///
+/// # Errors
+/// The trail cannot be written: then nothing is shown.
+pub async fn show(
+    exchange: &Exchange,
+    caller: &Caller,
+    act: Act,
+    patient: &str,
+    members: Vec<Value>,
+) -> Result<Response<Body>, Failure> {
+    exchange.app.store.record_only(vec![shown(caller, act, patient)]).await?;
+    let parameters = json!({"resourceType": "Parameters", "parameter": members});
+    Ok(json_answer(StatusCode::OK, parameters.to_string()))
+}
+
+fn shown(caller: &Caller, act: Act, patient: &str) -> AuditEvent {
+    let touched = Touched {
+        compartment: patient.to_owned(),
+        resource_type: "Patient".to_owned(),
+        resource_id: patient.to_owned(),
+        version_id: 0,
+        level: Level::Held,
+    };
+    caller.shown(act, &touched)
 }
 
 #[cfg(test)]

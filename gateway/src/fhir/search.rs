@@ -87,8 +87,9 @@ pub async fn searchset(
         store.search(&viewer, resource_type, &query, (after.as_deref(), bytes_max), with_total).await?
     };
     // The search itself is one event of the caller's own trail; each record found has its own.
-    let further = vec![caller.shown(SEARCH, &own(caller, resource_type))];
-    let page = store.record(found, |touched| caller.shown(SEARCH, touched), further).await?;
+    let query_names = names_of(pairs);
+    let further = vec![caller.shown(SEARCH, &own(caller, resource_type)).asking(&query_names)];
+    let page = store.record(found, |touched| caller.shown(SEARCH, touched).asking(&query_names), further).await?;
     let next = page.next.as_ref().map(|keys| {
         let place = serde_json::to_string(keys).unwrap_or_default();
         exchange.app.cursor_key.seal(&caller.bound_to(&name), &place)
@@ -98,6 +99,17 @@ pub async fn searchset(
         bundle.found(exchange.base(), seen);
     }
     Ok(bundle.finish())
+}
+
+/// The names of a query's parameters, each once: what the trail keeps of it. The values may name persons of other records.
+pub fn names_of(pairs: &[(String, String)]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for (name, _) in pairs.iter().filter(|(name, _)| name != "_cursor") {
+        if !names.contains(&&**name) {
+            names.push(name);
+        }
+    }
+    names.join("&")
 }
 
 /// The event of a search as such, in the caller's own compartment.

@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use super::consent_conflicts;
 use super::consent_data::resolved;
 use super::content::must_be;
 use super::owner::{Part, compartment, practitioner};
@@ -136,6 +137,7 @@ pub async fn delete(
     match resource_type {
         "Consent" => {
             drop_grants(draft, &key).await?;
+            consent_conflicts::detect(draft, &key).await?;
             referral::withdraw::on_consents(draft, &key.compartment).await?;
         }
         "RelatedPerson" => representative::end(draft, &key).await?,
@@ -250,12 +252,17 @@ async fn withdraw_blind(draft: &mut Draft<'_>, located: Located, sent: &Value) -
     if located.key.resource_type != "Consent" || located.deleted || !is_withdrawal {
         return Err(Failure::NotFound);
     }
-    let part = Part::of(draft, &located.key, true, Interaction::Withdraw).await?;
-    let organization = draft.caller.acting_organization();
-    let practitioner = practitioner(draft, &located.key).await?;
-    let facts = part.facts(organization.as_deref(), practitioner);
-    let permit = may_write(&facts, "Consent", Interaction::Withdraw).map_err(|_| Failure::NotFound)?;
+    let permit = blind_permit(draft, &located.key).await?;
     take_out_of_force(draft, located, permit).await
+}
+
+/// The permit of whoever may withdraw a Consent that it does not see; for everyone else there is no such Consent.
+async fn blind_permit(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<Permit, Failure> {
+    let part = Part::of(draft, key, true, Interaction::Withdraw).await?;
+    let organization = draft.caller.acting_organization();
+    let practitioner = practitioner(draft, key).await?;
+    let facts = part.facts(organization.as_deref(), practitioner);
+    may_write(&facts, "Consent", Interaction::Withdraw).map_err(|_| Failure::NotFound)
 }
 
 /// A person takes a Consent out of force and rewrites nothing of what was said before: any other update is refused.
@@ -292,11 +299,46 @@ async fn take_out_of_force(draft: &mut Draft<'_>, located: Located, permit: Perm
     Ok(key)
 }
 
+/// How a withdrawal by its own operation went.
+#[derive(Debug)]
+pub enum Withdrawal {
+    /// A new version says that the Consent is inactive.
+    Written(ResourceKey),
+    /// It said so already, and nothing but the trail is written.
+    Already(Box<Located>),
+}
+
+/// Withdraws a Consent, with and without sight of it: by the rules of an update to `inactive`, and with all that it entails.
+///
+/// # Errors
+/// 404 where the caller may not withdraw it and does not see it, 412, and every failure of a write.
+pub async fn withdraw(draft: &mut Draft<'_>, id: &str, if_match: Option<VersionId>) -> Result<Withdrawal, Failure> {
+    let located = draft.app.store.locate("Consent", id).await?.ok_or(Failure::NotFound)?;
+    let is_seen = sees(draft, &located).await?;
+    if located.deleted {
+        return Err(if is_seen { Failure::Gone } else { Failure::NotFound });
+    }
+    let permit = if is_seen {
+        matches(&located, if_match)?;
+        permit(draft, &located.key, true, Interaction::Withdraw).await?
+    } else {
+        blind_permit(draft, &located.key).await?
+    };
+    let value: Value =
+        serde_json::from_str(&located.body).map_err(|_| Failure::Internal("a stored Consent is not JSON"))?;
+    if value.get("status").and_then(Value::as_str) == Some("inactive") {
+        draft.note(Act::new("U", "withdraw"), permit.basis().code(), &located.key);
+        return Ok(Withdrawal::Already(Box::new(located)));
+    }
+    take_out_of_force(draft, located, permit).await.map(Withdrawal::Written)
+}
+
 /// What a resource of this type entails once it is put; `before` is what it said until now.
 async fn follow(draft: &mut Draft<'_>, key: &ResourceKey, before: Option<&Value>) -> Result<(), Failure> {
     match key.resource_type {
         "Consent" => {
             write_grants(draft, key).await?;
+            consent_conflicts::detect(draft, key).await?;
             referral::withdraw::on_consents(draft, &key.compartment).await
         }
         "RelatedPerson" => representative::write(draft, key).await,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::rooms::{Dossier, decide_for_room, kind, organizations, refuse_beyond_role};
+use super::rooms::{Dossier, decide_for_room, kind, organizations, refuse_beyond_role, refusing_consents};
 use super::step::{changed, close, kind_of, notify, state_of, task_key, waiting_cause, workflow_permit};
 use crate::access::Draft;
 use crate::access::caller::Act;
@@ -136,7 +136,9 @@ async fn offer(draft: &mut Draft<'_>, order: &ResourceKey, value: &Value, offer:
         Ok(permit) => permit,
         Err(reason) => {
             let expression = Some(offer.expression.to_owned());
-            return Err(Failure::refused(reason.code(), reason.sentence(), expression).about(compartment));
+            let consents = refusing_consents(draft, &dossier, &offer.room, reason);
+            let refusal = Failure::refused(reason.code(), reason.sentence(), expression);
+            return Err(refusal.about(compartment).resting_on(consents));
         }
     };
     let made = make_tasks(draft, order, value, offer, predecessor.as_ref(), permit).await?;

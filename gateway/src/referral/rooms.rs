@@ -1,10 +1,14 @@
 //! Waiting rooms: which organisations are behind one, and which of them the patient's Consents permit.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::access::{Caller, Draft};
 use crate::app::Registry;
-use crate::consent::{Consent, Decision, Identities, Permit, Purpose, Reason, Refusal, Request, Teams, decide_all};
+use crate::consent::{
+    Consent, Decision, Identities, Permit, Purpose, Reason, Refusal, Request, Teams, decide_all, deciding, explain,
+};
 use crate::error::Failure;
 use crate::labels::ResourceFacts;
 use crate::storage::registry::Organization;
@@ -111,6 +115,25 @@ pub(super) fn decide_for(registry: &Registry, organization: &Organization, dossi
         }
         None => Decision::Deny(Reason::NoConsent),
     }
+}
+
+/// The Consents on which the refusal of a room rests, each once: those by which each organisation behind it is refused a part of
+/// the dossier for this reason. Asked only once it is refused.
+pub(super) fn refusing_consents(draft: &Draft<'_>, dossier: &Dossier, room: &str, reason: Reason) -> Vec<String> {
+    let (registry, now_ms) = (&draft.caller.registry, draft.caller.now_ms);
+    let Some(purpose) = Purpose::from_code(REFERRAL_PURPOSE) else { return Vec::new() };
+    let mut ids = BTreeSet::new();
+    for organization in organizations(registry, room).unwrap_or_default() {
+        let Identities { grantees, former_teams } = dossier.teams.identities(registry.grantees(organization), now_ms);
+        let request = Request { grantees: &grantees, former_teams: &former_teams, purpose };
+        for facts in &dossier.parts {
+            let (decision, account) = explain(request, facts, &dossier.consents, now_ms);
+            if decision == Decision::Deny(reason) {
+                ids.extend(deciding(&decision, &account).into_iter().map(|considered| considered.consent.0.clone()));
+            }
+        }
+    }
+    ids.into_iter().collect()
 }
 
 /// Decides whether a room may be offered the record: at least one organisation behind it must be permitted, and only those

@@ -1,7 +1,7 @@
 //! What a search asks, read from its parameters and refused where it is not served: to ignore a parameter would widen the answer.
 //!
 //! <https://hl7.org/fhir/R4/search.html>. Not served yet, and refused by name: `:missing` and other modifiers but `:identifier` and
-//! a type, chains, `_has`, `_include`, `_revinclude`, `_elements`, `_text`, `_content`, `_filter`, `_list`.
+//! a type, chains but those of [`CHAINS`], `_has`, `_include`, `_revinclude`, `_elements`, `_text`, `_content`, `_filter`, `_list`.
 
 mod values;
 
@@ -10,6 +10,33 @@ use mappings::r4::primitive::is_id;
 use super::index::local;
 use super::parameters::{SearchParameter, SearchType, parameter};
 pub use values::{Comparison, DateCondition, Token, TokenSystem, Values};
+
+/// A parameter of a reference, a dot, and a parameter of what is referenced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chain {
+    /// The type that is searched.
+    pub resource_type: &'static str,
+    /// As it is written.
+    pub key: &'static str,
+    /// The parameter of the reference.
+    pub reference: &'static str,
+    /// The type that is referenced.
+    pub target: &'static str,
+    /// The parameter of that type.
+    pub parameter: &'static str,
+    /// How its values are written.
+    pub search_type: SearchType,
+}
+
+/// The chains that are served: what IHE ITI-108 asks for.
+pub const CHAINS: &[Chain] = &[Chain {
+    resource_type: "Consent",
+    key: "patient.identifier",
+    reference: "patient",
+    target: "Patient",
+    parameter: "identifier",
+    search_type: SearchType::Token,
+}];
 
 /// How much a query may ask. Each OR value and each repeat is work for the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -221,6 +248,10 @@ impl Query {
         value: &str,
         limits: QueryLimits,
     ) -> Result<(), SearchFault> {
+        if let Some(chain) = CHAINS.iter().find(|chain| chain.resource_type == resource_type && chain.key == key) {
+            self.criteria.push(chained(chain, value, limits)?);
+            return Ok(());
+        }
         let (name, modifier) = key.split_once(':').map_or((key, None), |(name, modifier)| (name, Some(modifier)));
         refuse_unsupported(name, modifier)?;
         if value.contains('\0') {
@@ -271,6 +302,17 @@ fn refuse_unsupported(name: &str, modifier: Option<&str>) -> Result<(), SearchFa
         return Err(SearchFault::NotSupported("chains"));
     }
     Ok(())
+}
+
+/// The criterion of a reference to what another criterion finds.
+fn chained(chain: &'static Chain, value: &str, limits: QueryLimits) -> Result<Criterion, SearchFault> {
+    if value.contains('\0') {
+        return Err(SearchFault::Value("text without the character U+0000"));
+    }
+    let alternatives = values::alternatives(value, limits.values_max)?;
+    let found = parameter(chain.target, chain.parameter).ok_or(SearchFault::Unknown)?;
+    let found = Box::new(criterion(found, None, &alternatives)?);
+    Ok(Criterion { parameter: chain.reference, values: Values::Chained { target: chain.target, found } })
 }
 
 fn criterion(

@@ -114,7 +114,7 @@ impl Store {
         let sql = format!(
             "{VIEWER} SELECT a.compartment, a.id, a.recorded_ms, a.action, a.subtype, a.outcome, a.reason, a.organization, \
              a.client, a.practitioner, a.purpose, a.basis, a.resource_type, a.resource_id, a.version_id, a.request_id, \
-             a.case_id{}{before} \
+             a.case_id, a.network, a.query, a.consents{}{before} \
              ORDER BY a.id DESC LIMIT $15",
             matching(viewer, filter)
         );
@@ -141,6 +141,9 @@ impl Store {
                 version_id: Row::get(row, 14),
                 request_id: Row::get(row, 15),
                 case_id: Row::get(row, 16),
+                network: Row::get(row, 17),
+                query: Row::get(row, 18),
+                consents: Row::get(row, 19),
             };
             Ok(Unrecorded::new(rows.iter().map(event).collect()))
         })

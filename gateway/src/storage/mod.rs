@@ -5,6 +5,7 @@
 
 mod about;
 pub mod audit;
+pub mod conflict;
 pub mod crisis;
 pub mod delivery;
 pub mod emergency;

@@ -392,7 +392,10 @@ fat!(
             ("resource_id", Text),
             ("version_id", Integer),
             ("request_id", Text),
-            ("case_id", Text)
+            ("case_id", Text),
+            ("network", Text),
+            ("query", Text),
+            ("consents", Text)
         ],
         ""
     )
@@ -424,6 +427,27 @@ fat!(
          AND (compartment, resource_type, resource_id) IN (SELECT compartment, resource_type, resource_id FROM ",
         &[("compartment", Text), ("resource_type", Text), ("resource_id", Text)],
         ")"
+    )
+);
+fat!(
+    PUT_CONFLICT = Fat::insert(
+        "consent_conflict",
+        &[
+            ("compartment", Text),
+            ("id", Text),
+            ("permit_consent", Text),
+            ("deny_consent", Text),
+            ("grantee", Text),
+            ("detected_ms", Integer)
+        ],
+        ""
+    )
+);
+fat!(
+    RESOLVE_CONFLICT = Fat::over(
+        "UPDATE consent_conflict SET resolved_ms = q.resolved_ms FROM ",
+        &[("compartment", Text), ("id", Text), ("resolved_ms", Integer)],
+        " WHERE consent_conflict.compartment = q.compartment AND consent_conflict.id = q.id"
     )
 );
 fat!(

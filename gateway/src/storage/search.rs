@@ -343,6 +343,16 @@ fn criterion_sql(statement: &mut Statement, criterion: &Criterion) -> String {
             let list: Vec<String> = values.iter().map(|value| statement.text(value)).collect();
             vec![format!("i.value IN ({})", list.join(", "))]
         }
+        // What the viewer does not see is not found by either: a chain would else tell whose identifier it is.
+        Values::Chained { target, found } => {
+            let found = criterion_sql(statement, found);
+            vec![format!(
+                "i.value IN (SELECT '{target}/' || r.id FROM v CROSS JOIN resource r \
+                   WHERE r.resource_type = '{target}' AND r.deleted = 0 AND (r.compartment, r.id) IN \
+                   (SELECT i.compartment, i.id FROM search_index i WHERE i.resource_type = '{target}' AND {found}) \
+                   AND ({LEVEL} & 1) = 1)"
+            )]
+        }
         Values::Date(dates) => dates.iter().map(|date| date_sql(statement, date, "i.low_ms", "i.high_ms")).collect(),
         Values::String(prefixes) => prefixes
             .iter()

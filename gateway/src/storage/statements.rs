@@ -50,6 +50,8 @@ pub(super) fn statements<'a>(sets: &[&'a WriteSet]) -> Vec<Statement<'a>> {
     add(&emergency::END_SESSION, each(emergency::ended_rows));
     add(&emergency::PUT_VERDICT, each(emergency::verdict_rows));
     add(&crisis::PUT_DISCLOSURE, each(crisis::disclosure_rows));
+    add(&rows::RESOLVE_CONFLICT, each(resolved_conflict_rows));
+    add(&rows::PUT_CONFLICT, each(conflict_rows));
     add(&rows::PUT_KEY, each(idempotency_rows));
     let now_ms = sets.iter().flat_map(|set| &set.audit).map(|event| event.recorded_ms).max().unwrap_or(0);
     add(&rows::PUT_GUARD, Ground::moved_guards(sets.iter().copied(), now_ms));
@@ -273,6 +275,27 @@ fn delivery_rows(set: &WriteSet) -> Rows<'_> {
     set.deliveries.iter().map(row).collect()
 }
 
+fn conflict_rows(set: &WriteSet) -> Rows<'_> {
+    fn row(conflict: &super::write_set::ConflictRow) -> Vec<Cell<'_>> {
+        vec![
+            conflict.compartment.as_str().into(),
+            conflict.id.as_str().into(),
+            conflict.permit_consent.as_str().into(),
+            conflict.deny_consent.as_str().into(),
+            conflict.grantee.as_str().into(),
+            conflict.detected_ms.into(),
+        ]
+    }
+    set.conflicts.iter().map(row).collect()
+}
+
+fn resolved_conflict_rows(set: &WriteSet) -> Rows<'_> {
+    fn row((compartment, id, resolved_ms): &(String, String, i64)) -> Vec<Cell<'_>> {
+        vec![compartment.as_str().into(), id.as_str().into(), (*resolved_ms).into()]
+    }
+    set.resolved_conflicts.iter().map(row).collect()
+}
+
 fn idempotency_rows(set: &WriteSet) -> Rows<'_> {
     fn row(key: &super::write_set::IdempotencyKey) -> Vec<Cell<'_>> {
         vec![
@@ -305,5 +328,8 @@ fn audit_row(event: &AuditEvent) -> Vec<Cell<'_>> {
         event.version_id.into(),
         event.request_id.as_str().into(),
         event.case_id.as_str().into(),
+        event.network.as_str().into(),
+        event.query.as_str().into(),
+        event.consents.as_str().into(),
     ]
 }

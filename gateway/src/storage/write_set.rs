@@ -307,6 +307,23 @@ pub struct NewDelivery {
     pub due_ms: i64,
 }
 
+/// Two Consents of a record that contradict each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConflictRow {
+    /// The record.
+    pub compartment: String,
+    /// Time-ordered id.
+    pub id: String,
+    /// The Consent that permits.
+    pub permit_consent: String,
+    /// The Consent that denies.
+    pub deny_consent: String,
+    /// Whom the first names.
+    pub grantee: String,
+    /// UTC milliseconds.
+    pub detected_ms: i64,
+}
+
 /// What is remembered of an answered request: its fingerprint, status and locations, never a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey {
@@ -373,6 +390,10 @@ pub struct WriteSet {
     pub verdicts: Vec<Verdict>,
     /// What was told to third parties: private, for [`WriteSet::disclose`] is the only way in.
     pub(super) disclosures: Vec<Disclosure>,
+    /// Contradictions that begin.
+    pub conflicts: Vec<ConflictRow>,
+    /// Contradictions that end: compartment, id and moment.
+    pub resolved_conflicts: Vec<(String, String, i64)>,
     /// The request's own key.
     pub idempotency: Option<IdempotencyKey>,
 }

@@ -149,3 +149,17 @@ async fn refusals_are_counted_by_minute_and_reason() {
         assert_eq!(counts(60_001).await.expect("it answers"), expected(&[]), "{kind}");
     }
 }
+
+#[tokio::test]
+async fn an_event_comes_back_with_its_network_its_query_and_its_consents() {
+    for (kind, _, store) in stores().await {
+        store.apply(beginning("r", "a", Vec::new())).await.expect("new");
+        let asked = event("r", NOW_MS, Outcome::Refused).asking("patient&status");
+        store.record_only(vec![asked]).await.expect("the trail can be written");
+        let found = store.audit_events(&viewer("a"), &all()).await.expect("it answers");
+        let events = recorded(&store, found).await;
+        let one = &events[0];
+        let told = (&*one.network, &*one.query, &*one.consents);
+        assert_eq!(told, ("192.0.2.1", "patient&status", "consent-1 consent-2"), "{kind}");
+    }
+}

@@ -3,6 +3,7 @@
 //! What takes long is run as a sample here, with a fixed seed; `tests/long` runs the whole and keeps the results.
 
 mod audit;
+mod conflicts;
 mod consent_join;
 mod contention;
 mod covered;

@@ -103,7 +103,8 @@ impl World {
         let bearer = HeaderValue::from_str(&format!("Bearer {token}")).expect("a token is plain text");
         headers.insert(header::AUTHORIZATION, bearer);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/fhir+json"));
-        Exchange { app, headers, uri: format!("/fhir/{address}").parse::<Uri>().expect("an address") }
+        let uri = format!("/fhir/{address}").parse::<Uri>().expect("an address");
+        Exchange { app, headers, uri, network: String::new() }
     }
 
     pub(crate) async fn post(&self, replica: usize, organization: &str, resource: &Value) -> Answer {

@@ -86,6 +86,7 @@ pub(crate) async fn rows(url: &str) -> String {
         "delivery",
         "emergency_session",
         "crisis_disclosure",
+        "consent_conflict",
         "idempotency_key",
     ];
     let counts: Vec<String> =
@@ -209,6 +210,9 @@ pub(crate) fn event(compartment: &str, recorded_ms: i64, outcome: Outcome) -> Au
         version_id: 1,
         request_id: "request".to_owned(),
         case_id: String::new(),
+        network: "192.0.2.1".to_owned(),
+        query: String::new(),
+        consents: "consent-1 consent-2".to_owned(),
     }
 }
 

@@ -151,7 +151,7 @@ async fn a_write_set_whose_ground_holds_is_written_whole() {
             rows.starts_with(
                 "record 2 resource 2 resource_history 0 search_index 1 access_grant 1 access_grant_data 1 team_member 1 closure 1 \
                  representative 1 sight 1 referral_task 1 audit_event 2 delivery 1 emergency_session 1 crisis_disclosure 1 \
-                 idempotency_key 2 guard 1 epochs 3"
+                 consent_conflict 0 idempotency_key 2 guard 1 epochs 3"
             ),
             "{kind}: {rows}"
         );

@@ -539,6 +539,31 @@ async fn ask_for(caller: &Caller<'_>, operation: Operation, patient: &str, sessi
     }
 }
 
+/// The operations on Consents, each with the answer of whoever it is for; the withdrawal comes last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ConsentOperation {
+    Explain,
+    WhoCanSee,
+    Conflicts,
+    Withdraw,
+}
+
+const CONSENT_OPERATIONS: [ConsentOperation; 4] =
+    [ConsentOperation::Explain, ConsentOperation::WhoCanSee, ConsentOperation::Conflicts, ConsentOperation::Withdraw];
+
+/// The table of operations: all of them are the custodian's, and a Consent is withdrawn by whoever recorded it too, and by the
+/// person.
+const fn expected_of(role: Role, operation: ConsentOperation) -> u16 {
+    match (role, operation) {
+        (Role::NoToken | Role::BadToken | Role::ExpiredToken, _) => 401,
+        (Role::WrongScope, _) => 403,
+        (Role::Custodian, _) | (Role::Released | Role::Person, ConsentOperation::Withdraw) => 200,
+        // Sees the Consent, and does not decide for the person.
+        (Role::Representative, ConsentOperation::Withdraw) => 403,
+        _ => 404,
+    }
+}
+
 async fn no_operation_answers_more_than_the_table_says(gateway: Gateway) {
     let held = held_record(&gateway).await;
     let doctor = gateway.as_("elp-1").by_practitioner("psychologist-1");
@@ -557,8 +582,44 @@ async fn no_operation_answers_more_than_the_table_says(gateway: Gateway) {
     }
 }
 
+async fn no_consent_operation_answers_more_than_the_table_says(gateway: Gateway) {
+    let held = held_record(&gateway).await;
+    let waiting = waiting_record(&gateway).await;
+    for role in ROLES {
+        let targets = if role == Role::Waiting { &waiting } else { &held };
+        let caller = caller(&gateway, role, targets);
+        let before = trail(&caller, role).await;
+        let person = &targets.patient;
+        let consent = targets.resources.iter().find(|one| one["resourceType"] == "Consent").expect("one of each type");
+        let consent = consent["id"].as_str().expect("an id");
+        let mut refused = 0;
+        for operation in CONSENT_OPERATIONS {
+            let none = json!({"resourceType": "Parameters"});
+            let asked = format!("patient=Patient/{person}&organization=Organization/gp-1&purpose=TREAT");
+            let answer = match operation {
+                ConsentOperation::Explain => caller.get(format!("Consent/$explain?{asked}")).await,
+                ConsentOperation::WhoCanSee => caller.get(format!("Patient/{person}/$who-can-see")).await,
+                ConsentOperation::Conflicts => caller.get(format!("Consent/$conflicts?patient=Patient/{person}")).await,
+                ConsentOperation::Withdraw => caller.post(format!("Consent/{consent}/$withdraw"), &none).await,
+            };
+            let name = format!("{role:?}: {operation:?}");
+            assert_eq!(answer.status, expected_of(role, operation), "{name}: {answer}");
+            let told = String::from_utf8_lossy(&answer.bytes).into_owned();
+            let is_shown = answer.status == 200 && matches!(role, Role::Custodian | Role::Person);
+            assert!(is_shown || !(told.contains(consent) || told.contains(person)), "{name}: {told}");
+            refused += usize::from(answer.status >= 400);
+        }
+        if let (Some(before), Some(after)) = (before, trail(&caller, role).await) {
+            assert_eq!(after - before, refused, "each refusal of {role:?} left its event");
+        }
+    }
+    let counted: i64 = gateway.app.refusals.take().into_values().sum();
+    assert_eq!(counted, 12, "each request without a good token was counted");
+}
+
 stories!(
     no_route_answers_more_than_the_table_says,
     no_operation_answers_whom_the_table_does_not_name,
     no_operation_answers_more_than_the_table_says,
+    no_consent_operation_answers_more_than_the_table_says,
 );

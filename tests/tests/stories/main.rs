@@ -2,9 +2,12 @@
 
 mod authorization;
 mod blindness;
+mod conflicts;
 mod crisis;
 mod emergency;
+mod explanation;
 mod forged;
+mod ihe;
 mod persons;
 mod practitioners;
 mod referral;
@@ -14,3 +17,4 @@ mod search;
 mod token;
 mod transaction;
 mod whose_word;
+mod withdrawal;

@@ -9,7 +9,7 @@ use mappings::r4::primitive::is_id;
 use mappings::r4::structure::is_resource_type;
 use mappings::r4::time::Moment;
 
-use super::SearchFault;
+use super::{Criterion, SearchFault};
 use crate::search::parameters::SearchParameter;
 use crate::search::text::{exact, fold};
 
@@ -26,6 +26,13 @@ pub enum Values {
     String(Vec<String>),
     /// Equal to the row's value.
     Uri(Vec<String>),
+    /// `Type/id` of a resource that the searcher sees and another criterion finds.
+    Chained {
+        /// The type.
+        target: &'static str,
+        /// How it is found.
+        found: Box<Criterion>,
+    },
 }
 
 /// A token that is sought. One of system and code is always given.

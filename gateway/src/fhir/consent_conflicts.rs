@@ -1,0 +1,104 @@
+//! What a written Consent does to the contradictions of its record: new ones are recorded and told, old ones end.
+
+use crate::access::Draft;
+use crate::access::caller::Act;
+use crate::app::Registry;
+use crate::audit::AuditEvent;
+use crate::consent::{Conflict, Consent, ConsentId, Grant, Grantee, conflicts, grants};
+use crate::error::Failure;
+use crate::storage::conflict::StoredConflict;
+use crate::storage::write_set::{ConflictRow, NewDelivery, ResourceKey, VersionId};
+
+/// The act in the trail.
+const ACT: Act = Act::new("E", "consent-conflict");
+/// On what it rests that a contradiction is noted, whoever wrote.
+const CONFLICT_RULE: &str = "consent-conflict";
+/// The kind of notice that the custodian's data steward gets.
+const NOTICE: &str = "consent-conflict";
+
+/// After the rules of a Consent changed in the draft, deletion and withdrawal included.
+///
+/// # Errors
+/// The database is away.
+pub async fn detect(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Failure> {
+    // An earlier entry of a transaction may have found one that this write ends, or finds again.
+    draft.set.conflicts.retain(|one| one.permit_consent != key.id && one.deny_consent != key.id);
+    let id = ConsentId(key.id.clone());
+    let rules = rules(draft, &key.compartment).await?;
+    let registry = &draft.caller.registry;
+    let found = conflicts(&id, &rules, draft.caller.now_ms, &|grantee| identities(registry, grantee));
+    let stored = draft.app.store.consent_conflicts(&key.compartment, false).await?;
+    let of_this = stored.iter().filter(|one| one.permit_consent == key.id || one.deny_consent == key.id);
+    let is_same = |found: &Conflict, one: &StoredConflict| {
+        found.permit.0 == one.permit_consent
+            && found.deny.0 == one.deny_consent
+            && found.grantee.as_str() == one.grantee
+    };
+    let lasting = |one: &&StoredConflict| found.iter().any(|found| is_same(found, one));
+    let lasting: Vec<&String> = of_this.clone().filter(lasting).map(|one| &one.id).collect();
+    draft.set.resolved_conflicts.retain(|(_, id, _)| !lasting.contains(&id));
+    for over in of_this.clone().filter(|one| !found.iter().any(|found| is_same(found, one))) {
+        draft.set.resolved_conflicts.push((key.compartment.clone(), over.id.clone(), draft.caller.now_ms));
+    }
+    let fresh: Vec<Conflict> =
+        found.into_iter().filter(|found| !of_this.clone().any(|one| is_same(found, one))).collect();
+    if fresh.is_empty() {
+        return Ok(());
+    }
+    for Conflict { permit, deny, grantee } in fresh {
+        draft.set.conflicts.push(ConflictRow {
+            compartment: key.compartment.clone(),
+            id: AuditEvent::fresh_id(),
+            permit_consent: permit.0,
+            deny_consent: deny.0,
+            grantee: grantee.to_string(),
+            detected_ms: draft.caller.now_ms,
+        });
+    }
+    tell(draft, key).await
+}
+
+/// One notice and one event a write, however many it contradicts: what they are is read by the operation `$conflicts`.
+async fn tell(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Failure> {
+    let Some(record) = draft.record(&key.compartment).await? else { return Ok(()) };
+    let partner = record.facts.custodian.clone();
+    let version = draft.pending("Consent", &key.id).map_or(VersionId(0), |resource| resource.version);
+    draft.set.deliveries.push(NewDelivery {
+        compartment: key.compartment.clone(),
+        id: AuditEvent::fresh_id(),
+        partner,
+        kind: NOTICE,
+        resource_type: "Consent",
+        resource_id: key.id.clone(),
+        version,
+        due_ms: draft.caller.now_ms,
+    });
+    draft.note(ACT, CONFLICT_RULE, key);
+    Ok(())
+}
+
+/// The rules of every Consent of the record, as the draft would leave them.
+async fn rules(draft: &mut Draft<'_>, compartment: &str) -> Result<Vec<(ConsentId, Grant)>, Failure> {
+    let consents = draft.consents(compartment).await?;
+    let of = |consent: &Consent| {
+        let id = consent.id.clone();
+        grants(consent).into_iter().map(move |grant| (id.clone(), grant)).collect::<Vec<_>>()
+    };
+    Ok(consents.iter().flat_map(of).collect())
+}
+
+/// All identities of whoever is meant: an organisation is of a kind, and a practitioner of an organisation.
+fn identities(registry: &Registry, grantee: &Grantee) -> Vec<Grantee> {
+    let of_organization = |id: &str| registry.organization(id).map(|organization| registry.grantees(organization));
+    match grantee.as_str().split_once('/') {
+        None => Vec::new(),
+        Some(("organization", id)) => of_organization(id).unwrap_or_else(|| vec![grantee.clone()]),
+        Some(("practitioner", id)) => {
+            let practitioner = registry.practitioner(id);
+            let mut all = practitioner.and_then(|one| of_organization(&one.organization_id)).unwrap_or_default();
+            all.push(grantee.clone());
+            all
+        }
+        Some(_) => vec![grantee.clone()],
+    }
+}
