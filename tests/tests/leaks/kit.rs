@@ -25,6 +25,7 @@ fn token(gateway: &Gateway, organization: &str, practitioner: Option<&str>) -> S
     gateway.token(&TokenGrant {
         client_id: &client_id(organization),
         organization_id: organization,
+        fhir_user: None,
         practitioner_id: practitioner,
         purpose: "TREAT",
         scope: "system/*.cruds",
