@@ -25,10 +25,10 @@ use crate::telemetry::{Telemetry, observe};
 /// The whole HTTP face. `extra` are further routes (the sandbox's).
 pub fn router(app: &App, telemetry: &Arc<Telemetry>, extra: Router) -> Router {
     let routes = fhir(app).merge(plain(app, telemetry)).merge(extra);
-    let again = routes.clone().fallback(not_found);
-    let routes = routes.fallback(move |request| tidied(again.clone(), request));
+    let routes = routes.fallback(not_found);
     // One layer of two functions: every layer of a router is a service more to clone and to box for each request.
-    routes.layer(ServiceBuilder::new().layer(middleware::from_fn(observe)).layer(middleware::from_fn(guarded)))
+    let guarded = middleware::from_fn_with_state(routes.clone(), guarded);
+    routes.layer(ServiceBuilder::new().layer(middleware::from_fn(observe)).layer(guarded))
 }
 
 /// The FHIR interactions: each authenticates by itself, and all share the limits.
@@ -210,13 +210,14 @@ async fn not_found() -> Response<Body> {
     Failure::NotFound.into_response()
 }
 
-/// A base URL with a slash at its end gives paths with two, and a type may be asked with one after it: such a path is of no
-/// route, for no part of one is empty, and is routed again, without them.
+/// A base URL with a slash at its end gives paths with two, and a type may be asked with one after it.
+fn is_tidy(path: &str) -> bool {
+    !path.contains("//") && (path == "/" || !path.ends_with('/'))
+}
+
+/// Routes a request again, without the slashes that are too many.
 async fn tidied(routes: Router, request: Request) -> Response<Body> {
     let path = request.uri().path();
-    if !path.contains("//") && (path == "/" || !path.ends_with('/')) {
-        return not_found().await;
-    }
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
     let Ok(uri) = format!("/{}{query}", parts.join("/")).parse::<Uri>() else { return not_found().await };
@@ -250,8 +251,10 @@ async fn limited(State(limits): State<Limits>, request: Request, next: Next) -> 
 }
 
 /// A panic is answered as any fault of ours; and health data is neither guessed at by a browser nor kept by a cache.
-async fn guarded(request: Request, next: Next) -> Response<Body> {
-    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+async fn guarded(State(routes): State<Router>, request: Request, next: Next) -> Response<Body> {
+    let answer =
+        async { if is_tidy(request.uri().path()) { next.run(request).await } else { tidied(routes, request).await } };
+    let answered = AssertUnwindSafe(answer).catch_unwind().await;
     let mut response = answered.unwrap_or_else(|_| Failure::Internal("a request panicked").into_response());
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -196,7 +196,7 @@ fn provision(provision_type: BoxedStrategy<&'static str>) -> impl Strategy<Value
     let actors = proptest::option::of(subsequence(actors(), 1..=2));
     let purposes = proptest::option::of(subsequence(PURPOSES.to_vec(), 1..=2));
     let period = prop_oneof![2 => Just(None), 1 => period().prop_map(Some)];
-    let about = prop_oneof![1 => Just(Map::new()), 1 => about()];
+    let about = prop_oneof![2 => Just(Map::new()), 1 => about()];
     (provision_type, actors, purposes, period, about).prop_map(|(provision_type, actors, purposes, period, about)| {
         let purposes = purposes.map(|codes| {
             Value::Array(codes.iter().map(|code| json!({"system": PURPOSE_SYSTEM, "code": code})).collect())

@@ -110,14 +110,9 @@ fn referring() -> impl Strategy<Value = (Vec<&'static str>, Vec<&'static str>)> 
 }
 
 fn atoms(itself: &str, said: &Said) -> String {
-    let mut text = format!(",instance|{itself},");
-    for name in said.refers.iter().filter(|name| **name != itself) {
-        text.push_str(&format!("refers|{name},"));
-    }
-    for name in &said.by {
-        text.push_str(&format!("by|{name},"));
-    }
-    text
+    let refers = said.refers.iter().filter(|name| **name != itself).map(|name| format!("refers|{name},"));
+    let by = said.by.iter().map(|name| format!("by|{name},"));
+    std::iter::once(format!(",instance|{itself},")).chain(refers).chain(by).collect()
 }
 
 fn set(codes: &[&str]) -> LabelSet {

@@ -91,8 +91,12 @@ fn decisions(name: &str, consent: &Consent, resources: &[ResourceFacts]) -> Stri
             let purpose = Purpose::from_code(code).expect("a known purpose");
             let _ = write!(rows, "| {name} | {caller} | {code} ");
             for facts in resources {
-                let request = Request { grantees: &grantees, former_teams: &[], purpose };
-                let answer = match decide(request, facts, std::slice::from_ref(consent), at_ms) {
+                let answer = match decide(
+                    Request { grantees: &grantees, former_teams: &[], purpose },
+                    facts,
+                    std::slice::from_ref(consent),
+                    at_ms,
+                ) {
                     Decision::Permit(_) => "**permitted**",
                     Decision::Deny(reason) => reason.code(),
                 };

@@ -148,7 +148,7 @@ async fn record(store: &Store, id: &str, subject: &Subject, consents: &[Consent]
         if now.perhaps_referred_by.contains(&named) {
             other.facts = Facts::UNKNOWN;
         } else if now.referred_by.contains(&named) {
-            other.facts.atoms.push_str(&format!("refers|{itself},"));
+            other.facts.atoms = format!("{}refers|{itself},", other.facts.atoms);
         }
         versions.push(other);
     }
