@@ -553,6 +553,7 @@ const CONSENT_OPERATIONS: [ConsentOperation; 4] =
 
 /// The table of operations: all of them are the custodian's, and a Consent is withdrawn by whoever recorded it too, and by the
 /// person.
+#[allow(clippy::match_same_arms, reason = "a row of the table is a line, whatever stands in the next")]
 const fn expected_of(role: Role, operation: ConsentOperation) -> u16 {
     match (role, operation) {
         (Role::NoToken | Role::BadToken | Role::ExpiredToken, _) => 401,
