@@ -39,16 +39,12 @@ const PRACTITIONERS: &[(&str, &str, &str, Option<&str>, &str)] = &[
 /// The purposes for which every client of a sandbox is registered.
 pub(super) const PURPOSES: &[&str] = &["TREAT", "HPAYMT", "HOPERAT"];
 
-<<<<<<< HEAD
 /// The organisation that runs the app for people who sign in, and that app.
 pub(super) const PORTAL: (&str, &str, &str) = ("portaal", "Patiëntenportaal", "portaal-app");
 /// The purposes for which people ask.
 pub(super) const PERSON_PURPOSES: &[&str] = &["PATRQT", "FAMRQT"];
 
-/// Registers all of them; doing it again changes nothing.
-=======
 /// Registers all of them, unless the last is in the directory: a sandbox that is killed on the way begins again.
->>>>>>> issue2
 pub(super) async fn register(store: &Store, now_ms: i64) -> Result<(), StorageError> {
     let last = PRACTITIONERS.last().map_or("", |(id, ..)| id);
     if store.locate("PractitionerRole", last).await?.is_some() {
