@@ -1,7 +1,12 @@
 //! Contradictions between Consents: read to show them to whoever holds the record, and to end them.
 
+use std::sync::LazyLock;
+
 use sqlx::Row;
 
+use super::rows::Kind::{Integer, Text};
+use super::rows::{Cell, Fat, Rows};
+use super::write_set::{ConflictRow, WriteSet};
 use super::{StorageError, Store, read};
 
 /// A stored contradiction.
@@ -47,4 +52,47 @@ impl Store {
             Ok(rows.iter().map(conflict).collect())
         })
     }
+}
+
+pub(super) static PUT_CONFLICT: LazyLock<Fat> = LazyLock::new(|| {
+    let columns = &[
+        ("compartment", Text),
+        ("id", Text),
+        ("permit_consent", Text),
+        ("deny_consent", Text),
+        ("grantee", Text),
+        ("detected_ms", Integer),
+    ];
+    Fat::insert("consent_conflict", columns, "")
+});
+
+pub(super) static RESOLVE_CONFLICT: LazyLock<Fat> = LazyLock::new(|| {
+    Fat::over(
+        "UPDATE consent_conflict SET resolved_ms = q.resolved_ms FROM ",
+        &[("compartment", Text), ("id", Text), ("resolved_ms", Integer)],
+        " WHERE consent_conflict.compartment = q.compartment AND consent_conflict.id = q.id",
+    )
+});
+
+/// The rows of contradictions that begin.
+pub(super) fn conflict_rows(set: &WriteSet) -> Rows<'_> {
+    fn row(conflict: &ConflictRow) -> Vec<Cell<'_>> {
+        vec![
+            conflict.compartment.as_str().into(),
+            conflict.id.as_str().into(),
+            conflict.permit_consent.as_str().into(),
+            conflict.deny_consent.as_str().into(),
+            conflict.grantee.as_str().into(),
+            conflict.detected_ms.into(),
+        ]
+    }
+    set.conflicts.iter().map(row).collect()
+}
+
+/// The rows of contradictions that end.
+pub(super) fn resolved_rows(set: &WriteSet) -> Rows<'_> {
+    fn row((compartment, id, resolved_ms): &(String, String, i64)) -> Vec<Cell<'_>> {
+        vec![compartment.as_str().into(), id.as_str().into(), (*resolved_ms).into()]
+    }
+    set.resolved_conflicts.iter().map(row).collect()
 }

@@ -430,27 +430,6 @@ fat!(
     )
 );
 fat!(
-    PUT_CONFLICT = Fat::insert(
-        "consent_conflict",
-        &[
-            ("compartment", Text),
-            ("id", Text),
-            ("permit_consent", Text),
-            ("deny_consent", Text),
-            ("grantee", Text),
-            ("detected_ms", Integer)
-        ],
-        ""
-    )
-);
-fat!(
-    RESOLVE_CONFLICT = Fat::over(
-        "UPDATE consent_conflict SET resolved_ms = q.resolved_ms FROM ",
-        &[("compartment", Text), ("id", Text), ("resolved_ms", Integer)],
-        " WHERE consent_conflict.compartment = q.compartment AND consent_conflict.id = q.id"
-    )
-);
-fat!(
     PUT_KEY = Fat::insert(
         "idempotency_key",
         &[

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use super::precondition::Ground;
 use super::rows::{self, Cell, Fat, Rows};
 use super::write_set::{NewVersion, ResourceKey, WriteSet};
-use super::{crisis, emergency};
+use super::{conflict, crisis, emergency};
 use crate::audit::AuditEvent;
 
 /// One fat statement with its rows.
@@ -50,8 +50,8 @@ pub(super) fn statements<'a>(sets: &[&'a WriteSet]) -> Vec<Statement<'a>> {
     add(&emergency::END_SESSION, each(emergency::ended_rows));
     add(&emergency::PUT_VERDICT, each(emergency::verdict_rows));
     add(&crisis::PUT_DISCLOSURE, each(crisis::disclosure_rows));
-    add(&rows::RESOLVE_CONFLICT, each(resolved_conflict_rows));
-    add(&rows::PUT_CONFLICT, each(conflict_rows));
+    add(&conflict::RESOLVE_CONFLICT, each(conflict::resolved_rows));
+    add(&conflict::PUT_CONFLICT, each(conflict::conflict_rows));
     add(&rows::PUT_KEY, each(idempotency_rows));
     let now_ms = sets.iter().flat_map(|set| &set.audit).map(|event| event.recorded_ms).max().unwrap_or(0);
     add(&rows::PUT_GUARD, Ground::moved_guards(sets.iter().copied(), now_ms));
@@ -273,27 +273,6 @@ fn delivery_rows(set: &WriteSet) -> Rows<'_> {
         ]
     }
     set.deliveries.iter().map(row).collect()
-}
-
-fn conflict_rows(set: &WriteSet) -> Rows<'_> {
-    fn row(conflict: &super::write_set::ConflictRow) -> Vec<Cell<'_>> {
-        vec![
-            conflict.compartment.as_str().into(),
-            conflict.id.as_str().into(),
-            conflict.permit_consent.as_str().into(),
-            conflict.deny_consent.as_str().into(),
-            conflict.grantee.as_str().into(),
-            conflict.detected_ms.into(),
-        ]
-    }
-    set.conflicts.iter().map(row).collect()
-}
-
-fn resolved_conflict_rows(set: &WriteSet) -> Rows<'_> {
-    fn row((compartment, id, resolved_ms): &(String, String, i64)) -> Vec<Cell<'_>> {
-        vec![compartment.as_str().into(), id.as_str().into(), (*resolved_ms).into()]
-    }
-    set.resolved_conflicts.iter().map(row).collect()
 }
 
 fn idempotency_rows(set: &WriteSet) -> Rows<'_> {

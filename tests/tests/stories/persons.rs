@@ -356,7 +356,7 @@ async fn the_access_log_tells_a_disclosure_and_a_refusal_in_plain_words(gateway:
     };
     let disclosed = of("elp-1", "success");
     assert_eq!(disclosed["organization"]["name"], "Test elp-1");
-    assert_eq!(disclosed["practitioner"], json!({"id": "psychologist-1", "name": "Test Psychologist"}));
+    assert_eq!(disclosed["practitioner"], json!({"id": "psychologist-1", "name": "Test psychologist-1"}));
     assert_eq!(disclosed["basis"], json!({"code": "consent", "text": "toestemming van de persoon"}));
     assert_eq!(disclosed["purpose"], json!({"code": "TREAT", "text": "behandeling"}));
     assert_eq!(disclosed["act"]["text"], "gelezen");
@@ -372,7 +372,7 @@ async fn the_access_log_tells_a_disclosure_and_a_refusal_in_plain_words(gateway:
     let events = person.search(format!("AuditEvent?patient={id}&_count=500")).await;
     let told =
         |part: &str| events.iter().any(|event| event["text"]["div"].as_str().is_some_and(|div| div.contains(part)));
-    assert!(told("Wie: Test elp-1, Test Psychologist (via elp-1-ehr)"), "{events:?}");
+    assert!(told("Wie: Test elp-1, Test psychologist-1 (via elp-1-ehr)"), "{events:?}");
     assert!(told("Uitkomst: geweigerd: er is geen toestemming"));
     assert!(events.iter().any(|event| event["subtype"][0]["code"] == "access-log"), "to read the log is recorded");
 }
