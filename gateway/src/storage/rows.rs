@@ -176,8 +176,7 @@ fat!(
     )
 );
 fat!(
-    /// A deletion says nothing, so it is judged by the facts of what it deletes; and what clients declared stays with every later
-    /// version, whatever they send.
+    /// A deletion is judged by the facts of what it deletes; what clients declared stays with every later version.
     PUT_RESOURCE = Fat::insert(
         "resource",
         RESOURCE,
