@@ -1,5 +1,6 @@
 //! Resources for stories: synthetic, and looking it.
 
+use gateway::consent::ACTORS_MAX;
 use serde_json::{Value, json};
 
 /// A person who does not exist.
@@ -34,9 +35,15 @@ pub fn consent(patient: &str, provision: &Value) -> Value {
     })
 }
 
-/// A provision that permits these organisations to treat.
+/// A provision that permits these organisations to treat: as many as one provision may name, and the others in nested ones.
 pub fn permit(organizations: &[&str]) -> Value {
-    provision("permit", organizations)
+    let mut groups = organizations.chunks(ACTORS_MAX);
+    let mut root = provision("permit", groups.next().unwrap_or_default());
+    let nested: Vec<Value> = groups.map(|group| provision("permit", group)).collect();
+    if !nested.is_empty() {
+        root["provision"] = json!(nested);
+    }
+    root
 }
 
 /// A provision that denies these organisations.

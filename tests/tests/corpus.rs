@@ -22,6 +22,12 @@ const ROLE: &str = "only recipients are enforced";
 const NOBODY: &str = "registered here";
 /// Without a type, a period alone neither permits nor denies.
 const UNCERTAIN: &str = "neither permits nor denies";
+/// Without a type, what is named may be meant either way: HL7's own examples mean both.
+const PERMITTED_OR_EXCLUDED: &str = "is permitted or excluded";
+/// What a rule names was never sent here.
+const NOT_IN_RECORD: &str = "resolves in this record";
+/// A Consent lets others read; that somebody may not record anything is beyond it.
+const READING_ONLY: &str = "a deny is enforced for access, use and disclose only";
 
 /// Examples that are refused with 422: file, element, what is said of it and why that is right.
 const REFUSED: &[(&str, &str, &str)] = &[
@@ -34,15 +40,25 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ),
     (
         "ihe-pcf/Consent-ex-consent-advanced-normal-break-glass-restricted.json",
-        "Consent.provision.securityLabel",
-        UNENFORCED,
+        "Consent.provision.provision[0].actor[0].reference",
+        NOBODY,
     ),
-    ("ihe-pcf/Consent-ex-consent-advanced-normal-focused-psy.json", "Consent.provision.securityLabel", UNENFORCED),
-    ("ihe-pcf/Consent-ex-consent-advanced-normal-not-restricted.json", "Consent.provision.securityLabel", UNENFORCED),
-    ("ihe-pcf/Consent-ex-consent-advanced-normal.json", "Consent.provision.securityLabel", UNENFORCED),
-    ("ihe-pcf/Consent-ex-consent-intermediate-data.json", "Consent.provision.data", UNENFORCED),
-    ("ihe-pcf/Consent-ex-consent-intermediate-not-authoredby.json", "Consent.provision.provision[0].data", UNENFORCED),
-    ("ihe-pcf/Consent-ex-consent-intermediate-not-encounter.json", "Consent.provision.provision[0].data", UNENFORCED),
+    (
+        "ihe-pcf/Consent-ex-consent-advanced-normal-focused-psy.json",
+        "Consent.provision.provision[0].actor[0].reference",
+        NOBODY,
+    ),
+    ("ihe-pcf/Consent-ex-consent-intermediate-data.json", "Consent.provision.data[0].reference", NOT_IN_RECORD),
+    (
+        "ihe-pcf/Consent-ex-consent-intermediate-not-authoredby.json",
+        "Consent.provision.provision[0].data[0].reference",
+        NOT_IN_RECORD,
+    ),
+    (
+        "ihe-pcf/Consent-ex-consent-intermediate-not-encounter.json",
+        "Consent.provision.provision[0].data[0].reference",
+        NOT_IN_RECORD,
+    ),
     ("ihe-pcf/Consent-ex-consent-intermediate-purpose.json", "Consent.provision.actor[0].reference", NOBODY),
     (
         "ihe-pcf/Consent-ex-dissent-intermediate-break-glass.json",
@@ -56,15 +72,14 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("r4-examples/claim-example-oral-identifier.json", "Claim.patient", NO_PATIENT),
     ("r4-examples/consent-example-Emergency.json", "Consent.provision.actor[0].role", ROLE),
     ("r4-examples/consent-example-Out.json", "Consent.provision.actor[0].role", ROLE),
-    ("r4-examples/consent-example-grantor.json", "Consent.provision.action", UNENFORCED),
+    ("r4-examples/consent-example-grantor.json", "Consent.provision.actor[0].role", ROLE),
     ("r4-examples/consent-example-notAuthor.json", "Consent.provision.actor[0].role", ROLE),
-    ("r4-examples/consent-example-notOrg.json", "Consent.provision.action", UNENFORCED),
-    ("r4-examples/consent-example-notThem.json", "Consent.provision.action", UNENFORCED),
-    ("r4-examples/consent-example-notThis.json", "Consent.provision.data", UNENFORCED),
+    ("r4-examples/consent-example-notOrg.json", "Consent.provision.action", READING_ONLY),
+    ("r4-examples/consent-example-notThem.json", "Consent.provision.type", PERMITTED_OR_EXCLUDED),
+    ("r4-examples/consent-example-notThis.json", "Consent.provision.type", PERMITTED_OR_EXCLUDED),
     ("r4-examples/consent-example-notTime.json", "Consent.provision.type", UNCERTAIN),
-    ("r4-examples/consent-example-pkb.json", "Consent.provision.action", UNENFORCED),
-    ("r4-examples/consent-example-signature.json", "Consent.provision.provision[0].class", UNENFORCED),
-    ("r4-examples/consent-example-smartonfhir.json", "Consent.provision.provision[0].action", UNENFORCED),
+    ("r4-examples/consent-example-pkb.json", "Consent.provision.provision[0].type", "type is required"),
+    ("r4-examples/consent-example-signature.json", "Consent.provision.provision[0].code", UNENFORCED),
     ("r4-examples/consent-example.json", "Consent.provision.type", UNCERTAIN),
     ("r4-examples/provenance-consent-signature.json", "Provenance.target", ELSEWHERE),
     ("r4-examples/provenance-example-biocompute-object.json", "Provenance.target", ELSEWHERE),

@@ -14,7 +14,7 @@ use wellgate_tests::gateway::{Gateway, client_id};
 use wellgate_tests::{project, stories, variable};
 
 /// Comparisons of a usual run.
-const CHECKS: usize = 3_000;
+const CHECKS: usize = 1_000;
 
 fn number(name: &str, default: usize) -> usize {
     variable(name).map_or(default, |number| number.parse().expect("a number"))
