@@ -60,7 +60,7 @@ impl Course {
 
 async fn race_of_readers_with_withdrawals(gateways: &[Gateway]) {
     let rounds: usize =
-        variable("WELLGATE_WITHDRAWALS").map_or(10, |number| number.parse().expect("WELLGATE_WITHDRAWALS is a number"));
+        variable("WELLGATE_WITHDRAWALS").map_or(4, |number| number.parse().expect("WELLGATE_WITHDRAWALS is a number"));
     let custodian = gateways[0].as_("elp-1");
     let record = begin(&custodian, &gateways[0].as_("cgg-1")).await;
     let course = Course::default();
