@@ -50,8 +50,18 @@ const SEEN: &str = concat!(
     "EXISTS (SELECT 1 FROM record c WHERE c.compartment = a.compartment AND c.custodian = v.organization) \
      AND NOT EXISTS (SELECT 1 FROM closure x WHERE x.compartment = a.compartment AND ",
     of_viewer!("x.grantee"),
-    ") AND (v.types = '' OR v.types LIKE '%,AuditEvent,%')"
+    ")"
 );
+
+/// Whether neither role nor exclusion keeps viewer `v` from what is told about a whole record: its trail, its emergencies. What belongs
+/// to the organisation itself is nobody's record.
+pub(super) fn is_told_of_record(compartment: &str) -> String {
+    format!(
+        "(v.types = '' OR v.types LIKE '%,AuditEvent,%') AND (v.practitioner = '' OR {compartment} = v.organization \
+         OR EXISTS (SELECT 1 FROM resource r WHERE r.compartment = {compartment} AND r.resource_type = 'Patient' \
+           AND r.id = {compartment} AND {TRAIL_OPEN_TO_PRACTITIONER}))"
+    )
+}
 
 /// The person reads the trail of the own record, or of that which is represented, and what is kept in the own compartment.
 const SEEN_BY_PERSON: &str = concat!("(a.compartment = v.person OR ", of_person!("a.compartment"), ")");
@@ -59,12 +69,8 @@ const SEEN_BY_PERSON: &str = concat!("(a.compartment = v.person OR ", of_person!
 fn matching(viewer: &Viewer, filter: &EventFilter) -> String {
     let is_person = !viewer.person.is_empty();
     let seen = if is_person { SEEN_BY_PERSON } else { SEEN };
-    let mut sql = format!(
-        " FROM v CROSS JOIN audit_event a WHERE {seen} \
-         AND (v.practitioner = '' OR a.compartment = v.organization OR EXISTS (SELECT 1 FROM resource r \
-           WHERE r.compartment = a.compartment AND r.resource_type = 'Patient' AND r.id = a.compartment \
-           AND {TRAIL_OPEN_TO_PRACTITIONER}))"
-    );
+    // Of a person no role and no practitioner is known, and so nothing keeps them.
+    let mut sql = format!(" FROM v CROSS JOIN audit_event a WHERE {seen} AND {}", is_told_of_record("a.compartment"));
     if filter.compartment.is_some() {
         sql.push_str(" AND a.compartment = $9");
     } else if is_person {

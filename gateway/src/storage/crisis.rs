@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use sqlx::{AssertSqlSafe, Row};
 
+use super::audit::is_told_of_record;
 use super::resource::{Shows, Touched, Unrecorded};
 use super::rows::Kind::{Integer, Text};
 use super::rows::{Cell, Fat, Rows};
@@ -106,10 +107,11 @@ impl Store {
             of_viewer!("x.grantee"),
             ")"
         );
+        let told = is_told_of_record("k.compartment");
         let sql = format!(
             "{VIEWER} SELECT k.compartment, k.id, k.organization, k.practitioner, k.client, k.recipient, k.conflict, \
              k.proportionality, k.subsidiarity, k.shared, k.recorded_ms FROM v CROSS JOIN crisis_disclosure k \
-             WHERE k.compartment = $9 AND ($10 = '' OR k.id < $10) AND {held} ORDER BY k.id DESC LIMIT $11"
+             WHERE k.compartment = $9 AND ($10 = '' OR k.id < $10) AND {held} AND {told} ORDER BY k.id DESC LIMIT $11"
         );
         read!(&self.database, |pool| {
             let query = bind_viewer!(sqlx::query(AssertSqlSafe(sql)), viewer)

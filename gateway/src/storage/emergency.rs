@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use sqlx::{AssertSqlSafe, Row};
 
+use super::audit::is_told_of_record;
 use super::resource::{Shows, Touched, Unrecorded};
 use super::rows::Kind::{Integer, Text};
 use super::rows::{Cell, Fat, Rows};
@@ -201,14 +202,21 @@ pub(super) fn verdict_rows(set: &WriteSet) -> Rows<'_> {
 }
 
 /// A session is looked up by the custodian of its record, where no closure shuts it out, and by the organisation that opened
-/// it. What was written in words is for the custodian.
-const SEEN: &str = concat!(
-    "SELECT y.*, CAST(CASE WHEN EXISTS (SELECT 1 FROM record c WHERE c.compartment = y.compartment \
-       AND c.custodian = v.organization) AND NOT EXISTS (SELECT 1 FROM closure x WHERE x.compartment = y.compartment AND ",
-    of_viewer!("x.grantee"),
-    ") THEN 1 ELSE 0 END AS BIGINT) AS is_held, CAST(CASE WHEN y.organization = v.organization THEN 1 ELSE 0 END AS BIGINT) \
-       AS is_own, v.now_ms FROM v CROSS JOIN emergency_session y"
-);
+/// it. What was written in words is for the custodian, and for whom nothing keeps from the record.
+fn seen() -> String {
+    let open = concat!(
+        "NOT EXISTS (SELECT 1 FROM closure x WHERE x.compartment = y.compartment AND ",
+        of_viewer!("x.grantee"),
+        ")"
+    );
+    let told = is_told_of_record("y.compartment");
+    format!(
+        "SELECT y.*, CAST(CASE WHEN EXISTS (SELECT 1 FROM record c WHERE c.compartment = y.compartment \
+           AND c.custodian = v.organization) AND {open} AND {told} THEN 1 ELSE 0 END AS BIGINT) AS is_held, \
+         CAST(CASE WHEN y.organization = v.organization THEN 1 ELSE 0 END AS BIGINT) AS is_own, v.now_ms \
+         FROM v CROSS JOIN emergency_session y"
+    )
+}
 
 impl SessionSeen {
     /// Whether the session lasts.
@@ -251,10 +259,11 @@ impl Store {
     }
 
     async fn sessions_seen(&self, viewer: &Viewer, filter: &SessionFilter) -> Result<Vec<SessionSeen>, StorageError> {
+        let seen = seen();
         let sql = format!(
             "{VIEWER} SELECT compartment, id, organization, practitioner, client, purpose, \
              CASE WHEN is_held = 1 THEN reason ELSE '' END AS reason, from_ms, until_ms, ended_ms, verdict, verdict_by, \
-             CASE WHEN is_held = 1 THEN verdict_text ELSE '' END AS verdict_text, verdict_ms, is_held FROM ({SEEN}) AS seen \
+             CASE WHEN is_held = 1 THEN verdict_text ELSE '' END AS verdict_text, verdict_ms, is_held FROM ({seen}) AS seen \
              WHERE (is_held = 1 OR is_own = 1) AND ($9 = '' OR id = $9) AND ($10 = '' OR id < $10) AND {} \
              ORDER BY id DESC LIMIT $11",
             filter.status.sql()

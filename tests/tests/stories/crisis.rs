@@ -106,8 +106,32 @@ async fn only_the_custodian_discloses_and_reads_what_was_disclosed(gateway: Gate
     nothing_is_kept(&gateway, &custodian, &patient).await;
 }
 
+/// Reasons in words are of the record: whom the patient keeps from it reads neither those of a disclosure nor those of a session.
+async fn whom_the_patient_excluded_at_the_custodian_reads_no_reasons(gateway: Gateway) {
+    let (custodian, patient, _) = record(&gateway).await;
+    custodian.post(format!("Patient/{patient}/$crisis-disclosure"), &disclosure(&[description()])).await.expect(201);
+    let person = json!({"name": "patient", "valueReference": {"reference": format!("Patient/{patient}")}});
+    let [purpose, reason] = [("purpose", "BTG"), ("reason", "TEST-REASON in words")]
+        .map(|(name, value)| json!({"name": name, "valueString": value}));
+    let opening = json!({"resourceType": "Parameters", "parameter": [person, purpose, reason]});
+    gateway.as_("gp-1").by_practitioner("doctor-1").post("Patient/$break-glass", &opening).await.expect(201);
+    let adviser = gateway.as_("edpbw-a").by_practitioner("adviser-1");
+    let told = async || {
+        let disclosures = adviser.get(format!("Patient/{patient}/$crisis-disclosures")).await;
+        let sessions = adviser.get("Patient/$emergency-sessions").await;
+        [disclosures, sessions].map(|answer| String::from_utf8_lossy(&answer.bytes).contains("TEST-"))
+    };
+    assert_eq!(told().await, [true, true]);
+    let mut exclusion = permit(&["edpbw-a"]);
+    exclusion["type"] = json!("deny");
+    exclusion["actor"][0]["reference"] = json!({"reference": "Practitioner/adviser-1"});
+    custodian.create(&consent(&patient, &exclusion)).await;
+    assert_eq!(told().await, [false, false]);
+}
+
 stories!(
     a_disclosure_is_kept_with_its_reasons_and_the_minimum_that_was_shared,
     a_disclosure_without_a_reason_or_beyond_the_record_is_refused,
     only_the_custodian_discloses_and_reads_what_was_disclosed,
+    whom_the_patient_excluded_at_the_custodian_reads_no_reasons,
 );
