@@ -15,7 +15,7 @@ use crate::consent::{self, Consent, ConsentId, Permit};
 use crate::error::Failure;
 use crate::labels::{Facts, stamp};
 use crate::search::index::{IndexRow, index, local, localize};
-use crate::storage::facts::RecordFacts;
+use crate::storage::facts::{Located, RecordFacts};
 use crate::storage::resource::Touched;
 use crate::storage::sight::{DIRECTORY, Level};
 use crate::storage::write_set::{
@@ -65,6 +65,8 @@ pub struct Draft<'a> {
     /// The rows that do not follow from records and resources.
     pub set: WriteSet,
     records: BTreeMap<String, DraftRecord>,
+    /// Patients that were read with the Consents of their records.
+    patients: BTreeMap<String, Located>,
     resources: Vec<DraftResource>,
 }
 
@@ -86,6 +88,7 @@ impl<'a> Draft<'a> {
             instant: format_instant(caller.now_ms),
             set: WriteSet::default(),
             records: BTreeMap::new(),
+            patients: BTreeMap::new(),
             resources: Vec::new(),
         }
     }
@@ -167,10 +170,14 @@ impl<'a> Draft<'a> {
     pub async fn consents(&mut self, compartment: &str) -> Result<Vec<Consent>, Failure> {
         let stored = match self.records.get(compartment) {
             Some(record) if record.is_new => Vec::new(),
-            _ => self.app.store.consents(compartment).await?,
+            _ => self.app.store.consents_and_patient(compartment).await?,
         };
         let mut values: BTreeMap<String, Value> = BTreeMap::new();
         for consent in stored {
+            if consent.key.resource_type == "Patient" {
+                self.patients.insert(consent.key.id.clone(), consent);
+                continue;
+            }
             let value =
                 serde_json::from_str(&consent.body).map_err(|_| Failure::Internal("a stored Consent is not JSON"))?;
             values.insert(consent.key.id, value);
@@ -239,7 +246,13 @@ impl<'a> Draft<'a> {
                 previous: resource.previous,
             }));
         }
-        let Some(located) = self.app.store.locate(key.resource_type, &key.id).await? else { return Ok(None) };
+        let located = match self.patients.get(&key.id).filter(|patient| patient.key == *key) {
+            Some(patient) => patient.clone(),
+            None => match self.app.store.locate(key.resource_type, &key.id).await? {
+                Some(located) => located,
+                None => return Ok(None),
+            },
+        };
         if located.deleted || located.key != *key {
             return Ok(None);
         }

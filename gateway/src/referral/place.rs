@@ -175,6 +175,9 @@ async fn forwarded_by(
         return Err(Failure::Internal("a record of a known resource is missing"));
     };
     let chain = record.facts.chain.clone();
+    if chain.is_none() && is_new(draft, order) {
+        return Ok(None);
+    }
     let organization = draft.caller.organization();
     let tasks = draft.tasks(&order.compartment).await?;
     let Some(chain) = chain else {
@@ -201,6 +204,12 @@ async fn forwarded_by(
             "this record carries a referral already: close or cancel it, or make a Patient record of its own for a second",
         )),
     }
+}
+
+/// Whether an order begins with this draft, and was not referred in it: then it has no Task yet.
+fn is_new(draft: &Draft<'_>, order: &ResourceKey) -> bool {
+    let begins = draft.pending(order.resource_type, &order.id).is_some_and(|pending| pending.previous.is_none());
+    begins && draft.set.tasks.iter().all(|task| task.id != order.id)
 }
 
 /// Makes the referral Task (where the chain begins) and the organisation Task; answers the latter.

@@ -107,12 +107,15 @@ impl Store {
         })
     }
 
-    /// Every Consent of a record that is not deleted, whatever its status.
+    /// Every Consent of a record, whatever its status, and its Patient, so far as they are not deleted: what a referral is
+    /// decided on, by one question.
     ///
     /// # Errors
     /// [`StorageError`].
-    pub async fn consents(&self, compartment: &str) -> Result<Vec<Located>, StorageError> {
-        let sql = format!("{LOCATED} WHERE compartment = $1 AND resource_type = 'Consent' AND deleted = 0 ORDER BY id");
+    pub async fn consents_and_patient(&self, compartment: &str) -> Result<Vec<Located>, StorageError> {
+        let sql = format!(
+            "{LOCATED} WHERE compartment = $1 AND resource_type IN ('Consent', 'Patient') AND deleted = 0 ORDER BY id"
+        );
         let sql = sqlx::AssertSqlSafe(sql);
         read!(&self.database, |pool| {
             let rows = sqlx::query(sql).bind(compartment).fetch_all(pool).await?;

@@ -234,6 +234,8 @@ impl Database {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(10))
             .statement_cache_capacity(200)
+            // The trail dirties the same pages again and again: copied back less often, they are copied back once.
+            .pragma("wal_autocheckpoint", "4000")
             .pragma("temp_store", "memory")
             .pragma("cache_size", "-16384");
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;

@@ -2,6 +2,9 @@
 //!
 //! A statement costs a hop to the database whatever it asks; under load a hop answers up to [`GROUP_MAX`] readers. Each
 //! question carries its own viewer, and sight is joined per question.
+//!
+//! SQLite is asked on the connection that writes: every commit empties the page caches of all others, and a read waits for the
+//! commit of its event all the same.
 
 use std::sync::Arc;
 
@@ -14,8 +17,8 @@ use super::sight::{LEVEL, Viewer};
 use super::{Database, StorageError, is_about_one, keep_running};
 
 /// Questions that one statement takes at most.
-const GROUP_MAX: usize = 64;
-/// Tasks that ask; on two cores more would only take turns.
+const GROUP_MAX: usize = 128;
+/// Tasks that ask PostgreSQL; on two cores more would only take turns. SQLite has one, for its one connection.
 const READERS: usize = 2;
 
 struct Question {
@@ -45,7 +48,8 @@ impl Reader {
             Database::Sqlite { .. } => sqlite_text().into(),
             Database::Postgres { .. } => postgres_text().into(),
         };
-        for _ in 0..READERS {
+        let readers = if matches!(database, Database::Sqlite { .. }) { 1 } else { READERS };
+        for _ in 0..readers {
             let (database, sql, questions) = (database.clone(), Arc::clone(&sql), Arc::clone(&questions));
             keep_running(move || run(database.clone(), Arc::clone(&sql), Arc::clone(&questions)));
         }
@@ -91,7 +95,7 @@ async fn run(database: Database, sql: Arc<str>, questions: Arc<Mutex<mpsc::Unbou
 async fn ask(database: &Database, sql: &Arc<str>, group: &[Question]) -> Vec<Result<Option<Seen>, StorageError>> {
     let asked: Rows<'_> = group.iter().map(question_row).collect();
     let found = match database {
-        Database::Sqlite { reader, .. } => ask_sqlite(reader, sql, &asked).await,
+        Database::Sqlite { writer, .. } => ask_sqlite(writer, sql, &asked).await,
         Database::Postgres { pool } => ask_postgres(pool, sql, &asked).await,
     };
     match found {

@@ -63,20 +63,22 @@ async fn the_facts_of_a_record_are_its_custodian_epoch_chain_and_closures() {
 }
 
 #[tokio::test]
-async fn consents_are_all_that_are_not_deleted_of_that_record_only() {
+async fn consents_and_patient_are_what_is_not_deleted_of_that_record_only() {
     for (kind, _, store) in stores().await {
         let consent = |compartment, id| first(key(compartment, "Consent", id), &json!({"status": "inactive"}));
         let patient = first(key("r", "Patient", "r"), &json!({}));
-        store.apply(beginning("r", "a", vec![consent("r", "2"), consent("r", "1"), patient])).await.expect("new");
+        let other = first(key("r", "Condition", "c"), &json!({}));
+        let begun = beginning("r", "a", vec![consent("r", "2"), consent("r", "1"), patient, other]);
+        store.apply(begun).await.expect("new");
         store.apply(beginning("other", "a", vec![consent("other", "3")])).await.expect("new");
         let mut set = WriteSet::default();
         let gone = NewVersion { version: VersionId(2), method: Method::Delete, replaces: true, ..consent("r", "2") };
         put(&mut set, NewVersion { body: String::new(), ..gone });
         store.apply(set).await.expect("nothing is asked");
         let ids: Vec<String> =
-            store.consents("r").await.expect("it answers").into_iter().map(|one| one.key.id).collect();
-        assert_eq!(ids, ["1"], "{kind}");
-        assert!(store.consents("none").await.expect("it answers").is_empty(), "{kind}");
+            store.consents_and_patient("r").await.expect("it answers").into_iter().map(|one| one.key.id).collect();
+        assert_eq!(ids, ["1", "r"], "{kind}");
+        assert!(store.consents_and_patient("none").await.expect("it answers").is_empty(), "{kind}");
         let gone = store.locate("Consent", "2").await.expect("it answers").expect("a deletion is located too");
         assert!(gone.deleted && gone.version == VersionId(2), "{kind}");
         assert!(
