@@ -20,8 +20,8 @@ fn versions(which: &str) -> String {
     let on = "r.compartment = s.compartment AND r.resource_type = s.resource_type AND r.id = s.id \
               AND ((s.level & 1) = 1 OR r.minimum IS NOT NULL OR r.deleted = 1)";
     format!(
-        "{VIEWER}, s AS (SELECT * FROM (SELECT r.compartment, r.resource_type, r.id, {LEVEL} AS level \
-           FROM v CROSS JOIN resource r WHERE {which}) AS every WHERE level > 0), \
+        "{VIEWER}, every AS MATERIALIZED (SELECT r.compartment, r.resource_type, r.id, {LEVEL} AS level \
+           FROM v CROSS JOIN resource r WHERE {which}), s AS (SELECT * FROM every WHERE level > 0), \
          h AS (SELECT {COLUMNS} FROM s JOIN resource r ON {on} \
            UNION ALL SELECT {COLUMNS} FROM v CROSS JOIN s JOIN resource_history r ON {on} \
              WHERE (s.level & 1) = 0 OR ({LEVEL} & 1) = 1) SELECT * FROM h "

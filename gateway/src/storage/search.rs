@@ -296,8 +296,11 @@ fn visible(statement: &mut Statement, way: Way, resource_type: &'static str, que
             "v CROSS JOIN k CROSS JOIN resource r WHERE r.compartment = k.compartment AND",
         ),
     };
+    // Where a criterion or the viewer's records leave little, sight is looked up once a row; else a page must end as soon as it
+    // is full.
+    let once = if way == Way::Records || is_narrow(query) { " MATERIALIZED" } else { "" };
     statement.text = format!(
-        "{VIEWER}{records}, s AS (SELECT r.compartment, r.resource_type, r.id, r.last_updated_ms, {LEVEL} AS level \
+        "{VIEWER}{records}, s AS{once} (SELECT r.compartment, r.resource_type, r.id, r.last_updated_ms, {LEVEL} AS level \
            FROM {from} {inner}), \
          t AS (SELECT {columns} FROM s WHERE {outer})"
     );

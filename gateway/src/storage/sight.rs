@@ -41,7 +41,8 @@ pub(super) const VIEWER: &str = "WITH v AS (SELECT CAST($1 AS TEXT) AS organizat
 /// How many parameters a [`Viewer`] binds.
 pub(super) const VIEWER_PARAMETERS: usize = 8;
 
-/// A rule that means the viewer: `permit` for what opens, `deny` for what closes, `person` for a deny of the very practitioner.
+/// A rule that means the viewer: `permit` for what opens, `deny` for what closes, `person` for a deny of the very practitioner,
+/// `closed` for a deny on way `w`: on what is held it must mean the very practitioner.
 macro_rules! grantees {
     ($row:literal, permit) => {
         concat!(
@@ -69,6 +70,9 @@ macro_rules! grantees {
     ($row:literal, person) => {
         concat!("(", $row, ".grantee = v.practitioner OR ", in_team!($row, "v.practitioner", ""), ")")
     };
+    ($row:literal, closed) => {
+        concat!("(", grantees!($row, person), " OR (w.by_consent = 1 AND ", grantees!($row, deny), "))")
+    };
 }
 
 /// The rule names a team, and one of these members of the viewer's is in it now; not one who takes part by law only. Teams sort
@@ -89,11 +93,14 @@ macro_rules! in_team {
     };
 }
 
-/// The rule is for the purpose: that of the request, or of an emergency session. Who asks for no purpose at all (a conditional create, which meets only what is held) is
-/// permitted nothing, and kept out as for any.
+/// The rule is for the purpose: that of the request, or of an emergency session. Who asks for no purpose at all (a conditional
+/// create, which meets only what is held) is permitted nothing, and the very practitioner is kept out as for any.
 macro_rules! for_purpose {
     ($row:literal, person, $purpose:literal) => {
         concat!($purpose, " = 0 OR (", $row, ".purposes & ", $purpose, ") <> 0")
+    };
+    ($row:literal, closed, $purpose:literal) => {
+        for_purpose!($row, person, $purpose)
     };
     ($row:literal, $as:tt, $purpose:literal) => {
         concat!("(", $row, ".purposes & ", $purpose, ") <> 0")
@@ -102,9 +109,6 @@ macro_rules! for_purpose {
 
 /// Who, what for and when.
 macro_rules! matches {
-    ($row:literal, $as:tt) => {
-        matches!($row, $as, "v.purpose")
-    };
     ($row:literal, $as:tt, $purpose:literal) => {
         concat!(
             grantees!($row, $as),
@@ -119,14 +123,13 @@ macro_rules! matches {
     };
 }
 
-/// A deny for this purpose without a matching exception of the same Consent.
+/// A deny for this purpose without a matching exception of the same Consent; `$about` is what it must meet.
 macro_rules! denied {
-    ($purpose:literal) => {
+    ($as:tt, $purpose:literal, $about:expr) => {
         concat!(
             "EXISTS (SELECT 1 FROM access_grant d WHERE d.compartment = r.compartment AND d.effect = 'deny' AND ",
-            matches!("d", deny, $purpose),
-            " AND ",
-            meets!("d"),
+            matches!("d", $as, $purpose),
+            $about,
             " AND NOT EXISTS (SELECT 1 FROM access_grant e WHERE e.compartment = d.compartment \
                 AND e.consent_id = d.consent_id AND e.effect = 'exception' AND e.excepts = d.rule AND ",
             matches!("e", permit, $purpose),
@@ -135,24 +138,25 @@ macro_rules! denied {
             "))"
         )
     };
+    ($as:tt, $purpose:literal) => {
+        denied!($as, $purpose, concat!(" AND ", meets!("d")))
+    };
 }
 
-/// A permit, or an exception of a deny that matches too; and no deny.
+/// A permit, or an exception of a deny that matches too.
 macro_rules! permitted {
     () => {
         concat!(
-            "(EXISTS (SELECT 1 FROM access_grant g WHERE g.compartment = r.compartment AND g.effect <> 'deny' AND ",
-            matches!("g", permit),
+            "EXISTS (SELECT 1 FROM access_grant g WHERE g.compartment = r.compartment AND g.effect <> 'deny' AND ",
+            matches!("g", permit, "v.purpose"),
             " AND ",
             covers!("g"),
             " AND (g.effect = 'permit' OR EXISTS (SELECT 1 FROM access_grant o WHERE o.compartment = g.compartment \
                 AND o.consent_id = g.consent_id AND o.effect = 'deny' AND o.rule = g.excepts AND ",
-            matches!("o", deny),
+            matches!("o", deny, "v.purpose"),
             " AND ",
             meets!("o"),
-            "))) AND NOT ",
-            denied!("v.purpose"),
-            ")"
+            ")))"
         )
     };
 }
@@ -215,21 +219,11 @@ macro_rules! of_role_minimum {
 ///
 /// A deny of the organisation, its kind or everyone is no business of this: the custodian has the record by law.
 macro_rules! open_to_practitioner {
-    () => {
-        open_to_practitioner!(" AND ", meets!("d"))
-    };
-    ($($about:expr),*) => {
+    ($($about:expr)?) => {
         concat!(
-            "(v.practitioner = '' OR (NOT EXISTS (SELECT 1 FROM access_grant d WHERE d.compartment = r.compartment \
-                AND d.effect = 'deny' AND ",
-            matches!("d", person),
-            $($about,)*
-            " AND NOT EXISTS (SELECT 1 FROM access_grant e WHERE e.compartment = d.compartment \
-                AND e.consent_id = d.consent_id AND e.effect = 'exception' AND e.excepts = d.rule AND ",
-            matches!("e", permit),
+            "(v.practitioner = '' OR (NOT ",
+            denied!(person, "v.purpose" $(, $about)?),
             " AND ",
-            covers!("e"),
-            ")) AND ",
             of_care_team!(),
             "))"
         )
@@ -272,16 +266,10 @@ macro_rules! law {
     };
 }
 
-/// As custodian.
+/// The record is the viewer's organisation's.
 macro_rules! held {
     () => {
-        concat!(
-            of_role!(),
-            " AND ",
-            open!(),
-            " AND EXISTS (SELECT 1 FROM record c WHERE c.compartment = r.compartment AND c.custodian = v.organization) AND ",
-            open_to_practitioner!()
-        )
+        "EXISTS (SELECT 1 FROM record c WHERE c.compartment = r.compartment AND c.custodian = v.organization)"
     };
 }
 
@@ -300,18 +288,46 @@ macro_rules! of_person {
 
 pub(super) use of_person;
 
-/// By a Consent, all of it.
-macro_rules! disclosed {
+/// By which way a resource may be open before anybody is asked: 1 as custodian, 5 all of it by a Consent, 2 the minimum, 0 none;
+/// and whether a Consent is needed.
+macro_rules! way {
     () => {
         concat!(
-            "r.resource_type <> 'Consent' AND r.minimum IS NULL AND ",
+            "SELECT CASE WHEN ",
             of_role!(),
             " AND ",
             open!(),
+            " AND (",
+            held!(),
+            " OR (r.minimum IS NULL AND r.resource_type <> 'Consent')) THEN CASE WHEN ",
+            held!(),
+            " THEN 1 ELSE 5 END WHEN r.minimum IS NOT NULL AND r.resource_type IN ",
+            with_minimum!(),
             " AND ",
+            of_role_minimum!(),
+            // Two rows may show the same: one that needs no Consent suffices.
+            " THEN COALESCE((SELECT 2 + 4 * MIN(s.requires_consent) FROM sight s WHERE s.compartment = r.compartment \
+                AND s.resource_type = r.resource_type AND s.id = r.id AND ",
+            of_viewer!("s.grantee"),
+            "), 0) ELSE 0 END AS code LIMIT 1"
+        )
+    };
+}
+
+/// As custodian, by a Consent, or the minimum of a single Task or Communication: NULL where nothing of these is open.
+macro_rules! decided {
+    () => {
+        concat!(
+            "(SELECT CASE WHEN w.by_consent = 1 AND NOT ",
             permitted!(),
-            " AND ",
-            open_to_practitioner!()
+            " THEN NULL WHEN (w.by_consent = 1 OR v.practitioner <> '') AND ",
+            denied!(closed, "v.purpose"),
+            " THEN NULL WHEN v.practitioner <> '' AND NOT ",
+            of_care_team!(),
+            " THEN NULL ELSE w.level END FROM (SELECT CASE k.code WHEN 6 THEN 2 ELSE k.code END AS level, \
+                CASE WHEN k.code IN (5, 6) THEN 1 ELSE 0 END AS by_consent FROM (",
+            way!(),
+            ") AS k LIMIT 1) AS w WHERE w.level > 0)"
         )
     };
 }
@@ -326,44 +342,24 @@ macro_rules! emergency {
             " AND EXISTS (SELECT 1 FROM emergency_session y WHERE y.compartment = r.compartment \
                 AND y.organization = v.organization AND y.practitioner = v.practitioner AND y.ended_ms IS NULL \
                 AND y.from_ms <= v.now_ms AND v.now_ms < y.until_ms AND NOT ",
-            denied!("y.purpose"),
+            denied!(deny, "y.purpose"),
             ")"
         )
     };
 }
 
-/// The minimum of a single Task or Communication.
-macro_rules! minimum {
-    () => {
-        concat!(
-            "r.minimum IS NOT NULL AND r.resource_type IN ",
-            with_minimum!(),
-            " AND EXISTS (SELECT 1 FROM sight s WHERE s.compartment = r.compartment \
-                AND s.resource_type = r.resource_type AND s.id = r.id AND ",
-            of_viewer!("s.grantee"),
-            " AND (s.requires_consent = 0 OR ",
-            permitted!(),
-            ")) AND ",
-            of_role_minimum!(),
-            " AND ",
-            open_to_practitioner!()
-        )
-    };
-}
-
-/// The ways to a resource, the first that is open counts: a line each.
+/// The ways to a resource, the first that is open counts. No two of custodian, Consent and minimum lead to the same one, so the
+/// rules of Consents are asked once for the three.
 macro_rules! level {
     () => {
         concat!(
             // PostgreSQL takes a small number for an INTEGER, and reads come as BIGINT.
             "CAST(CASE WHEN r.compartment = 'directory' THEN 1",
-            concat!(" WHEN ", held!(), " THEN 1"),
             concat!(" WHEN ", of_person!("r.compartment"), " THEN 33"),
-            concat!(" WHEN ", disclosed!(), " THEN 5"),
-            concat!(" WHEN ", emergency!(), " THEN 9"),
+            concat!(" ELSE COALESCE(", decided!(), ","),
+            concat!(" CASE WHEN ", emergency!(), " THEN 9"),
             concat!(" WHEN ", law!(), " THEN 17"),
-            concat!(" WHEN ", minimum!(), " THEN 2"),
-            " ELSE 0 END AS BIGINT)"
+            " ELSE 0 END) END AS BIGINT)"
         )
     };
 }
