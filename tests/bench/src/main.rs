@@ -308,8 +308,8 @@ impl Bench<'_> {
         let idle = subject.process.memory_mb();
         report.add(&format!("idle memory, {}", subject.name), ("MB", Goal::AtMost(40.0)), (idle, None), "");
         report.add(&format!("memory after the load, {}", subject.name), ("MB", Goal::None), (loaded, None), "");
-        let processes = self.cluster.map_or_else(|| vec![subject.process.id()], Cluster::backends);
-        let syncs = syncs::per_write(&subject, &processes, self.directory, self.runtime)?;
+        let processes = || self.cluster.map_or_else(|| vec![subject.process.id()], Cluster::backends);
+        let syncs = syncs::per_write(&subject, processes, self.directory, self.runtime)?;
         report.add(&format!("syncs per write, 1 client, {}", subject.name), ("", Goal::AtMost(1.0)), (syncs, None), "");
         Ok(())
     }

@@ -18,7 +18,12 @@ const ATTEMPTS_MAX: usize = 5;
 
 /// Syncs of the log for each referral that one client places, by the processes that answer it (the gateway with SQLite in
 /// it, PostgreSQL's backends): what a server writes meanwhile for itself is not waited for. Those of checkpoints apart.
-pub(crate) fn per_write(subject: &Subject, processes: &[u32], directory: &Path, runtime: &Runtime) -> io::Result<f64> {
+pub(crate) fn per_write(
+    subject: &Subject,
+    processes: impl Fn() -> Vec<u32>,
+    directory: &Path,
+    runtime: &Runtime,
+) -> io::Result<f64> {
     let (log, data) = match subject.database {
         Database::Sqlite(..) => (".sqlite-wal>", Some(".sqlite>")),
         // Its checkpoints are another process's.
@@ -30,7 +35,8 @@ pub(crate) fn per_write(subject: &Subject, processes: &[u32], directory: &Path, 
         subject.database.settle(runtime)?;
         // The first write of a log begins it anew: that sync belongs to the checkpoint before.
         load::once(subject.process.address, requests.split_off(WRITES), 1)?;
-        let text = traced(processes, directory, || load::once(subject.process.address, requests, 1))?;
+        // The gateway opens its connections as it needs them: those of the first write are the ones that serve the next.
+        let text = traced(&processes(), directory, || load::once(subject.process.address, requests, 1))?;
         let count = |file: &str| text.lines().filter(|line| line.contains("sync(") && line.contains(file)).count();
         if data.is_none_or(|data| count(data) == 0) {
             let number = |n: usize| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
