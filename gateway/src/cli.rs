@@ -39,6 +39,9 @@ pub enum Command {
     Serve(ConfigArguments),
     /// Bring the database to the form that this version needs; running it twice does no harm
     Migrate(ConfigArguments),
+    /// Label anew what an older table labelled, which counts as most restricted until then, and print how far it is. Stopped,
+    /// it goes on where it was; a gateway that starts does it by itself
+    Relabel(ConfigArguments),
     /// Add, list or disable the organisations that take part
     Organization(OrganizationArguments),
     /// Add or list pools: groups of organisations that share one waiting room

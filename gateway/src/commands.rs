@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError, KeySource, LogConfig};
 use crate::demo::{self, StoryError};
 use crate::gateway::{self, StartError};
+use crate::relabel::{self, Progress};
 use crate::sandbox::{Sandbox, SandboxError};
 use crate::server::shutdown_signal;
 use crate::server::tls::TlsKeys;
@@ -139,6 +140,20 @@ pub async fn migrate(config: Config) -> Result<(), CommandError> {
     let store = gateway::open(&config).await.map_err(StartError::Open)?;
     store.close().await;
     println!("The database is up to date.");
+    Ok(())
+}
+
+/// Labels anew what an older table of labels labelled.
+///
+/// # Errors
+/// The database or the table cannot be read. What was done until then stays done.
+pub async fn relabel(config: Config) -> Result<(), CommandError> {
+    let labels = gateway::labels(&config)?;
+    let store = gateway::open(&config).await.map_err(StartError::Open)?;
+    let tell = |Progress { done, total }| println!("{done} of {total}");
+    let done = relabel::relabel(&store, &labels, &config.server.base_url, tell).await.map_err(StartError::Storage)?;
+    store.close().await;
+    println!("Everything is labelled by version {} of the table; {done} versions were not.", labels.version());
     Ok(())
 }
 

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, ServedTypes};
 use crate::labels::LabelTable;
 use crate::referral::expiry::expire;
+use crate::relabel::{Progress, relabel};
 use crate::router::router;
 use crate::search::cursor::CursorKey;
 use crate::search::overlay::{SERVED_TYPES, belongs};
@@ -31,6 +32,8 @@ const EXPIRY_INTERVAL: Duration = Duration::from_mins(1);
 const REFUSAL_INTERVAL: Duration = Duration::from_secs(10);
 /// How often keys that nobody waits for any more are forgotten.
 const FORGET_INTERVAL: Duration = Duration::from_hours(1);
+/// How long a relabelling that failed waits.
+const RELABEL_INTERVAL: Duration = Duration::from_mins(1);
 /// How long an idempotency key is remembered: longer than any client repeats.
 const KEY_AGE_MS_MAX: i64 = 7 * DAY_MS;
 /// How long a notice that nobody fetched, and a count of refusals, are kept.
@@ -133,6 +136,7 @@ pub async fn run(
     background.spawn(keep_fresh(loader, Arc::clone(&app.verifier), RefreshTimes::every(config.auth.refresh)));
     background.spawn(telemetry.upkeep());
     background.spawn(housekeeping(Arc::clone(&app)));
+    background.spawn(relabel_all(Arc::clone(&app)));
     if let Some(tls) = tls {
         background.spawn(async move {
             if let Err(error) = tls.watch().await {
@@ -145,6 +149,15 @@ pub async fn run(
     write_refusals(&app).await;
     app.store.close().await;
     Ok(())
+}
+
+/// Labels anew what an older table labelled. Where the database fails it is tried again.
+async fn relabel_all(app: App) {
+    let tell = |Progress { done, total }| tracing::info!(done, total, "versions labelled anew");
+    while relabel(&app.store, &app.labels, &app.base_url, tell).await.is_err() {
+        tracing::warn!("what an older table labelled could not be labelled anew, it is tried again");
+        tokio::time::sleep(RELABEL_INTERVAL).await;
+    }
 }
 
 /// What time does by itself: expiry of what waits, counts of refusals, keys to forget.
@@ -186,7 +199,10 @@ async fn cursor_key(store: &Store) -> Result<CursorKey, StorageError> {
 }
 
 /// The table of labels: the configured one, or that of the program.
-fn labels(config: &Config) -> Result<Arc<LabelTable>, StartError> {
+///
+/// # Errors
+/// [`StartError::Labels`].
+pub fn labels(config: &Config) -> Result<Arc<LabelTable>, StartError> {
     let Some(file) = &config.labels_file else { return Ok(LabelTable::built_in()) };
     let text = std::fs::read_to_string(file).map_err(|error| StartError::Labels(error.to_string()))?;
     LabelTable::read(&text).map(Arc::new).map_err(|error| StartError::Labels(error.to_string()))

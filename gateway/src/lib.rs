@@ -18,6 +18,7 @@ pub mod gateway;
 pub mod labels;
 pub mod referral;
 pub mod registry;
+pub mod relabel;
 pub mod router;
 pub mod routing;
 pub mod sandbox;

@@ -39,6 +39,7 @@ async fn run(command: Command) -> Result<(), CommandError> {
         Command::Sandbox(arguments) => commands::sandbox(arguments).await,
         Command::Serve(arguments) => commands::serve(load(&arguments)?).await,
         Command::Migrate(arguments) => commands::migrate(load(&arguments)?).await,
+        Command::Relabel(arguments) => commands::relabel(load(&arguments)?).await,
         Command::Organization(arguments) => {
             let config = match &arguments.action {
                 OrganizationAction::Add(add) => &add.config,

@@ -240,7 +240,7 @@ pub(super) const KEYS: &[Key] = &[
         Absent,
         "File with the operator's own table of what makes a resource sensitive, in the form of `gateway/tables/labels.txt`. \
          It stands instead of the built-in table. Raise its version with each change: what was labelled by an older one \
-         counts as most restricted until it is written anew.",
+         counts as most restricted until the gateway has labelled it anew, which it does when it starts.",
     ),
     key(
         "emergency",

@@ -15,6 +15,7 @@ pub mod idempotency;
 mod precondition;
 mod reader;
 pub mod registry;
+pub mod relabel;
 pub mod representative;
 pub mod resource;
 mod rows;

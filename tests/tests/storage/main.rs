@@ -18,6 +18,7 @@ mod power_cut;
 mod program;
 mod races;
 mod registry;
+mod relabel;
 mod search;
 mod teams;
 mod values;

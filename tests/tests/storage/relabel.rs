@@ -1,0 +1,174 @@
+//! Labelling anew: by the table in use, everything once, and nothing that was written meanwhile.
+
+use gateway::labels::{Facts, Label, LabelSet, LabelTable};
+use gateway::relabel::relabel;
+use gateway::storage::sight::Viewer;
+use gateway::storage::write_set::{GrantRow, Method, NewVersion, VersionId, WriteSet};
+use serde_json::{Value, json};
+use wellgate_tests::program::wellgate;
+
+use crate::world::{ask, beginning, first, grant, key, put, read, stores, viewer};
+
+/// More than a step has.
+const MANY: usize = 230;
+
+fn table(text: &str) -> LabelTable {
+    LabelTable::read(text).expect("it is a table")
+}
+
+/// The built-in table is of version 1; this one finds a code more.
+fn newer() -> LabelTable {
+    table("version 7\nsystem local urn:local\ncode local black PSY\n")
+}
+
+fn labels(codes: &[&str]) -> LabelSet {
+    codes.iter().filter_map(|code| Label::from_code(code)).fold(LabelSet::NONE, LabelSet::with).of_resource()
+}
+
+fn observation(code: &str) -> Value {
+    json!({"resourceType": "Observation", "code": {"coding": [{"system": "urn:local", "code": code}]}})
+}
+
+fn second(version: NewVersion) -> NewVersion {
+    NewVersion { version: VersionId(2), method: Method::Put, replaces: true, ..version }
+}
+
+/// Who sees what is normal, for whom the newer table is in use.
+fn limited() -> (GrantRow, Viewer) {
+    let normal = labels(&[]);
+    let permit = GrantRow {
+        labels: normal.with_those_below().bits(),
+        uncovered: normal.uncovered().bits(),
+        ..grant("r", "c", 0, "permit", "organization/b")
+    };
+    (permit, Viewer { label_version: newer().version(), ..viewer("b") })
+}
+
+#[tokio::test]
+async fn everything_is_labelled_by_the_newer_table_and_a_permit_of_labels_opens_it_again() {
+    for (kind, url, store) in stores().await {
+        let black = first(key("r", "Observation", "black"), &observation("black"));
+        let white = first(key("r", "Observation", "white"), &observation("white"));
+        let mut declared = observation("white");
+        declared["meta"] =
+            json!({"security": [{"system": Label::from_code("HIV").expect("a label").system(), "code": "HIV"}]});
+        let declared = first(key("r", "Observation", "declared"), &declared);
+        let gone = first(key("r", "Observation", "gone"), &observation("white"));
+        let mut versions: Vec<NewVersion> =
+            (0..MANY).map(|n| first(key("r", "Observation", &n.to_string()), &observation("white"))).collect();
+        versions.extend([black.clone(), white.clone(), declared.clone(), gone.clone()]);
+        let mut set = beginning("r", "a", versions);
+        let (permit, limited) = limited();
+        set.grants.push(permit);
+        store.apply(set).await.expect("new");
+        let mut set = WriteSet::default();
+        // An update that no longer says what was declared, one that says less, and a deletion.
+        put(&mut set, second(first(declared.key.clone(), &observation("white"))));
+        put(&mut set, second(first(black.key.clone(), &observation("white"))));
+        let deletion =
+            NewVersion { method: Method::Delete, body: String::new(), facts: Facts::UNKNOWN, ..gone.clone() };
+        put(&mut set, second(deletion));
+        store.apply(set).await.expect("nothing is asked");
+        let bodies = "SELECT COALESCE(SUM(LENGTH(body) + version_id), 0) FROM resource";
+        let before = ask(&url, &format!("SELECT CAST(({bodies}) AS TEXT)")).await;
+        assert!(
+            read(&store, limited.clone(), "Observation", "white").await.is_none(),
+            "{kind}: labelled by nobody yet"
+        );
+
+        let stale = store.count_stale(7).await.expect("it answers");
+        assert_eq!(stale, u64::try_from(MANY + 7).expect("few"), "{kind}");
+        let mut told = Vec::new();
+        let done = relabel(&store, &newer(), "", |progress| told.push(progress)).await.expect("it is done");
+        assert_eq!(done, stale, "{kind}");
+        assert!(told.len() > 1 && told.is_sorted_by_key(|progress| progress.done), "{kind}: {told:?}");
+        assert!(told.last().is_some_and(|last| last.done == stale && last.total == stale), "{kind}: {told:?}");
+        assert_eq!(store.count_stale(7).await.expect("it answers"), 0, "{kind}");
+        let again = relabel(&store, &newer(), "", |_| panic!("there is nothing to do")).await.expect("it is done");
+        assert_eq!(again, 0, "{kind}");
+
+        let located = async |id: &str| store.locate("Observation", id).await.expect("it answers").expect("there").facts;
+        assert_eq!(located("white").await.labels, labels(&[]), "{kind}");
+        assert_eq!(located("black").await.labels, labels(&[]), "{kind}");
+        assert!(
+            located("declared").await.labels.contains(Label::from_code("HIV").expect("a label")),
+            "{kind}: it stays"
+        );
+        assert_eq!(located("gone").await.labels, LabelSet::EVERY, "{kind}: a deletion has nothing to label");
+        let of_old = "SELECT CAST(labels AS TEXT) FROM resource_history WHERE id = 'black'";
+        assert_eq!(
+            ask(&url, of_old).await,
+            labels(&["PSY"]).bits().to_string(),
+            "{kind}: an old version by what it says"
+        );
+        assert_eq!(
+            ask(&url, &format!("SELECT CAST(({bodies}) AS TEXT)")).await,
+            before,
+            "{kind}: nothing else changes"
+        );
+
+        assert!(read(&store, limited.clone(), "Observation", "white").await.is_some(), "{kind}");
+        assert!(read(&store, limited.clone(), "Observation", "declared").await.is_none(), "{kind}");
+        assert!(read(&store, limited.clone(), "Observation", "gone").await.is_none(), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn it_goes_on_where_it_was_and_leaves_alone_what_was_written_meanwhile() {
+    for (kind, _, store) in stores().await {
+        let versions: Vec<NewVersion> =
+            (0..5).map(|n| first(key("r", "Observation", &n.to_string()), &observation("black"))).collect();
+        store.apply(beginning("r", "a", versions)).await.expect("new");
+        let begun = store.stale(7, 2).await.expect("it answers");
+        assert_eq!(begun.len(), 2, "{kind}");
+        // Between question and answer one of the two is written by a gateway with a still newer table, the other is moved into
+        // the history.
+        let written = Facts { label_version: 9, labels: labels(&["HIV"]), ..Facts::UNKNOWN };
+        let mut set = WriteSet::default();
+        for version in &begun {
+            put(
+                &mut set,
+                NewVersion { facts: written.clone(), ..second(first(version.key.clone(), &observation("white"))) },
+            );
+        }
+        store.apply(set).await.expect("nothing is asked");
+        let late = Facts { label_version: 7, labels: labels(&["PSY"]), ..Facts::UNKNOWN };
+        let late: Vec<_> = begun.into_iter().map(|version| (version, late.clone())).collect();
+        store.put_facts(&late).await.expect("it is written");
+        for (version, _) in &late {
+            let now = store.locate("Observation", &version.key.id).await.expect("it answers").expect("it is there");
+            assert_eq!((now.facts.label_version, now.facts.labels), (9, labels(&["HIV"])), "{kind}: {:?}", version.key);
+        }
+        assert_eq!(store.count_stale(7).await.expect("it answers"), 3, "{kind}: their old versions have theirs");
+        assert_eq!(relabel(&store, &newer(), "", |_| {}).await.expect("it is done"), 3, "{kind}");
+        assert_eq!(store.count_stale(9).await.expect("it answers"), 5, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn the_command_tells_how_far_it_is_and_what_it_did() {
+    for (kind, url, store) in stores().await {
+        let versions: Vec<NewVersion> =
+            (0..MANY).map(|n| first(key("r", "Observation", &n.to_string()), &observation("black"))).collect();
+        store.apply(beginning("r", "a", versions)).await.expect("new");
+        let table = tempfile::NamedTempFile::new().expect("there is room");
+        std::fs::write(table.path(), "version 7\nsystem local urn:local\ncode local black PSY\n")
+            .expect("there is room");
+        let run = || {
+            let mut command = wellgate();
+            command.arg("relabel").env("WELLGATE_LABELS_FILE", table.path()).env("WELLGATE_DATABASE_URL", &url);
+            command.env("WELLGATE_SERVER_BASE_URL", "https://gateway.example.org/fhir");
+            command.env("WELLGATE_AUTH_ISSUER", "https://login.example.org").env("WELLGATE_AUTH_AUDIENCE", "gateway");
+            command.env("WELLGATE_AUTH_JWKS_URL", "https://login.example.org/jwks.json");
+            let output = command.output().expect("the program is built");
+            assert!(output.status.success(), "{kind}: {}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8(output.stdout).expect("it is text")
+        };
+        let said = run();
+        assert!(said.starts_with("200 of 230\n230 of 230\n"), "{kind}: {said}");
+        assert!(said.ends_with("by version 7 of the table; 230 versions were not.\n"), "{kind}: {said}");
+        let located = store.locate("Observation", "0").await.expect("it answers").expect("it is there");
+        assert_eq!((located.facts.label_version, located.facts.labels), (7, labels(&["PSY"])), "{kind}");
+        assert_eq!(run(), "Everything is labelled by version 7 of the table; 0 versions were not.\n", "{kind}");
+    }
+}
