@@ -19,6 +19,7 @@ pub mod relabel;
 pub mod representative;
 pub mod resource;
 mod rows;
+mod rules;
 pub mod search;
 pub mod sight;
 mod statements;

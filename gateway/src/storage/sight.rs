@@ -8,6 +8,7 @@
 //! tests hold them together.
 
 use super::about::{covers, has_atom, labels, means, meets, of_type};
+use super::rules::{denied, for_no_purpose, identities, in_force, in_team, means_viewer, of_record, permitted, teams};
 
 /// Who looks: the identities that grants and custody are joined with, all of them registered by the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,126 +41,6 @@ pub(super) const VIEWER: &str = "WITH v AS (SELECT CAST($1 AS TEXT) AS organizat
 
 /// How many parameters a [`Viewer`] binds.
 pub(super) const VIEWER_PARAMETERS: usize = 8;
-
-/// A rule that means the viewer: `permit` for what opens, `deny` for what closes, `person` for a deny of the very practitioner,
-/// `closed` for a deny on way `w`: on what is held it must mean the very practitioner.
-macro_rules! grantees {
-    ($row:literal, permit) => {
-        concat!(
-            "(",
-            $row,
-            ".grantee IN (v.organization, v.practitioner, v.kind, '*') OR ",
-            // A custodian's own Group counts for its own records; an earlier custodian lets nobody in any more.
-            in_team!(
-                $row,
-                "v.organization, v.practitioner",
-                " AND m.compartment IN (r.compartment, (SELECT c.custodian FROM record c WHERE c.compartment = r.compartment))"
-            ),
-            ")"
-        )
-    };
-    ($row:literal, deny) => {
-        concat!(
-            "(",
-            $row,
-            ".grantee IN (v.organization, v.practitioner, v.kind, '*') OR ",
-            in_team!($row, "v.organization, v.practitioner", ""),
-            ")"
-        )
-    };
-    ($row:literal, person) => {
-        concat!("(", $row, ".grantee = v.practitioner OR ", in_team!($row, "v.practitioner", ""), ")")
-    };
-    ($row:literal, closed) => {
-        concat!("(", grantees!($row, person), " OR (w.by_consent = 1 AND ", grantees!($row, deny), "))")
-    };
-}
-
-/// The rule names a team, and one of these members of the viewer's is in it now; not one who takes part by law only. Teams sort
-/// from `careteam/…` to `group/…` and nothing else lies between, so that the others cost a comparison.
-macro_rules! in_team {
-    ($row:literal, $members:literal, $where:literal) => {
-        concat!(
-            "(",
-            $row,
-            ".grantee BETWEEN 'careteam/' AND 'group0' AND EXISTS (SELECT 1 FROM team_member m WHERE m.team = ",
-            $row,
-            ".grantee AND m.member IN (",
-            $members,
-            ") AND m.role = '' AND m.from_ms <= v.now_ms AND v.now_ms < m.until_ms",
-            $where,
-            "))"
-        )
-    };
-}
-
-/// The rule is for the purpose: that of the request, or of an emergency session. Who asks for no purpose at all (a conditional
-/// create, which meets only what is held) is permitted nothing, and the very practitioner is kept out as for any.
-macro_rules! for_purpose {
-    ($row:literal, person, $purpose:literal) => {
-        concat!($purpose, " = 0 OR (", $row, ".purposes & ", $purpose, ") <> 0")
-    };
-    ($row:literal, closed, $purpose:literal) => {
-        for_purpose!($row, person, $purpose)
-    };
-    ($row:literal, $as:tt, $purpose:literal) => {
-        concat!("(", $row, ".purposes & ", $purpose, ") <> 0")
-    };
-}
-
-/// Who, what for and when.
-macro_rules! matches {
-    ($row:literal, $as:tt, $purpose:literal) => {
-        concat!(
-            grantees!($row, $as),
-            " AND (",
-            for_purpose!($row, $as, $purpose),
-            ") AND ",
-            $row,
-            ".from_ms <= v.now_ms AND v.now_ms < ",
-            $row,
-            ".until_ms"
-        )
-    };
-}
-
-/// A deny for this purpose without a matching exception of the same Consent; `$about` is what it must meet.
-macro_rules! denied {
-    ($as:tt, $purpose:literal, $about:expr) => {
-        concat!(
-            "EXISTS (SELECT 1 FROM access_grant d WHERE d.compartment = r.compartment AND d.effect = 'deny' AND ",
-            matches!("d", $as, $purpose),
-            $about,
-            " AND NOT EXISTS (SELECT 1 FROM access_grant e WHERE e.compartment = d.compartment \
-                AND e.consent_id = d.consent_id AND e.effect = 'exception' AND e.excepts = d.rule AND ",
-            matches!("e", permit, $purpose),
-            " AND ",
-            covers!("e"),
-            "))"
-        )
-    };
-    ($as:tt, $purpose:literal) => {
-        denied!($as, $purpose, concat!(" AND ", meets!("d")))
-    };
-}
-
-/// A permit, or an exception of a deny that matches too.
-macro_rules! permitted {
-    () => {
-        concat!(
-            "EXISTS (SELECT 1 FROM access_grant g WHERE g.compartment = r.compartment AND g.effect <> 'deny' AND ",
-            matches!("g", permit, "v.purpose"),
-            " AND ",
-            covers!("g"),
-            " AND (g.effect = 'permit' OR EXISTS (SELECT 1 FROM access_grant o WHERE o.compartment = g.compartment \
-                AND o.consent_id = g.consent_id AND o.effect = 'deny' AND o.rule = g.excepts AND ",
-            matches!("o", deny, "v.purpose"),
-            " AND ",
-            meets!("o"),
-            ")))"
-        )
-    };
-}
 
 /// A column that names the viewer's organisation, or a pool that it is a member of.
 macro_rules! of_viewer {
