@@ -1,6 +1,6 @@
 //! Versions that an older table labelled: found a few at a time, and given their new facts.
 //!
-//! Facts stand beside a version and are not part of it, so what clients read, its ETag and its history stay as they are.
+//! Facts stand beside a version and are not part of it, so what clients read, its `ETag` and its history stay as they are.
 
 use std::sync::LazyLock;
 

@@ -2,6 +2,7 @@
 //! from the same run. `README.md` says how, and what it came to.
 
 mod cluster;
+mod consents;
 mod load;
 mod process;
 mod read_floor;
@@ -60,7 +61,7 @@ struct Arguments {
     /// Only one database: `postgres` or `sqlite`.
     #[arg(long)]
     database: Option<String>,
-    /// Only the operations whose name begins so: `metadata`, `read`, `referral`, `start`. `search` fills a database with a million
+    /// Only the operations whose name begins so: `metadata`, `read`, `consents`, `referral`, `start`. `search` fills a database with a million
     /// resources, so it is measured only where it is named.
     #[arg(long, default_value = "")]
     only: String,
@@ -124,6 +125,7 @@ struct Bench<'a> {
 struct Driven {
     per_second: f64,
     cpu_us: f64,
+    p50_ms: f64,
     note: String,
 }
 
@@ -148,6 +150,7 @@ impl Bench<'_> {
         let patient = load::bodies(subject.process.address, vec![patient], 1)?;
         let bare_metadata = self.bare("metadata", &metadata[0])?;
         let bare_patient = self.bare("patient", &patient[0])?;
+        let of_many = if self.wants("consents") { Some(consents::make(&subject, report)?) } else { None };
         let template = if self.wants("referral") { Some(self.template(&subject)?) } else { None };
         for round in 1..=self.arguments.rounds {
             eprintln!(" round {round}, load {}", std::fs::read_to_string("/proc/loadavg")?.trim());
@@ -157,6 +160,9 @@ impl Bench<'_> {
             }
             if self.wants("read") {
                 self.reads(&subject, &ids, &bare_patient, report)?;
+            }
+            if let Some(patient) = &of_many {
+                self.consents(&subject, patient, report)?;
             }
             if let Some(template) = &template {
                 self.referrals(&subject, template, report)?;
@@ -199,6 +205,16 @@ impl Bench<'_> {
             let name = format!("read by consent ÷ naive audited read, {SOME} clients, {}", subject.name);
             report.add(&name, ("/s", Goal::AtLeast(0.8)), (figure.per_second, Some(floor)), &figure.note);
         }
+        Ok(())
+    }
+
+    /// One reader, permitted by one of very many rules, beside the custodian.
+    fn consents(&self, subject: &Subject, patient: &str, report: &mut Report) -> io::Result<()> {
+        let of = |token: &str| [load::get(&format!("/fhir/Patient/{patient}"), token)];
+        let custodian = self.audited(subject, &of(&subject.sender), 1)?;
+        let reader = self.audited(subject, &of(&subject.receiver), 1)?;
+        let name = format!("read under many Consents ÷ by the custodian, p50, 1 client, {}", subject.name);
+        report.add(&name, ("ms", Goal::AtMost(1.25)), (reader.p50_ms, Some(custodian.p50_ms)), &reader.note);
         Ok(())
     }
 
@@ -338,8 +354,8 @@ impl Bench<'_> {
         let (cpu, database_cpu) = (process.cpu_us() - cpu, self.database_cpu_us() - database_cpu);
         failed(&warm_up).and_then(|()| failed(&measured))?;
         let (note, per_second) = (note(&mut measured, cpu, database_cpu), measured.per_second());
-        let cpu_us = per_answer(cpu, measured.answers);
-        Ok((Driven { per_second, cpu_us, note }, warm_up.answers + measured.answers))
+        let (cpu_us, p50_ms) = (per_answer(cpu, measured.answers), measured.percentile_ms(50));
+        Ok((Driven { per_second, cpu_us, p50_ms, note }, warm_up.answers + measured.answers))
     }
 
     fn database_cpu_us(&self) -> f64 {

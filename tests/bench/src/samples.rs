@@ -42,7 +42,7 @@ fn person(n: usize) -> Value {
     })
 }
 
-fn permit(patient: &str, receiver: &str) -> Value {
+pub(crate) fn permit(patient: &str, receiver: &str) -> Value {
     let coding = |system: &str, code: &str| json!({"coding": [{"system": system, "code": code}]});
     json!({
         "resourceType": "Consent",

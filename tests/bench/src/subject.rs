@@ -59,15 +59,7 @@ impl Subject {
         let address = free_address()?;
         fs::write(&config, configuration(&address.to_string(), url, &jwks))?;
         for (id, kind) in [(SENDER, "edpbw"), (RECEIVER, "elp")] {
-            let mut command = Command::new(program);
-            command
-                .args(["organization", "add", "--config"])
-                .arg(&config)
-                .args(["--id", id, "--name", id, "--kind", kind]);
-            command.args(["--client", id, "--purpose", "TREAT"]).stdout(Stdio::null());
-            if !command.status()?.success() {
-                return Err(io::Error::other(format!("{command:?} failed")));
-            }
+            register(program, &config, id, kind)?;
         }
         let token = |id: &str| {
             let grant = TokenGrant {
@@ -85,6 +77,11 @@ impl Subject {
         let (process, _) = Process::start(serve(program, &config, log)?, address)?;
         let database = runtime.block_on(Database::open(url)).map_err(io::Error::other)?;
         Ok(Self { name, database, process, sender, receiver, program: program.to_owned(), config, log: log.to_owned() })
+    }
+
+    /// Registers one organisation more.
+    pub(crate) fn register(&self, id: &str, kind: &str) -> io::Result<()> {
+        register(&self.program, &self.config, id, kind)
     }
 
     /// Stops the gateway and starts it again on the same database; answers the time to the first answer.
@@ -117,6 +114,13 @@ impl Subject {
         let post = |id: &String| load::post("/fhir/ServiceRequest", &self.sender, &samples::order(id, RECEIVER));
         records.iter().map(post).collect()
     }
+}
+
+fn register(program: &Path, config: &Path, id: &str, kind: &str) -> io::Result<()> {
+    let mut command = Command::new(program);
+    command.args(["organization", "add", "--config"]).arg(config).args(["--id", id, "--name", id, "--kind", kind]);
+    command.args(["--client", id, "--purpose", "TREAT"]).stdout(Stdio::null());
+    if command.status()?.success() { Ok(()) } else { Err(io::Error::other(format!("{command:?} failed"))) }
 }
 
 impl Database {
