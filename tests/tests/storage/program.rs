@@ -21,10 +21,13 @@ const CLIENTS: usize = 32;
 const SYSTEM: &str = "urn:kills";
 const TYPES: [&str; 3] = ["Patient", "Condition", "Observation"];
 
+/// Longer than the program takes for anything: what hangs is to be seen where it hangs.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 /// Its own connections, as another organisation's program has.
 #[expect(clippy::disallowed_methods, reason = "these tests are the program's clients, not a part of it")]
 fn client() -> Client {
-    Client::new()
+    Client::builder().timeout(PATIENCE).build().expect("nothing of it can fail")
 }
 
 /// A running sandbox on one database.
@@ -78,6 +81,13 @@ impl Place {
         command
     }
 
+    /// What the sessions of the database do, for whoever looks why something hangs.
+    fn sessions(&self) -> String {
+        let sql = "SELECT pid, state, wait_event_type, wait_event, pg_blocking_pids(pid), LEFT(query, 200) \
+                   FROM pg_stat_activity WHERE datname = current_database()";
+        self.postgres.as_ref().map(|url| wellgate_tests::postgres::query(url, sql)).unwrap_or_default()
+    }
+
     async fn start(&self) -> Gateway {
         self.start_after(None).await
     }
@@ -91,8 +101,8 @@ impl Place {
         let gateway = Gateway { child, root };
         let client = client();
         let begun = Instant::now();
-        while client.get(format!("{}/readyz", gateway.root)).send().await.is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(30), "it does not become ready");
+        while let Err(error) = client.get(format!("{}/readyz", gateway.root)).send().await {
+            assert!(begun.elapsed() < PATIENCE / 2, "it does not become ready: {error:?}\n{}", self.sessions());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         gateway
