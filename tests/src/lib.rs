@@ -10,6 +10,7 @@ pub mod postgres;
 pub mod profile;
 pub mod program;
 pub mod raw;
+pub mod record;
 pub mod referral;
 pub mod resources;
 pub mod sqlite;

@@ -109,6 +109,24 @@ pub fn observation(patient: &str) -> Value {
     })
 }
 
+/// Something that the person has, by its code of ICD-10.
+pub fn condition(patient: &str, code: &str) -> Value {
+    json!({
+        "resourceType": "Condition",
+        "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": code}]},
+        "subject": {"reference": reference("Patient", patient)},
+        "recordedDate": "2026-02-27",
+    })
+}
+
+/// A weight: an observation that nothing is sensitive about.
+pub fn weight(patient: &str) -> Value {
+    let mut weight = observation(patient);
+    weight["code"] = json!({"coding": [{"system": "http://loinc.org", "code": "29463-7"}]});
+    weight["valueInteger"] = json!(70);
+    weight
+}
+
 /// Method, URL and perhaps a resource.
 pub type BundleEntry<'e> = (&'e str, &'e str, Option<Value>);
 

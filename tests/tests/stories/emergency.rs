@@ -1,6 +1,8 @@
 //! Emergency access: opened by a person for a reason, marked in every access, over by itself or at once, judged afterwards, and
 //! switched off by the patient.
 
+mod review;
+
 use futures_util::future::join_all;
 use gateway::registry::put_practitioner;
 use gateway::storage::registry::{Client, Practitioner};
@@ -11,11 +13,12 @@ use wellgate_tests::referral::{place, refusals};
 use wellgate_tests::resources::{consent, deny, encounter, observation, patient, permit};
 use wellgate_tests::stories;
 
+use review::{REVIEW, judging};
+
 const HOUR_MS: i64 = 60 * 60 * 1_000;
 const OPEN: &str = "Patient/$break-glass";
 const END: &str = "Patient/$end-break-glass";
 const QUEUE: &str = "Patient/$emergency-sessions";
-const REVIEW: &str = "Patient/$review-emergency";
 const REASON: &str = "TEST-REASON found unconscious, medication unknown";
 
 fn asking(patient: &str, purpose: &str) -> Value {
@@ -28,14 +31,6 @@ fn asking(patient: &str, purpose: &str) -> Value {
 
 fn about(session: &str) -> Value {
     json!({"resourceType": "Parameters", "parameter": [{"name": "session", "valueId": session}]})
-}
-
-fn judging(session: &str, verdict: &str) -> Value {
-    json!({"resourceType": "Parameters", "parameter": [
-        {"name": "session", "valueId": session},
-        {"name": "verdict", "valueCode": verdict},
-        {"name": "text", "valueString": "TEST-VERDICT the reason holds"},
-    ]})
 }
 
 /// A member of Parameters, whatever its type; null where it is not there.
@@ -358,67 +353,6 @@ async fn an_emergency_is_no_purpose_of_a_token_whatever_is_registered(gateway: G
     doctor(&gateway).post(OPEN, &asking(&patient, "BTG")).await.expect(201);
 }
 
-async fn the_custodian_judges_an_emergency_once_when_it_is_over(gateway: Gateway) {
-    let (custodian, patient) = record(&gateway).await;
-    let doctor = doctor(&gateway);
-    let session = id_of(&doctor.post(OPEN, &asking(&patient, "BTG")).await.expect(201));
-    custodian.post(REVIEW, &judging(&session, "justified")).await.expect(422);
-    doctor.post(END, &about(&session)).await.expect(200);
-    let waiting = custodian.search(format!("{QUEUE}?status=unreviewed")).await;
-    assert_eq!(waiting.len(), 1);
-    assert_eq!(member(&waiting[0], "reason"), REASON);
-    let refused = doctor.post(REVIEW, &judging(&session, "justified")).await.expect(403);
-    assert_eq!(refused.reason(), "not-custodian");
-    gateway.as_("gp-1").post(REVIEW, &judging(&session, "justified")).await.expect(404);
-    custodian.post(REVIEW, &judging(&session, "fine")).await.expect(422);
-    assert_eq!(custodian.search(format!("{QUEUE}?status=unreviewed")).await.len(), 1, "nothing was stored");
-
-    let judged = custodian.post(REVIEW, &judging(&session, "unjustified")).await.expect(200);
-    assert_eq!(member(&judged.json, "verdict"), "unjustified");
-    custodian.post(REVIEW, &judging(&session, "justified")).await.expect(422);
-    assert_eq!(custodian.search(format!("{QUEUE}?status=unreviewed")).await.len(), 0);
-    let own = doctor.search(QUEUE).await;
-    assert_eq!((member(&own[0], "verdict"), member(&own[0], "verdict-text")), (json!("unjustified"), Value::Null));
-    assert!(!own[0].to_string().contains("TEST-"), "{}", own[0]);
-    assert_eq!(gateway.as_("gp-1").search(QUEUE).await.len(), 0);
-    let trail = custodian.search(format!("AuditEvent?patient={patient}&_count=500")).await;
-    let judging =
-        trail.iter().filter(|event| event["subtype"][0]["code"] == "review-emergency" && event["outcome"] == "0");
-    assert_eq!(judging.count(), 1);
-    assert!(trail.iter().all(|event| !event.to_string().contains("TEST-")));
-}
-
-async fn nobody_judges_an_emergency_of_its_own(gateway: Gateway) {
-    let custodian = gateway.as_("elp-1");
-    let patient = custodian.create(&patient()).await;
-    let session = id_of(&doctor(&gateway).post(OPEN, &asking(&patient, "BTG")).await.expect(201));
-    custodian.post(END, &about(&session)).await.expect(200);
-    let refused = custodian.post(REVIEW, &judging(&session, "justified")).await.expect(403);
-    assert_eq!(refused.reason(), "own-session");
-    assert_eq!(custodian.search(format!("{QUEUE}?status=unreviewed")).await.len(), 1);
-}
-
-async fn the_queue_is_read_page_by_page(gateway: Gateway) {
-    let (custodian, patient) = record(&gateway).await;
-    let mut expected = Vec::new();
-    for _ in 0..3 {
-        expected.insert(0, id_of(&doctor(&gateway).post(OPEN, &asking(&patient, "BTG")).await.expect(201)));
-    }
-    let (mut found, mut path) = (Vec::new(), Some(format!("{QUEUE}?_count=1")));
-    while let Some(asked) = path {
-        let page = custodian.get(&asked).await.expect(200);
-        found.extend(page.resources().iter().map(|one| member(one, "session").as_str().unwrap_or_default().to_owned()));
-        path = page.link("next");
-        if let Some(next) = &path {
-            custodian.get(next.replace('?', "?status=open&")).await.expect(400);
-            gateway.as_("gp-1").get(next).await.expect(400);
-        }
-    }
-    assert_eq!(found, expected);
-    custodian.get(format!("{QUEUE}?status=new")).await.expect(400);
-    custodian.get(format!("{QUEUE}?patient={patient}")).await.expect(400);
-}
-
 stories!(
     a_practitioner_reads_in_an_emergency_and_every_access_is_marked,
     a_session_ends_by_itself,
@@ -433,9 +367,6 @@ stories!(
     a_closure_does_not_stop_an_emergency,
     a_request_that_nobody_is_accountable_for_is_refused,
     an_emergency_is_no_purpose_of_a_token_whatever_is_registered,
-    the_custodian_judges_an_emergency_once_when_it_is_over,
-    nobody_judges_an_emergency_of_its_own,
-    the_queue_is_read_page_by_page,
 );
 
 mod limited {

@@ -1,0 +1,186 @@
+//! Every operation × every kind of caller, against tables of their own: on a Patient, about an emergency, and on Consents.
+
+use serde_json::{Value, json};
+use wellgate_tests::caller::{Answer, Caller};
+use wellgate_tests::gateway::Gateway;
+use wellgate_tests::stories;
+
+use super::records::{excluding_record, held_record, waiting_record};
+use super::roles::{ROLES, Role, caller, trail};
+
+/// The operations on a Patient, against one table: the status that each role is answered with.
+async fn no_operation_answers_whom_the_table_does_not_name(gateway: Gateway) {
+    let held = held_record(&gateway).await;
+    for role in ROLES {
+        let caller = caller(&gateway, role, &held);
+        for (operation, named) in [("$access-log", [Role::Person, Role::Representative, Role::Custodian])] {
+            let expected = match role {
+                Role::NoToken | Role::BadToken | Role::ExpiredToken => 401,
+                Role::WrongScope => 403,
+                role if named.contains(&role) => 200,
+                _ => 404,
+            };
+            let answer = caller.get(format!("Patient/{}/{operation}", held.patient)).await;
+            assert_eq!(answer.status, expected, "{role:?}: {operation}: {answer}");
+            let told = String::from_utf8_lossy(&answer.bytes).contains(&held.patient);
+            assert_eq!(told, expected == 200, "{role:?}: {operation}: {answer}");
+        }
+    }
+}
+
+/// An operation about an emergency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operation {
+    BreakGlass,
+    EndBreakGlass,
+    Sessions,
+    Review,
+    CrisisDisclosures,
+    CrisisDisclosure,
+}
+
+const OPERATIONS: [Operation; 6] = [
+    Operation::BreakGlass,
+    Operation::EndBreakGlass,
+    Operation::Sessions,
+    Operation::Review,
+    Operation::CrisisDisclosures,
+    Operation::CrisisDisclosure,
+];
+
+/// The table of operations, for a session that a practitioner of elp-1 opened and whose verdict waits.
+#[allow(clippy::match_same_arms, reason = "a row of the table is a line, whatever stands in the next")]
+const fn status(role: Role, operation: Operation) -> u16 {
+    use Operation::{BreakGlass, CrisisDisclosure, CrisisDisclosures, EndBreakGlass, Review, Sessions};
+    match (role, operation) {
+        (Role::NoToken | Role::BadToken | Role::ExpiredToken, _) => 401,
+        (Role::WrongScope, _) => 403,
+        // None of these tokens names a practitioner.
+        (_, BreakGlass) => 403,
+        (_, Sessions) => 200,
+        // The custodian is the organisation that opened it: it ends it, and does not judge it.
+        (Role::Custodian, EndBreakGlass) => 200,
+        (Role::Custodian, Review) => 403,
+        (_, EndBreakGlass | Review) => 404,
+        (Role::Custodian, CrisisDisclosures) => 200,
+        (Role::Custodian, CrisisDisclosure) => 201,
+        (Role::Permitted | Role::Person | Role::Representative, CrisisDisclosures | CrisisDisclosure) => 403,
+        (_, CrisisDisclosures | CrisisDisclosure) => 404,
+    }
+}
+
+async fn ask_for(caller: &Caller<'_>, operation: Operation, patient: &str, session: &str) -> Answer {
+    let text = |name: &str, value: &str| json!({"name": name, "valueString": value});
+    let sent = |members: Vec<Value>| json!({"resourceType": "Parameters", "parameter": members});
+    let session = text("session", session);
+    match operation {
+        Operation::BreakGlass => {
+            let person = json!({"name": "patient", "valueReference": {"reference": format!("Patient/{patient}")}});
+            let members = vec![person, text("purpose", "BTG"), text("reason", "a reason in words")];
+            caller.post("Patient/$break-glass", &sent(members)).await
+        }
+        Operation::EndBreakGlass => caller.post("Patient/$end-break-glass", &sent(vec![session])).await,
+        Operation::Sessions => caller.get("Patient/$emergency-sessions").await,
+        Operation::Review => {
+            let members = vec![session, text("verdict", "justified"), text("text", "a verdict in words")];
+            caller.post("Patient/$review-emergency", &sent(members)).await
+        }
+        Operation::CrisisDisclosures => caller.get(format!("Patient/{patient}/$crisis-disclosures")).await,
+        Operation::CrisisDisclosure => {
+            let named = ["recipient", "conflict", "proportionality", "subsidiarity", "shared"];
+            let members = named.map(|name| text(name, "a text in words")).to_vec();
+            caller.post(format!("Patient/{patient}/$crisis-disclosure"), &sent(members)).await
+        }
+    }
+}
+
+/// The operations on Consents, each with the answer of whoever it is for; the withdrawal comes last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ConsentOperation {
+    Explain,
+    WhoCanSee,
+    Conflicts,
+    Withdraw,
+}
+
+const CONSENT_OPERATIONS: [ConsentOperation; 4] =
+    [ConsentOperation::Explain, ConsentOperation::WhoCanSee, ConsentOperation::Conflicts, ConsentOperation::Withdraw];
+
+/// The table of operations: all of them are the custodian's, and a Consent is withdrawn by whoever recorded it too, and by the
+/// person.
+#[allow(clippy::match_same_arms, reason = "a row of the table is a line, whatever stands in the next")]
+const fn expected_of(role: Role, operation: ConsentOperation) -> u16 {
+    match (role, operation) {
+        (Role::NoToken | Role::BadToken | Role::ExpiredToken, _) => 401,
+        (Role::WrongScope, _) => 403,
+        (Role::Custodian, _) | (Role::Released | Role::Person, ConsentOperation::Withdraw) => 200,
+        // Sees the Consent, and does not decide for the person.
+        (Role::Representative, ConsentOperation::Withdraw) => 403,
+        _ => 404,
+    }
+}
+
+async fn no_operation_answers_more_than_the_table_says(gateway: Gateway) {
+    let held = held_record(&gateway).await;
+    let doctor = gateway.as_("elp-1").by_practitioner("psychologist-1");
+    let opened = ask_for(&doctor, Operation::BreakGlass, &held.patient, "").await.expect(201);
+    let session = opened.json["parameter"][0]["valueId"].as_str().expect("a session").to_owned();
+    // Whom a Consent excludes is a practitioner, and may break the glass of a record that does not: stories tell of that.
+    for role in ROLES.into_iter().filter(|role| *role != Role::Excluded) {
+        let caller = caller(&gateway, role, &held);
+        for operation in OPERATIONS {
+            let answer = ask_for(&caller, operation, &held.patient, &session).await;
+            let name = format!("{role:?}: {operation:?}");
+            assert_eq!(answer.status, status(role, operation), "{name}: {answer}");
+            let text = String::from_utf8_lossy(&answer.bytes);
+            let is_told = [&*session, &*held.patient, "in words"].iter().any(|told| text.contains(told));
+            assert!(role == Role::Custodian || !is_told, "{name}: {answer}");
+        }
+    }
+}
+
+async fn no_consent_operation_answers_more_than_the_table_says(gateway: Gateway) {
+    let held = held_record(&gateway).await;
+    let waiting = waiting_record(&gateway).await;
+    let excluding = excluding_record(&gateway).await;
+    for role in ROLES {
+        let targets = match role {
+            Role::Waiting => &waiting,
+            Role::Excluded => &excluding,
+            _ => &held,
+        };
+        let caller = caller(&gateway, role, targets);
+        let before = trail(&caller, role).await;
+        let person = &targets.patient;
+        let consent = targets.resources.iter().find(|one| one["resourceType"] == "Consent").expect("one of each type");
+        let consent = consent["id"].as_str().expect("an id");
+        let mut refused = 0;
+        for operation in CONSENT_OPERATIONS {
+            let none = json!({"resourceType": "Parameters"});
+            let asked = format!("patient=Patient/{person}&organization=Organization/gp-1&purpose=TREAT");
+            let answer = match operation {
+                ConsentOperation::Explain => caller.get(format!("Consent/$explain?{asked}")).await,
+                ConsentOperation::WhoCanSee => caller.get(format!("Patient/{person}/$who-can-see")).await,
+                ConsentOperation::Conflicts => caller.get(format!("Consent/$conflicts?patient=Patient/{person}")).await,
+                ConsentOperation::Withdraw => caller.post(format!("Consent/{consent}/$withdraw"), &none).await,
+            };
+            let name = format!("{role:?}: {operation:?}");
+            assert_eq!(answer.status, expected_of(role, operation), "{name}: {answer}");
+            let told = String::from_utf8_lossy(&answer.bytes).into_owned();
+            let is_shown = answer.status == 200 && matches!(role, Role::Custodian | Role::Person);
+            assert!(is_shown || !(told.contains(consent) || told.contains(person)), "{name}: {told}");
+            refused += usize::from(answer.status >= 400);
+        }
+        if let (Some(before), Some(after)) = (before, trail(&caller, role).await) {
+            assert_eq!(after - before, refused, "each refusal of {role:?} left its event");
+        }
+    }
+    let counted: i64 = gateway.app.refusals.take().into_values().sum();
+    assert_eq!(counted, 12, "each request without a good token was counted");
+}
+
+stories!(
+    no_operation_answers_whom_the_table_does_not_name,
+    no_operation_answers_more_than_the_table_says,
+    no_consent_operation_answers_more_than_the_table_says,
+);

@@ -1,0 +1,98 @@
+//! The access log of a record: what it tells, and to whom.
+
+use serde_json::{Value, json};
+use wellgate_tests::gateway::Gateway;
+use wellgate_tests::resources::{consent, patient, permit, service_request};
+use wellgate_tests::stories;
+
+use super::representative;
+
+async fn the_access_log_tells_a_disclosure_and_a_refusal_in_plain_words(gateway: Gateway) {
+    let edpbw = gateway.as_("edpbw-a");
+    let id = edpbw.create(&patient()).await;
+    edpbw.create(&consent(&id, &permit(&["elp-1"]))).await;
+    gateway.as_("elp-1").by_practitioner("psychologist-1").get(format!("Patient/{id}")).await.expect(200);
+    gateway.as_("gp-1").get(format!("Patient/{id}")).await.expect(404);
+    edpbw.post("ServiceRequest", &service_request(&id, "Organization/gp-1")).await.expect(403);
+    let other = edpbw.create(&patient()).await;
+    gateway.person(&format!("Patient/{other}")).get(format!("Patient/{id}")).await.expect(404);
+    let person = gateway.person(&format!("Patient/{id}"));
+
+    let log = person.get(format!("Patient/{id}/$access-log")).await.expect(200);
+    assert_eq!((log.header("content-type"), &log.json["language"]), ("application/json;charset=utf-8", &json!("nl")));
+    let entries = log.json["entries"].as_array().expect("entries").clone();
+    let of = |who: &str, outcome: &str| {
+        let fits = |entry: &&Value| entry["organization"]["id"] == who && entry["outcome"]["code"] == outcome;
+        entries.iter().find(fits).unwrap_or_else(|| panic!("{who} {outcome}: {log}")).clone()
+    };
+    let disclosed = of("elp-1", "success");
+    assert_eq!(disclosed["organization"]["name"], "Test elp-1");
+    assert_eq!(disclosed["practitioner"], json!({"id": "psychologist-1", "name": "Test psychologist-1"}));
+    assert_eq!(disclosed["basis"], json!({"code": "consent", "text": "toestemming van de persoon"}));
+    assert_eq!(disclosed["purpose"], json!({"code": "TREAT", "text": "behandeling"}));
+    assert_eq!(disclosed["act"]["text"], "gelezen");
+    assert_eq!(of("gp-1", "refused")["reason"]["code"], "not-found");
+    assert_eq!(of("edpbw-a", "refused")["reason"], json!({"code": "no-consent", "text": "er is geen toestemming"}));
+    assert!(entries.iter().any(|entry| entry["who"]["kind"] == "other-person"), "{log}");
+    assert!(!log.json.to_string().contains(&other), "another person is not named");
+
+    for (language, text) in [("fr", "traitement"), ("en", "treatment")] {
+        let log = person.get(format!("Patient/{id}/$access-log?language={language}")).await.expect(200);
+        assert!(log.json["entries"].to_string().contains(text), "{language}");
+    }
+    let events = person.search(format!("AuditEvent?patient={id}&_count=500")).await;
+    let told =
+        |part: &str| events.iter().any(|event| event["text"]["div"].as_str().is_some_and(|div| div.contains(part)));
+    assert!(told("Wie: Test elp-1, Test psychologist-1 (via elp-1-ehr)"), "{events:?}");
+    assert!(told("Uitkomst: geweigerd: er is geen toestemming"));
+    assert!(events.iter().any(|event| event["subtype"][0]["code"] == "access-log"), "to read the log is recorded");
+}
+
+async fn the_access_log_is_read_page_by_page_by_the_person_the_representative_and_the_custodian_only(gateway: Gateway) {
+    let edpbw = gateway.as_("edpbw-a");
+    let id = edpbw.create(&patient()).await;
+    let other = edpbw.create(&patient()).await;
+    edpbw.create(&consent(&id, &json!({"type": "permit"}))).await;
+    let mut callers = vec![edpbw, gateway.person(&format!("Patient/{id}"))];
+    for (scope, reads) in [("read", true), ("consent", false)] {
+        let related = gateway.as_("edpbw-a").create(&representative(&id, &[scope])).await;
+        let caller = gateway.person(&format!("RelatedPerson/{related}"));
+        if reads {
+            callers.push(caller);
+        } else {
+            caller.get(format!("Patient/{id}/$access-log")).await.expect(404);
+        }
+    }
+    for caller in &callers {
+        let mut seen: Vec<String> = Vec::new();
+        let mut path = format!("Patient/{id}/$access-log?_count=2");
+        for _ in 0..3 {
+            let page = caller.get(&path).await.expect(200).json;
+            let ids = page["entries"].as_array().expect("entries").iter().map(|entry| entry["id"].to_string());
+            seen.extend(ids);
+            let Some(next) = page["next"].as_str() else { break };
+            next.split_once("/fhir/").expect("an address of ours").1.clone_into(&mut path);
+        }
+        let mut once = seen.clone();
+        once.sort();
+        once.dedup();
+        assert_eq!((once.len(), seen.len() > 3), (seen.len(), true), "each entry once");
+    }
+    let person = &callers[1];
+    let next = person.get(format!("Patient/{id}/$access-log?_count=1")).await.expect(200).json;
+    let next = next["next"].as_str().and_then(|url| url.split_once("/fhir/")).expect("there are more").1.to_owned();
+    callers[0].get(&next).await.expect(400);
+    let unknown = person.get("Patient/0123456789abcdef/$access-log").await.expect(404);
+    assert_eq!(person.get(format!("Patient/{other}/$access-log")).await.told(), unknown.told());
+    gateway.as_("gp-1").get(format!("Patient/{id}/$access-log")).await.expect(404);
+    gateway.as_("portal-1").get(format!("Patient/{id}/$access-log")).await.expect(404);
+    person.clone().with_scope("patient/Patient.rs").get(format!("Patient/{id}/$access-log")).await.expect(403);
+    for query in ["language=de", "_count=0", "_count=x", "_cursor=x", "patient=1"] {
+        person.get(format!("Patient/{id}/$access-log?{query}")).await.expect(400);
+    }
+}
+
+stories!(
+    the_access_log_tells_a_disclosure_and_a_refusal_in_plain_words,
+    the_access_log_is_read_page_by_page_by_the_person_the_representative_and_the_custodian_only,
+);
