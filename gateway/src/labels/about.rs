@@ -105,8 +105,11 @@ pub struct Source<'a> {
 pub fn facts(table: &LabelTable, resource_type: &str, resource: &Value, source: Source) -> Facts {
     let declared = declared(resource);
     let recorded = DataPeriod { from_ms: source.recorded_ms, until_ms: source.recorded_ms + 1 };
+    // What bytes say is not looked into: they may be about anything.
+    let is_opaque = resource_type == "Binary";
+    let labels = || table.labels(resource).union(declared).of_resource();
     Facts {
-        labels: table.labels(resource).union(declared).of_resource(),
+        labels: if is_opaque { LabelSet::EVERY } else { labels() },
         label_version: table.version(),
         declared,
         data: data_period(resource_type, resource).unwrap_or(recorded),

@@ -39,11 +39,12 @@ pub fn declared(resource: &Value) -> LabelSet {
 }
 
 /// Makes the gateway's own labels in `meta.security` anew: each of `labels` that no client declared, but for `N`, which is what
-/// has no label. True where something changed.
+/// has no label. What may be about anything is very restricted and says no more. True where something changed.
 pub fn stamp(meta: &mut Value, labels: LabelSet) -> bool {
     let before: Vec<Value> = list(meta).cloned().collect();
     let mut after: Vec<Value> = before.iter().filter(|coding| !is_marked(coding)).cloned().collect();
-    for label in labels.iter().filter(|label| label.code() != "N") {
+    let is_open = labels == LabelSet::EVERY;
+    for label in labels.iter().filter(|label| if is_open { label.code() == "V" } else { label.code() != "N" }) {
         if after.iter().all(|coding| label_of(coding) != Some(label)) {
             after.push(json!({"system": label.system(), "code": label.code(), MARK: false}));
         }
@@ -152,6 +153,9 @@ mod tests {
         assert!(stamp(&mut meta, labels));
         assert_eq!(meta, json!({"security": [unknown, coding("HIV"), marked("R"), marked("SDV")]}));
         assert!(!stamp(&mut meta, labels), "and stay as they are");
+        let mut opaque = json!({});
+        assert!(stamp(&mut opaque, LabelSet::EVERY));
+        assert_eq!(opaque, json!({"security": [marked("V")]}));
         let mut normal = json!({});
         assert!(!stamp(&mut normal, LabelSet::NONE.of_resource()));
         assert_eq!(normal, json!({}), "what is normal carries no label");

@@ -16,7 +16,7 @@ fn table(text: &str) -> LabelTable {
     LabelTable::read(text).expect("it is a table")
 }
 
-/// The built-in table is of version 1; this one finds a code more.
+/// The built-in table is older; this one finds a code more.
 fn newer() -> LabelTable {
     table("version 7\nsystem local urn:local\ncode local black PSY\n")
 }

@@ -84,6 +84,27 @@ async fn a_permit_of_what_is_normal_shows_it_and_hides_what_is_sensitive(gateway
     }
 }
 
+async fn bytes_that_may_be_about_anything_are_hidden_by_whatever_names_labels(gateway: Gateway) {
+    let record = Record::begin(&gateway).await;
+    let letter = record.add(&letter(&record.patient)).await;
+    let bytes = record
+        .add(&json!({"resourceType": "Binary", "contentType": "text/plain", "data": "VEVTVA==",
+            "securityContext": {"reference": letter}}))
+        .await;
+    assert_eq!(security(&record, &bytes).await, json!([stamped("V")]));
+    let consent = record.permit(&labelled(&["N", "R"])).await;
+    record.shows(&letter).await;
+    record.hides(&bytes).await;
+    // Without a word about labels it is shown; a deny of one sensitivity suffices to hide it.
+    record.change(&consent, |consent| remove(&mut consent["provision"], "securityLabel")).await;
+    record.shows(&bytes).await;
+    let mut deny = permit(&["elp-1"]);
+    (deny["type"], deny["securityLabel"]) = (json!("deny"), codings(&["PSY"]));
+    record.permit(&deny).await;
+    record.shows(&letter).await;
+    record.hides(&bytes).await;
+}
+
 async fn a_permit_that_names_the_sensitivity_too_shows_it_for_as_long_as_it_does(gateway: Gateway) {
     let record = Record::begin(&gateway).await;
     let patient = &record.patient;
@@ -265,6 +286,7 @@ async fn a_resource_that_becomes_sensitive_is_hidden_with_all_that_it_was(gatewa
 
 stories!(
     a_permit_of_what_is_normal_shows_it_and_hides_what_is_sensitive,
+    bytes_that_may_be_about_anything_are_hidden_by_whatever_names_labels,
     a_permit_that_names_the_sensitivity_too_shows_it_for_as_long_as_it_does,
     a_permit_of_what_is_restricted_does_not_mean_what_is_sensitive_or_normal,
     a_nested_deny_of_a_sensitivity_takes_it_out_of_a_permit_of_everything,
