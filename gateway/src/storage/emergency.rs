@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use sqlx::{AssertSqlSafe, Row};
 
-use super::audit::is_told_of_record;
+use super::audit::{is_open_to_practitioner, is_told_of_record};
 use super::resource::{Shows, Touched, Unrecorded};
 use super::rows::Kind::{Integer, Text};
 use super::rows::{Cell, Fat, Rows};
@@ -202,7 +202,7 @@ pub(super) fn verdict_rows(set: &WriteSet) -> Rows<'_> {
 }
 
 /// A session is looked up by the custodian of its record, where no closure shuts it out, and by the organisation that opened
-/// it. What was written in words is for the custodian, and for whom nothing keeps from the record.
+/// it: there by whoever opened it, and whom nothing keeps from the record. What was written in words is for the custodian.
 fn seen() -> String {
     let open = concat!(
         "NOT EXISTS (SELECT 1 FROM closure x WHERE x.compartment = y.compartment AND ",
@@ -210,10 +210,12 @@ fn seen() -> String {
         ")"
     );
     let told = is_told_of_record("y.compartment");
+    let unhidden = is_open_to_practitioner("y.compartment");
     format!(
         "SELECT y.*, CAST(CASE WHEN EXISTS (SELECT 1 FROM record c WHERE c.compartment = y.compartment \
            AND c.custodian = v.organization) AND {open} AND {told} THEN 1 ELSE 0 END AS BIGINT) AS is_held, \
-         CAST(CASE WHEN y.organization = v.organization THEN 1 ELSE 0 END AS BIGINT) AS is_own, v.now_ms \
+         CAST(CASE WHEN y.organization = v.organization \
+           AND (y.practitioner = v.practitioner OR {unhidden}) THEN 1 ELSE 0 END AS BIGINT) AS is_own, v.now_ms \
          FROM v CROSS JOIN emergency_session y"
     )
 }
@@ -256,6 +258,15 @@ impl Store {
     pub async fn emergency_session(&self, viewer: &Viewer, id: &str) -> Result<Option<SessionSeen>, StorageError> {
         let filter = SessionFilter { id: Some(id.to_owned()), count: 1, ..SessionFilter::default() };
         Ok(self.sessions_seen(viewer, &filter).await?.pop())
+    }
+
+    /// The record that a session opened, whoever asks: for the trail of a refusal only.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn record_of_session(&self, id: &str) -> Result<Option<String>, StorageError> {
+        let sql = "SELECT compartment FROM emergency_session WHERE id = $1";
+        read!(&self.database, |pool| Ok(sqlx::query_scalar(sql).bind(id).fetch_optional(pool).await?))
     }
 
     async fn sessions_seen(&self, viewer: &Viewer, filter: &SessionFilter) -> Result<Vec<SessionSeen>, StorageError> {
