@@ -168,7 +168,7 @@ async fn neither_discloses_nor_judges(gateway: &Gateway, kept: &Caller<'_>, pati
     let refused = kept.post("Patient/$end-break-glass", &parameters(&[("session", session)])).await.expect(404);
     let never = parameters(&[("session", "never-was")]);
     assert_eq!(refused.told(), kept.post("Patient/$end-break-glass", &never).await.told());
-    assert_eq!(kept.search("Patient/$emergency-sessions").await, [json!({}); 0]);
+    assert!(kept.search("Patient/$emergency-sessions").await.is_empty());
 
     assert!(custodian.search(format!("Patient/{patient}/{list}")).await.is_empty());
     let waiting = custodian.search("Patient/$emergency-sessions?status=unreviewed").await;
