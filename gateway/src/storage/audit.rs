@@ -67,7 +67,7 @@ pub(super) fn is_told_of_record(compartment: &str) -> String {
 
 /// Whether nothing keeps the practitioner of viewer `v` from a record as a whole. It says nothing of what the organisation sees.
 pub(super) fn is_open_to_practitioner(compartment: &str) -> String {
-    of_patient(compartment, OPEN_TO_PRACTITIONER)
+    format!("(v.practitioner = '' OR {})", of_patient(compartment, OPEN_TO_PRACTITIONER))
 }
 
 /// Whether a rule about Patient row `r` holds for the Patient of a record.
