@@ -96,6 +96,23 @@ pub struct SessionFilter {
     pub count: u32,
 }
 
+/// A row that begins with the columns of a session, in the order of its fields.
+macro_rules! session {
+    ($row:expr) => {
+        Session {
+            compartment: Row::get($row, 0),
+            id: Row::get($row, 1),
+            organization: Row::get($row, 2),
+            practitioner: Row::get($row, 3),
+            client: Row::get($row, 4),
+            purpose: Row::get($row, 5),
+            reason: Row::get($row, 6),
+            from_ms: Row::get($row, 7),
+            until_ms: Row::get($row, 8),
+        }
+    };
+}
+
 impl Shows for Vec<SessionSeen> {
     fn touched(&self) -> Vec<Touched> {
         let mut touched: Vec<Touched> = Vec::new();
@@ -286,17 +303,7 @@ impl Store {
                 .bind(i64::from(filter.count) + 1);
             let rows = query.fetch_all(pool).await?;
             let seen = |row: &_| {
-                let session = Session {
-                    compartment: Row::get(row, 0),
-                    id: Row::get(row, 1),
-                    organization: Row::get(row, 2),
-                    practitioner: Row::get(row, 3),
-                    client: Row::get(row, 4),
-                    purpose: Row::get(row, 5),
-                    reason: Row::get(row, 6),
-                    from_ms: Row::get(row, 7),
-                    until_ms: Row::get(row, 8),
-                };
+                let session = session!(row);
                 let verdict = Row::get::<Option<i64>, _>(row, 13).map(|at_ms| Verdict {
                     compartment: session.compartment.clone(),
                     session_id: session.id.clone(),
@@ -317,21 +324,11 @@ impl Store {
     /// # Errors
     /// [`StorageError`].
     pub async fn open_sessions(&self, organization: &str, now_ms: i64) -> Result<Vec<Session>, StorageError> {
-        let sql = "SELECT compartment, id, organization, practitioner, client, purpose, from_ms, until_ms \
+        let sql = "SELECT compartment, id, organization, practitioner, client, purpose, '' AS reason, from_ms, until_ms \
                    FROM emergency_session WHERE organization = $1 AND ended_ms IS NULL AND until_ms > $2 ORDER BY id";
         read!(&self.database, |pool| {
             let rows = sqlx::query(sql).bind(organization).bind(now_ms).fetch_all(pool).await?;
-            let session = |row: &_| Session {
-                compartment: Row::get(row, 0),
-                id: Row::get(row, 1),
-                organization: Row::get(row, 2),
-                practitioner: Row::get(row, 3),
-                client: Row::get(row, 4),
-                purpose: Row::get(row, 5),
-                reason: String::new(),
-                from_ms: Row::get(row, 6),
-                until_ms: Row::get(row, 7),
-            };
+            let session = |row: &_| session!(row);
             Ok(rows.iter().map(session).collect())
         })
     }
