@@ -10,7 +10,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::http::{HeaderValue, Response, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
 use tower::{ServiceBuilder, ServiceExt as _};
@@ -37,28 +37,40 @@ fn fhir(app: &App) -> Router {
         room: Arc::new(Semaphore::new(app.limits.requests_in_flight_max)),
         timeout: app.limits.request_timeout,
     };
-    Router::new()
+    // The `$` of a name may come escaped, and means the same: https://www.rfc-editor.org/rfc/rfc3986#section-2.4
+    let named = |routes: Router<App>, (path, methods): (&str, MethodRouter<App>)| {
+        routes.route(&path.replace('$', "%24"), methods.clone()).route(path, methods)
+    };
+    operations()
+        .into_iter()
+        .fold(Router::new(), named)
         .route("/fhir", post(transaction))
         .route("/fhir/{type}", get(search_by_get).post(create))
         .route("/fhir/{type}/_search", post(search_by_post))
         .route("/fhir/{type}/_history", get(type_history))
-        .route("/fhir/Patient/{id}/$access-log", get(access_log))
-        .route("/fhir/Patient/$break-glass", post(break_glass))
-        .route("/fhir/Patient/$end-break-glass", post(end_break_glass))
-        .route("/fhir/Patient/$emergency-sessions", get(emergency_sessions))
-        .route("/fhir/Patient/$review-emergency", post(review_emergency))
-        .route("/fhir/Patient/{id}/$crisis-disclosure", post(crisis_disclosure))
-        .route("/fhir/Patient/{id}/$crisis-disclosures", get(crisis_disclosures))
-        .route("/fhir/Consent/$explain", get(explain).post(explain))
-        .route("/fhir/Consent/$conflicts", get(conflicts).post(conflicts))
-        .route("/fhir/Consent/{id}/$withdraw", post(withdraw))
-        .route("/fhir/Patient/{id}/$who-can-see", get(who_can_see).post(who_can_see))
         .route("/fhir/{type}/{id}", get(read).put(update).delete(delete))
         .route("/fhir/{type}/{id}/_history", get(instance_history))
         .route("/fhir/{type}/{id}/_history/{version}", get(vread))
         .method_not_allowed_fallback(|| async { Failure::MethodNotAllowed.into_response() })
         .layer(middleware::from_fn_with_state(limits, limited))
         .with_state(Arc::clone(app))
+}
+
+/// The operations, as their names are written in the specification.
+fn operations() -> [(&'static str, MethodRouter<App>); 11] {
+    [
+        ("/fhir/Patient/{id}/$access-log", get(access_log)),
+        ("/fhir/Patient/$break-glass", post(break_glass)),
+        ("/fhir/Patient/$end-break-glass", post(end_break_glass)),
+        ("/fhir/Patient/$emergency-sessions", get(emergency_sessions)),
+        ("/fhir/Patient/$review-emergency", post(review_emergency)),
+        ("/fhir/Patient/{id}/$crisis-disclosure", post(crisis_disclosure)),
+        ("/fhir/Patient/{id}/$crisis-disclosures", get(crisis_disclosures)),
+        ("/fhir/Consent/$explain", get(explain).post(explain)),
+        ("/fhir/Consent/$conflicts", get(conflicts).post(conflicts)),
+        ("/fhir/Consent/{id}/$withdraw", post(withdraw)),
+        ("/fhir/Patient/{id}/$who-can-see", get(who_can_see).post(who_can_see)),
+    ]
 }
 
 /// What anyone may ask: what the gateway can do, and whether it is well. No patient data is in any of it.

@@ -1,5 +1,7 @@
 //! What a written Consent does to the contradictions of its record: new ones are recorded and told, old ones end.
 
+use std::collections::BTreeSet;
+
 use crate::access::Draft;
 use crate::access::caller::Act;
 use crate::app::Registry;
@@ -42,9 +44,7 @@ pub async fn detect(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Fail
     }
     let fresh: Vec<Conflict> =
         found.into_iter().filter(|found| !of_this.clone().any(|one| is_same(found, one))).collect();
-    if fresh.is_empty() {
-        return Ok(());
-    }
+    let is_told = !fresh.is_empty();
     for Conflict { permit, deny, grantee } in fresh {
         draft.set.conflicts.push(ConflictRow {
             compartment: key.compartment.clone(),
@@ -55,7 +55,26 @@ pub async fn detect(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Fail
             detected_ms: draft.caller.now_ms,
         });
     }
-    tell(draft, key).await
+    void_notices(draft, &key.compartment, &stored);
+    if is_told { tell(draft, key).await } else { Ok(()) }
+}
+
+/// A notice is of the Consent whose write made a contradiction. Once that Consent contradicts none any more, what still waits does
+/// not leave; `stored` are the contradictions that lasted before the draft.
+fn void_notices(draft: &mut Draft<'_>, compartment: &str, stored: &[StoredConflict]) {
+    let set = &mut draft.set;
+    let is_over = |one: &StoredConflict| set.resolved_conflicts.iter().any(|(_, id, _)| *id == one.id);
+    let (over, lasting): (Vec<_>, Vec<_>) = stored.iter().partition(|one| is_over(one));
+    let begun = set.conflicts.iter().filter(|one| one.compartment == compartment);
+    let begun = begun.flat_map(|one| [&one.permit_consent, &one.deny_consent]);
+    let pair = |one: &&'_ StoredConflict| [one.permit_consent.clone(), one.deny_consent.clone()];
+    let contradicting: BTreeSet<String> = lasting.iter().flat_map(pair).chain(begun.cloned()).collect();
+    let done: BTreeSet<String> = over.iter().flat_map(pair).collect();
+    // An earlier entry of a transaction may have ended what this one makes again. No other notice is about a Consent.
+    set.voided_deliveries.retain(|key| key.compartment != compartment || key.resource_type != "Consent");
+    let key =
+        |id: &String| ResourceKey { compartment: compartment.to_owned(), resource_type: "Consent", id: id.clone() };
+    set.voided_deliveries.extend(done.difference(&contradicting).map(key));
 }
 
 /// One notice and one event a write, however many it contradicts: what they are is read by the operation `$conflicts`.

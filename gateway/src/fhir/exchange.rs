@@ -112,9 +112,14 @@ impl Exchange {
             compartment = located.map(|located| located.key.compartment);
         }
         let compartment = compartment.filter(|compartment| compartment != crate::storage::sight::DIRECTORY);
-        let record = match compartment {
-            Some(compartment) => self.record_of(caller, compartment).await?,
-            None => None,
+        let record = if let Some(compartment) = compartment {
+            self.record_of(caller, compartment).await?
+        } else {
+            // Asked for all the same, so that what is hidden takes the way of what never was.
+            if is_id(&target.id) {
+                self.record_of(caller, target.id.clone()).await?;
+            }
+            None
         };
         let mut events = Vec::new();
         if record.as_ref().is_none_or(|(_, is_held)| !is_held) {

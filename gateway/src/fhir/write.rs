@@ -69,7 +69,7 @@ pub async fn update(
         let details = "the id of the resource must be the one in its address";
         return Err(Failure::BadRequest(vec![Issue::at(format!("{resource_type}.id"), "invariant", details)]));
     }
-    let located = draft.app.store.locate(resource_type, id).await?.ok_or(Failure::NotFound)?;
+    let located = located(draft, resource_type, id).await?;
     let is_person = draft.caller.person().is_some();
     // A person has no part in the workflow: a Task of a referral is to them like any other resource of the record.
     if resource_type == "Task"
@@ -115,7 +115,7 @@ pub async fn delete(
     id: &str,
     if_match: Option<VersionId>,
 ) -> Result<ResourceKey, Failure> {
-    let located = draft.app.store.locate(resource_type, id).await?.ok_or(Failure::NotFound)?;
+    let located = located(draft, resource_type, id).await?;
     if !sees(draft, &located).await? {
         return Err(Failure::NotFound);
     }
@@ -173,6 +173,18 @@ async fn permit(
             failure.about(&key.compartment)
         }
     })
+}
+
+/// A stored resource. One that is not there is asked about as one that is hidden, so that how long the answer takes does not
+/// tell which it was.
+async fn located(draft: &Draft<'_>, resource_type: &'static str, id: &str) -> Result<Located, Failure> {
+    let store = &draft.app.store;
+    if let Some(located) = store.locate(resource_type, id).await? {
+        return Ok(located);
+    }
+    store.record_facts(id).await?;
+    store.sees_whole(draft.caller.viewer(), resource_type, id).await?;
+    Err(Failure::NotFound)
 }
 
 /// Whether the caller sees all of a stored resource; a deleted one too, for it may be brought back.
@@ -313,7 +325,7 @@ pub enum Withdrawal {
 /// # Errors
 /// 404 where the caller may not withdraw it and does not see it, 412, and every failure of a write.
 pub async fn withdraw(draft: &mut Draft<'_>, id: &str, if_match: Option<VersionId>) -> Result<Withdrawal, Failure> {
-    let located = draft.app.store.locate("Consent", id).await?.ok_or(Failure::NotFound)?;
+    let located = located(draft, "Consent", id).await?;
     let is_seen = sees(draft, &located).await?;
     if located.deleted {
         return Err(if is_seen { Failure::Gone } else { Failure::NotFound });

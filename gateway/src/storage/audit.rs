@@ -3,7 +3,9 @@
 use sqlx::{AssertSqlSafe, Row};
 
 use super::resource::{Shows, Touched, Unrecorded};
-use super::sight::{Level, TRAIL_OPEN_TO_PRACTITIONER, VIEWER, Viewer, bind_viewer, of_person, of_viewer};
+use super::sight::{
+    Level, OPEN_TO_PRACTITIONER, TRAIL_OPEN_TO_PRACTITIONER, VIEWER, Viewer, bind_viewer, of_person, of_viewer,
+};
 use super::{StorageError, Store, read, write};
 use crate::audit::event::StoredEvent;
 
@@ -58,8 +60,21 @@ const SEEN: &str = concat!(
 pub(super) fn is_told_of_record(compartment: &str) -> String {
     format!(
         "(v.types = '' OR v.types LIKE '%,AuditEvent,%') AND (v.practitioner = '' OR {compartment} = v.organization \
-         OR EXISTS (SELECT 1 FROM resource r WHERE r.compartment = {compartment} AND r.resource_type = 'Patient' \
-           AND r.id = {compartment} AND {TRAIL_OPEN_TO_PRACTITIONER}))"
+         OR {})",
+        of_patient(compartment, TRAIL_OPEN_TO_PRACTITIONER)
+    )
+}
+
+/// Whether nothing keeps the practitioner of viewer `v` from a record as a whole. It says nothing of what the organisation sees.
+pub(super) fn is_open_to_practitioner(compartment: &str) -> String {
+    format!("(v.practitioner = '' OR {})", of_patient(compartment, OPEN_TO_PRACTITIONER))
+}
+
+/// Whether a rule about Patient row `r` holds for the Patient of a record.
+fn of_patient(compartment: &str, rule: &str) -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM resource r WHERE r.compartment = {compartment} AND r.resource_type = 'Patient' \
+         AND r.id = {compartment} AND {rule})"
     )
 }
 

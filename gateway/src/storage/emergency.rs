@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use sqlx::{AssertSqlSafe, Row};
 
-use super::audit::is_told_of_record;
+use super::audit::{is_open_to_practitioner, is_told_of_record};
 use super::resource::{Shows, Touched, Unrecorded};
 use super::rows::Kind::{Integer, Text};
 use super::rows::{Cell, Fat, Rows};
@@ -94,6 +94,23 @@ pub struct SessionFilter {
     pub before: Option<String>,
     /// Sessions of a page; one more is answered to tell whether there is a next.
     pub count: u32,
+}
+
+/// A row that begins with the columns of a session, in the order of its fields.
+macro_rules! session {
+    ($row:expr) => {
+        Session {
+            compartment: Row::get($row, 0),
+            id: Row::get($row, 1),
+            organization: Row::get($row, 2),
+            practitioner: Row::get($row, 3),
+            client: Row::get($row, 4),
+            purpose: Row::get($row, 5),
+            reason: Row::get($row, 6),
+            from_ms: Row::get($row, 7),
+            until_ms: Row::get($row, 8),
+        }
+    };
 }
 
 impl Shows for Vec<SessionSeen> {
@@ -202,7 +219,7 @@ pub(super) fn verdict_rows(set: &WriteSet) -> Rows<'_> {
 }
 
 /// A session is looked up by the custodian of its record, where no closure shuts it out, and by the organisation that opened
-/// it. What was written in words is for the custodian, and for whom nothing keeps from the record.
+/// it: there by whoever opened it, and whom nothing keeps from the record. What was written in words is for the custodian.
 fn seen() -> String {
     let open = concat!(
         "NOT EXISTS (SELECT 1 FROM closure x WHERE x.compartment = y.compartment AND ",
@@ -210,10 +227,12 @@ fn seen() -> String {
         ")"
     );
     let told = is_told_of_record("y.compartment");
+    let unhidden = is_open_to_practitioner("y.compartment");
     format!(
         "SELECT y.*, CAST(CASE WHEN EXISTS (SELECT 1 FROM record c WHERE c.compartment = y.compartment \
            AND c.custodian = v.organization) AND {open} AND {told} THEN 1 ELSE 0 END AS BIGINT) AS is_held, \
-         CAST(CASE WHEN y.organization = v.organization THEN 1 ELSE 0 END AS BIGINT) AS is_own, v.now_ms \
+         CAST(CASE WHEN y.organization = v.organization \
+           AND (y.practitioner = v.practitioner OR {unhidden}) THEN 1 ELSE 0 END AS BIGINT) AS is_own, v.now_ms \
          FROM v CROSS JOIN emergency_session y"
     )
 }
@@ -258,6 +277,15 @@ impl Store {
         Ok(self.sessions_seen(viewer, &filter).await?.pop())
     }
 
+    /// The record that a session opened, whoever asks: for the trail of a refusal only.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn record_of_session(&self, id: &str) -> Result<Option<String>, StorageError> {
+        let sql = "SELECT compartment FROM emergency_session WHERE id = $1";
+        read!(&self.database, |pool| Ok(sqlx::query_scalar(sql).bind(id).fetch_optional(pool).await?))
+    }
+
     async fn sessions_seen(&self, viewer: &Viewer, filter: &SessionFilter) -> Result<Vec<SessionSeen>, StorageError> {
         let seen = seen();
         let sql = format!(
@@ -275,17 +303,7 @@ impl Store {
                 .bind(i64::from(filter.count) + 1);
             let rows = query.fetch_all(pool).await?;
             let seen = |row: &_| {
-                let session = Session {
-                    compartment: Row::get(row, 0),
-                    id: Row::get(row, 1),
-                    organization: Row::get(row, 2),
-                    practitioner: Row::get(row, 3),
-                    client: Row::get(row, 4),
-                    purpose: Row::get(row, 5),
-                    reason: Row::get(row, 6),
-                    from_ms: Row::get(row, 7),
-                    until_ms: Row::get(row, 8),
-                };
+                let session = session!(row);
                 let verdict = Row::get::<Option<i64>, _>(row, 13).map(|at_ms| Verdict {
                     compartment: session.compartment.clone(),
                     session_id: session.id.clone(),
@@ -306,21 +324,11 @@ impl Store {
     /// # Errors
     /// [`StorageError`].
     pub async fn open_sessions(&self, organization: &str, now_ms: i64) -> Result<Vec<Session>, StorageError> {
-        let sql = "SELECT compartment, id, organization, practitioner, client, purpose, from_ms, until_ms \
+        let sql = "SELECT compartment, id, organization, practitioner, client, purpose, '' AS reason, from_ms, until_ms \
                    FROM emergency_session WHERE organization = $1 AND ended_ms IS NULL AND until_ms > $2 ORDER BY id";
         read!(&self.database, |pool| {
             let rows = sqlx::query(sql).bind(organization).bind(now_ms).fetch_all(pool).await?;
-            let session = |row: &_| Session {
-                compartment: Row::get(row, 0),
-                id: Row::get(row, 1),
-                organization: Row::get(row, 2),
-                practitioner: Row::get(row, 3),
-                client: Row::get(row, 4),
-                purpose: Row::get(row, 5),
-                reason: String::new(),
-                from_ms: Row::get(row, 6),
-                until_ms: Row::get(row, 7),
-            };
+            let session = |row: &_| session!(row);
             Ok(rows.iter().map(session).collect())
         })
     }

@@ -327,6 +327,31 @@ async fn sessions_are_looked_up_by_the_custodian_and_by_who_opened_them_who_read
 }
 
 #[tokio::test]
+async fn whom_the_patient_excluded_looks_up_no_session_of_their_organisation_but_their_own() {
+    for (kind, _, store) in stores().await {
+        record(&store).await;
+        store.apply(opening(WriteSet::default(), vec![session("r", "s1")])).await.expect("new");
+        let denied = crate::world::grant("r", "c", 0, "deny", "practitioner/q");
+        let by = |practitioner: &str, organization: &str| Viewer {
+            practitioner: format!("practitioner/{practitioner}"),
+            ..viewer(organization)
+        };
+        let looked_up = |viewer: Viewer| {
+            let store = store.clone();
+            async move { store.emergency_session(&viewer, "s1").await.expect("it answers").is_some() }
+        };
+        assert!(looked_up(by("q", "b")).await && looked_up(by("q", "a")).await, "{kind}");
+        let also = crate::world::grant("r", "c", 1, "deny", "practitioner/p");
+        store.apply(set!(grants: vec![denied, also])).await.expect("nothing is asked");
+        assert!(!looked_up(by("q", "b")).await && !looked_up(by("q", "a")).await, "{kind}");
+        assert!(looked_up(by("p", "b")).await, "{kind}: whoever opened it");
+        assert!(looked_up(viewer("a")).await && looked_up(viewer("b")).await, "{kind}: the organisations");
+        assert_eq!(store.record_of_session("s1").await.expect("it answers").as_deref(), Some("r"), "{kind}");
+        assert_eq!(store.record_of_session("s2").await.expect("it answers"), None, "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn the_open_sessions_of_an_organisation_are_those_that_last_and_were_not_ended() {
     for (kind, _, store) in stores().await {
         record(&store).await;

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::json;
 use wellgate_tests::caller::{Answer, Caller};
 use wellgate_tests::gateway::Gateway;
-use wellgate_tests::referral::{Referral, bring, forward, place};
+use wellgate_tests::referral::{Referral, bring, forward, place, refusals};
 use wellgate_tests::resources::{bundle, consent, encounter, observation, patient, permit, service_request};
 use wellgate_tests::stories;
 
@@ -198,7 +198,36 @@ async fn a_sender_keeps_the_status_and_no_more(gateway: Gateway) {
     assert_eq!(edpbw.get(format!("Task/{}", placed.order)).await.json["status"], "in-progress");
 }
 
+/// A refusal asks for a record whether or not there is what was asked for; what is none of it leaves nothing in its trail.
+async fn an_id_under_another_type_is_none_of_the_record(gateway: Gateway) {
+    let custodian = gateway.as_("edpbw-a");
+    let person = custodian.create(&patient()).await;
+    let stranger = gateway.as_("gp-1");
+    for caller in [&custodian, &stranger] {
+        let mut sent = observation(&person);
+        for id in [person.clone(), never(&person)] {
+            sent["id"] = json!(id);
+            caller.get(format!("Observation/{id}")).await.expect(404);
+            caller.put(format!("Observation/{id}"), &sent).await.expect(404);
+            caller.delete(format!("Observation/{id}")).await.expect(404);
+        }
+        let recorded = refusals(caller, None).await;
+        assert_eq!(recorded, ["not-found"; 6], "each is in the caller's own trail");
+    }
+    assert!(refusals(&custodian, Some(&person)).await.is_empty());
+    // Of what is hidden both trails have each try, and the answers are the same.
+    let mut sent = custodian.get(format!("Patient/{person}")).await.json;
+    let put = stranger.put(format!("Patient/{person}"), &sent).await.expect(404);
+    let deleted = stranger.delete(format!("Patient/{person}")).await.expect(404);
+    sent["id"] = json!(never(&person));
+    assert_eq!(put.told(), stranger.put(format!("Patient/{}", never(&person)), &sent).await.told());
+    assert_eq!(deleted.told(), stranger.delete(format!("Patient/{}", never(&person))).await.told());
+    assert_eq!(refusals(&custodian, Some(&person)).await, ["not-found"; 2]);
+    assert_eq!(refusals(&stranger, None).await, ["not-found"; 10]);
+}
+
 stories!(
+    an_id_under_another_type_is_none_of_the_record,
     a_released_sender_is_told_what_is_told_of_ids_that_never_were,
     a_forwarder_is_blind_from_the_forward_on_and_after_its_pick_up,
     strangers_are_blind,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use wellgate_tests::caller::Caller;
 use wellgate_tests::gateway::Gateway;
-use wellgate_tests::resources::{consent, deny, patient, permit};
+use wellgate_tests::resources::{bundle, consent, deny, patient, permit};
 use wellgate_tests::stories;
 
 /// Each conflict as what permits, what denies, whom, and whether it lasts.
@@ -56,6 +56,42 @@ async fn a_contradiction_is_recorded_told_and_ended(gateway: Gateway) {
     assert!(conflicts(&edpbw, &person, "").await.is_empty());
     assert_eq!(conflicts(&edpbw, &person, "&resolved=true").await, [row(false)]);
     assert_eq!(notices(&gateway, &person).await, 1, "an end is no notice");
+}
+
+/// The notices of a record by the Consent that they are about, each with whether it still waits.
+async fn waiting(gateway: &Gateway, patient: &str) -> Vec<(String, bool)> {
+    let deliveries = gateway.app.store.deliveries(patient).await.expect("it answers");
+    deliveries.into_iter().map(|one| (one.resource_id, one.state == "waiting")).collect()
+}
+
+async fn a_notice_does_not_leave_once_nothing_contradicts_any_more(gateway: Gateway) {
+    let edpbw = gateway.as_("edpbw-a");
+    let person = edpbw.create(&patient()).await;
+    let [gp, elp] = ["gp-1", "elp-1"].map(|id| consent(&person, &permit(&[id])));
+    let (gp, elp) = (edpbw.create(&gp).await, edpbw.create(&elp).await);
+    let denies = edpbw.create(&consent(&person, &deny(&["gp-1", "elp-1"]))).await;
+    assert_eq!(waiting(&gateway, &person).await, [(denies.clone(), true)]);
+    // The Consent of the notice still contradicts the other.
+    edpbw.delete(format!("Consent/{gp}")).await.expect(204);
+    assert_eq!(waiting(&gateway, &person).await, [(denies.clone(), true)]);
+    // A refused write ends nothing.
+    gateway.as_("gp-1").delete(format!("Consent/{elp}")).await.expect(404);
+    assert_eq!(waiting(&gateway, &person).await, [(denies.clone(), true)]);
+    edpbw.delete(format!("Consent/{elp}")).await.expect(204);
+    assert_eq!(waiting(&gateway, &person).await, [(denies.clone(), false)]);
+    // What contradicts anew is told anew.
+    let again = edpbw.create(&consent(&person, &permit(&["gp-1"]))).await;
+    assert_eq!(waiting(&gateway, &person).await, [(denies.clone(), false), (again.clone(), true)]);
+    // Ended and made again by one transaction: the old notice is void or not, and there is one that waits.
+    let mut changed = edpbw.get(format!("Consent/{again}")).await.expect(200).json;
+    changed["status"] = json!("inactive");
+    let entries = [
+        ("PUT", &*format!("Consent/{again}"), Some(changed)),
+        ("POST", "Consent", Some(consent(&person, &permit(&["elp-1"])))),
+    ];
+    edpbw.post("", &bundle("transaction", &entries)).await.expect(200);
+    let notices = waiting(&gateway, &person).await;
+    assert_eq!(notices.iter().map(|(_, waits)| *waits).collect::<Vec<_>>(), [false, false, true], "{notices:?}");
 }
 
 async fn a_transaction_is_looked_at_whole(gateway: Gateway) {
@@ -152,6 +188,7 @@ async fn an_identifier_is_searched_among_visible_persons_only(gateway: Gateway) 
 }
 
 stories!(
+    a_notice_does_not_leave_once_nothing_contradicts_any_more,
     a_contradiction_is_recorded_told_and_ended,
     a_transaction_is_looked_at_whole,
     an_exclusion_is_no_contradiction,

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::{Response, StatusCode};
 
 use super::Parameters;
-use super::emergency::{notify, session, text, touched};
+use super::emergency::{notify, session, text, touched, unseen};
 use crate::access::caller::Act;
 use crate::access::{Caller, Draft};
 use crate::audit::AuditEvent;
@@ -207,7 +207,7 @@ pub async fn end(exchange: Exchange, body: Body) -> Response<Body> {
             parameters.are_only(&["session"], &[])?;
             let id = parameters.required("session")?;
             let found = exchange.app.store.emergency_session(&caller.viewer(), id).await?;
-            let mut seen = found.ok_or(Failure::NotFound)?;
+            let Some(mut seen) = found else { return unseen(exchange, caller, END, id).await };
             let basis = if seen.is_held { Basis::Custodian } else { Basis::Emergency };
             let mut set = WriteSet::default();
             if seen.is_open(caller.now_ms) {

@@ -75,17 +75,21 @@ pub async fn list(exchange: Exchange, id: String) -> Response<Body> {
         .await
 }
 
-/// The custodian, who is the caller with sight; the draft rests on it.
+/// The custodian, who is the caller with sight; the draft rests on it. Whoever does not read the trail tells it nothing either.
 async fn custodian(draft: &mut Draft<'_>, id: &str) -> Result<String, Failure> {
     let custodian = draft.record(id).await?.map(|record| record.facts.custodian.clone());
-    match custodian {
-        Some(custodian) if draft.holds(id) => Ok(custodian),
-        _ if draft.app.store.sees_whole(draft.caller.viewer(), "Patient", id).await? => {
-            let refusal = Refusal::NotCustodian;
-            Err(Failure::refused(refusal.code(), refusal.sentence(), None).about(id))
-        }
-        _ => Err(Failure::NotFound),
+    // Asked whether or not there is such a record, so that one that is hidden takes the way of one that never was.
+    let is_kept_from = draft.is_kept_from(id).await?;
+    let refusal = match custodian {
+        Some(_) if draft.holds(id) && is_kept_from => Refusal::KeptFrom,
+        Some(custodian) if draft.holds(id) && draft.caller.role().sees("AuditEvent") => return Ok(custodian),
+        Some(_) if draft.holds(id) => Refusal::BeyondRole,
+        _ => Refusal::NotCustodian,
+    };
+    if draft.app.store.sees_whole(draft.caller.viewer(), "Patient", id).await? {
+        return Err(Failure::refused(refusal.code(), refusal.sentence(), None).about(id));
     }
+    Err(Failure::NotFound)
 }
 
 async fn read(

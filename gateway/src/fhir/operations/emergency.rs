@@ -1,9 +1,12 @@
 //! What the operations about emergencies have in common: their texts, their notices, and how a session and a page of them is
 //! answered.
 
+use axum::body::Body;
+use axum::http::Response;
 use serde_json::{Value, json};
 
 use super::Parameters;
+use crate::access::caller::Act;
 use crate::access::{Caller, Draft};
 use crate::audit::AuditEvent;
 use crate::clock::format_instant;
@@ -62,6 +65,21 @@ pub fn notify(draft: &mut Draft<'_>, custodian: &str, event: &AuditEvent, kind: 
             due_ms: draft.caller.now_ms,
         });
     }
+}
+
+/// There is no such session, or it is not for the caller: the caller's own trail says the same of both, and where there is one the
+/// trail of its record has the attempt too.
+///
+/// # Errors
+/// The trail cannot be written: then the refusal is not told either.
+pub async fn unseen(exchange: &Exchange, caller: &Caller, act: Act, session: &str) -> Result<Response<Body>, Failure> {
+    let store = &exchange.app.store;
+    let mut events = vec![caller.refusal(act, "not-found", None, "Patient", "")];
+    if let Some(record) = store.record_of_session(session).await? {
+        events.push(caller.refusal(act, "not-found", Some(&record), "Patient", &record));
+    }
+    store.record_only(events).await?;
+    Ok(Failure::NotFound.into_response())
 }
 
 /// A session as Parameters. What is not for the viewer is empty in it already, and is left out.

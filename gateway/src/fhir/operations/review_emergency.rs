@@ -7,7 +7,7 @@ use axum::http::{Response, StatusCode};
 
 use super::Parameters;
 use super::break_glass::event;
-use super::emergency::{Page, refuse, session, text};
+use super::emergency::{Page, refuse, session, text, unseen};
 use crate::access::caller::Act;
 use crate::access::{Caller, Draft};
 use crate::auth::Interaction;
@@ -71,7 +71,10 @@ pub async fn review(exchange: Exchange, body: Body) -> Response<Body> {
             let text = text(exchange, &parameters, "text")?;
             for _ in 0..ATTEMPTS_MAX {
                 let mut draft = Draft::new(&exchange.app, caller);
-                let seen = judge(&mut draft, caller, id, (verdict, text)).await?;
+                let seen = match judge(&mut draft, caller, id, (verdict, text)).await {
+                    Err(Failure::NotFound) => return unseen(exchange, caller, REVIEW, id).await,
+                    seen => seen?,
+                };
                 match exchange.app.store.apply(draft.finish()).await {
                     Ok(()) => return Ok(json(StatusCode::OK, session(&seen, caller.now_ms).to_string())),
                     Err(StorageError::Moved) => {}

@@ -179,7 +179,65 @@ async fn no_consent_operation_answers_more_than_the_table_says(gateway: Gateway)
     assert_eq!(counted, 12, "each request without a good token was counted");
 }
 
+/// Every operation, with what is sent by POST; the withdrawal comes last.
+fn operations(patient: &str, consent: &str, session: &str) -> Vec<(String, Option<Value>)> {
+    let sent = |members: &[(&str, &str)]| {
+        let members: Vec<Value> =
+            members.iter().map(|(name, value)| json!({"name": name, "valueString": value})).collect();
+        Some(json!({"resourceType": "Parameters", "parameter": members}))
+    };
+    let words =
+        ["recipient", "conflict", "proportionality", "subsidiarity", "shared"].map(|name| (name, "in few words"));
+    vec![
+        (format!("Patient/{patient}/$access-log"), None),
+        ("Patient/$break-glass".to_owned(), sent(&[("purpose", "BTG"), ("reason", "in few words")])),
+        ("Patient/$end-break-glass".to_owned(), sent(&[("session", session)])),
+        ("Patient/$emergency-sessions".to_owned(), None),
+        (
+            "Patient/$review-emergency".to_owned(),
+            sent(&[("session", session), ("verdict", "justified"), ("text", "in few words")]),
+        ),
+        (format!("Patient/{patient}/$crisis-disclosure"), sent(&words)),
+        (format!("Patient/{patient}/$crisis-disclosures"), None),
+        (format!("Consent/$explain?patient=Patient/{patient}&organization=Organization/gp-1&purpose=TREAT"), None),
+        ("Consent/$explain".to_owned(), sent(&[("patient", &format!("Patient/{patient}"))])),
+        (format!("Consent/$conflicts?patient=Patient/{patient}"), None),
+        (format!("Patient/{patient}/$who-can-see"), None),
+        (format!("Consent/{consent}/$withdraw"), sent(&[])),
+    ]
+}
+
+async fn an_escaped_operation_is_authorised_as_the_plain_one(gateway: Gateway) {
+    let held = held_record(&gateway).await;
+    let doctor = gateway.as_("elp-1").by_practitioner("psychologist-1");
+    let opened = ask_for(&doctor, Operation::BreakGlass, &held.patient, "").await.expect(201);
+    let session = opened.json["parameter"][0]["valueId"].as_str().expect("a session").to_owned();
+    let consent = held.resources.iter().find(|one| one["resourceType"] == "Consent").expect("one of each type");
+    let operations = operations(&held.patient, consent["id"].as_str().expect("an id"), &session);
+    for role in ROLES {
+        let caller = caller(&gateway, role, &held);
+        for (path, sent) in &operations {
+            let ask = async |path: &str| match sent {
+                Some(sent) => caller.post(path, sent).await,
+                None => caller.get(path).await,
+            };
+            let plain = ask(path).await;
+            for escaped in [path.replace('$', "%24"), path.replace("/$", "//%24")] {
+                let answer = ask(&escaped).await;
+                assert_eq!(answer.status, plain.status, "{role:?}: {escaped}: {answer}");
+                assert!(plain.status < 400 || answer.told() == plain.told(), "{role:?}: {escaped}: {answer}");
+            }
+        }
+    }
+    // What is no operation is none under an escaped name either.
+    let custodian = gateway.as_("elp-1");
+    custodian.get(format!("Patient/%24{}", held.patient)).await.expect(404);
+    custodian.get("Patient/%24break-glass").await.expect(405);
+    custodian.get("Patient/%2524emergency-sessions").await.expect(404);
+}
+
 stories!(
+    an_escaped_operation_is_authorised_as_the_plain_one,
     no_operation_answers_whom_the_table_does_not_name,
     no_operation_answers_more_than_the_table_says,
     no_consent_operation_answers_more_than_the_table_says,
