@@ -22,8 +22,9 @@ use crate::storage::StorageError;
 use crate::storage::resource::Seen;
 use crate::storage::write_set::{IdempotencyKey, Precondition, ResourceKey, VersionId};
 
-/// How often a write is decided again when what it was decided on moved meanwhile.
-pub const ATTEMPTS_MAX: usize = 8;
+/// How often a write is decided again when what it was decided on moved meanwhile: more often than clients write into one record
+/// at once, for of those that meet one is written.
+pub const ATTEMPTS_MAX: usize = 32;
 /// The longest idempotency key.
 const KEY_BYTES_MAX: usize = 255;
 
