@@ -240,7 +240,8 @@ impl Database {
             .pragma("wal_autocheckpoint", "4000")
             .pragma("temp_store", "memory")
             .pragma("cache_size", "-16384");
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        let open = || SqlitePoolOptions::new().max_connections(1).connect_with(options.clone());
+        let writer = tried_again(open, is_locked).await?;
         let reader = SqlitePoolOptions::new()
             .max_connections(settings.connections_max)
             .test_before_acquire(false)
@@ -269,7 +270,11 @@ impl Database {
                     migration.sql = AssertSqlSafe(text).into_sql_str();
                     migration
                 });
-                migrate_sqlite(&Migrator::with_migrations(adapted.collect()), writer).await?;
+                let migrator = Migrator::with_migrations(adapted.collect());
+                let may_pass = |error: &MigrateError| {
+                    matches!(error, MigrateError::Execute(_) | MigrateError::ExecuteMigration(..))
+                };
+                tried_again(|| migrator.run(writer), may_pass).await?;
             }
             Self::Postgres { pool } => {
                 sqlx::query(CODE_POINT_TEXT).execute(pool).await?;
@@ -280,17 +285,28 @@ impl Database {
     }
 }
 
-/// `SQLite` has no lock that lasts over migrations: of two programs that start at once one fails, and then finds all done.
-async fn migrate_sqlite(migrator: &Migrator, writer: &SqlitePool) -> Result<(), MigrateError> {
+/// Of programs that start at once on a new file of `SQLite` one begins its log, and one makes the tables; there is no lock to wait
+/// for either, so the others fail, try again, and then find it done.
+async fn tried_again<T, E, F>(attempt: impl Fn() -> F, may_pass: impl Fn(&E) -> bool) -> Result<T, E>
+where
+    F: Future<Output = Result<T, E>>,
+{
     const TRIES_MAX: usize = 40;
     for _ in 1..TRIES_MAX {
-        match migrator.run(writer).await {
-            Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) => {}
+        match attempt().await {
+            Err(error) if may_pass(&error) => {}
             settled => return settled,
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    migrator.run(writer).await
+    attempt().await
+}
+
+/// Whether `SQLite` found the file locked; the lowest byte of its codes says so.
+fn is_locked(error: &sqlx::Error) -> bool {
+    const BUSY: u32 = 5;
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == BUSY)
 }
 
 /// Whether an error may come from one of a group (a key used at the same moment by another replica, a deadlock, a text that
