@@ -153,7 +153,7 @@ pub async fn relabel(config: Config) -> Result<(), CommandError> {
     let tell = |Progress { done, total }| println!("{done} of {total}");
     let done = relabel::relabel(&store, &labels, &config.server.base_url, tell).await.map_err(StartError::Storage)?;
     store.close().await;
-    println!("Everything is labelled by version {} of the table; {done} versions were not.", labels.version());
+    println!("Everything is labelled by version {} of the table; {done} versions were not.", labels.number());
     Ok(())
 }
 

@@ -32,7 +32,7 @@ const EXPIRY_INTERVAL: Duration = Duration::from_mins(1);
 const REFUSAL_INTERVAL: Duration = Duration::from_secs(10);
 /// How often keys that nobody waits for any more are forgotten.
 const FORGET_INTERVAL: Duration = Duration::from_hours(1);
-/// How long a relabelling that failed waits.
+/// How often it is looked for what another table labelled: a gateway of an older version may still write.
 const RELABEL_INTERVAL: Duration = Duration::from_mins(1);
 /// How long an idempotency key is remembered: longer than any client repeats.
 const KEY_AGE_MS_MAX: i64 = 7 * DAY_MS;
@@ -151,11 +151,13 @@ pub async fn run(
     Ok(())
 }
 
-/// Labels anew what an older table labelled. Where the database fails it is tried again.
+/// Labels anew what an older table labelled, again and again.
 async fn relabel_all(app: App) {
     let tell = |Progress { done, total }| tracing::info!(done, total, "versions labelled anew");
-    while relabel(&app.store, &app.labels, &app.base_url, tell).await.is_err() {
-        tracing::warn!("what an older table labelled could not be labelled anew, it is tried again");
+    loop {
+        if let Err(error) = relabel(&app.store, &app.labels, &app.base_url, tell).await {
+            tracing::warn!(%error, "what an older table labelled could not be labelled anew, it is tried again");
+        }
         tokio::time::sleep(RELABEL_INTERVAL).await;
     }
 }

@@ -10,6 +10,8 @@ use crate::storage::{StorageError, Store};
 
 /// Versions of a step: as many as one short write takes.
 const STEP: u32 = 200;
+/// Characters of a step, so that its memory is bounded: one version may be longer.
+const STEP_BYTES: u32 = 8 << 20;
 
 /// How far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,24 +36,24 @@ pub async fn relabel(
     let total = store.count_stale(table.version()).await?;
     let mut done = 0;
     loop {
-        let versions = store.stale(table.version(), STEP).await?;
-        if versions.is_empty() {
+        let versions = store.stale(table.version(), (STEP, STEP_BYTES)).await?;
+        let step = if versions.is_empty() {
+            store.relabel_deletions(table.version(), STEP).await?
+        } else {
+            let with_facts = |version| (facts_of(table, &version, base_url), version);
+            let labelled: Vec<(Facts, StaleVersion)> = versions.into_iter().map(with_facts).collect();
+            store.put_facts(&labelled).await?;
+            u64::try_from(labelled.len()).unwrap_or_default()
+        };
+        if step == 0 {
             return Ok(done);
         }
-        done += u64::try_from(versions.len()).unwrap_or_default();
-        let labelled: Vec<(StaleVersion, Facts)> = versions
-            .into_iter()
-            .map(|version| {
-                let facts = facts_of(table, &version, base_url);
-                (version, facts)
-            })
-            .collect();
-        store.put_facts(&labelled).await?;
+        done += step;
         tell(Progress { done, total: total.max(done) });
     }
 }
 
-/// The facts of a stored version. What cannot be known stays as restricted as it was: a deletion has nothing to label.
+/// The facts of a stored version; all that they may be where they cannot be known.
 fn facts_of(table: &LabelTable, version: &StaleVersion, base_url: &str) -> Facts {
     let unknown = || Facts { label_version: table.version(), declared: version.declared, ..Facts::UNKNOWN };
     let Ok(resource) = serde_json::from_str::<Value>(&version.body) else { return unknown() };

@@ -60,7 +60,7 @@ pub async fn detect(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Fail
 }
 
 /// A notice is of the Consent whose write made a contradiction. Once that Consent contradicts none any more, what still waits does
-/// not leave; `stored` are the contradictions that lasted before the draft.
+/// not leave, nor what an earlier entry of the transaction was to tell; `stored` are the contradictions that lasted before the draft.
 fn void_notices(draft: &mut Draft<'_>, compartment: &str, stored: &[StoredConflict]) {
     let set = &mut draft.set;
     let is_over = |one: &StoredConflict| set.resolved_conflicts.iter().any(|(_, id, _)| *id == one.id);
@@ -70,6 +70,8 @@ fn void_notices(draft: &mut Draft<'_>, compartment: &str, stored: &[StoredConfli
     let pair = |one: &&'_ StoredConflict| [one.permit_consent.clone(), one.deny_consent.clone()];
     let contradicting: BTreeSet<String> = lasting.iter().flat_map(pair).chain(begun.cloned()).collect();
     let done: BTreeSet<String> = over.iter().flat_map(pair).collect();
+    set.deliveries
+        .retain(|one| one.kind != NOTICE || one.compartment != compartment || contradicting.contains(&one.resource_id));
     // An earlier entry of a transaction may have ended what this one makes again. No other notice is about a Consent.
     set.voided_deliveries.retain(|key| key.compartment != compartment || key.resource_type != "Consent");
     let key =

@@ -37,6 +37,12 @@ struct Kind {
     labels: LabelSet,
 }
 
+/// What the program knows of resources beside any table, see `about.rs`: raised when the facts of a version would come out otherwise
+/// by the same table, so that stored ones are computed anew.
+const REVISION: i64 = 1;
+/// More than there will ever be of one version of a table.
+const REVISIONS_MAX: i64 = 1_000;
+
 /// What is wrong with a table.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
@@ -53,9 +59,15 @@ impl LabelTable {
         Arc::clone(&BUILT_IN)
     }
 
-    /// Its version, at least 1. What was labelled by an older one counts as most restricted.
-    pub fn version(&self) -> i64 {
+    /// The version that it names, at least 1.
+    pub fn number(&self) -> i64 {
         self.version
+    }
+
+    /// The version that facts are marked with: of the table, and within it of what the program itself knows of resources. What
+    /// was labelled by an older one counts as most restricted.
+    pub fn version(&self) -> i64 {
+        self.version * REVISIONS_MAX + REVISION
     }
 
     /// Reads a table.
@@ -71,7 +83,8 @@ impl LabelTable {
             match words.as_slice() {
                 [] => {}
                 ["version", number] if table.version == 0 => {
-                    table.version = number.parse().ok().filter(|version| *version > 0).ok_or_else(|| {
+                    let is_version = |version: &i64| (1..=i64::MAX / REVISIONS_MAX - 1).contains(version);
+                    table.version = number.parse().ok().filter(is_version).ok_or_else(|| {
                         error("the version is a whole number from 1, and a later table has a higher one")
                     })?;
                 }

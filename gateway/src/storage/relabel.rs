@@ -6,9 +6,10 @@ use std::sync::LazyLock;
 
 use sqlx::Row;
 
-use super::rows::{Fat, Kind, Rows};
+use super::rows::{Fat, RESOURCE, Rows};
+use super::statements::{FACTS, facts_cells, key_row};
 use super::write_set::{ResourceKey, VersionId};
-use super::{Database, StorageError, Store, read};
+use super::{Database, StorageError, Store, read, write};
 use crate::labels::{Facts, LabelSet};
 use crate::search::parameters::type_name;
 
@@ -23,40 +24,27 @@ pub struct StaleVersion {
     pub author: String,
     /// UTC milliseconds.
     pub recorded_ms: i64,
-    /// The stored bytes; empty for a deletion.
+    /// The stored bytes.
     pub body: String,
     /// The labels that clients declared of it, also where it does not carry them any more.
     pub declared: LabelSet,
 }
 
-/// A current version has the same columns as an old one.
-const TABLES: [&str; 2] = ["resource", "resource_history"];
+/// Old versions before the current ones: a deletion is labelled as what it deleted, which is an old one.
+const TABLES: [&str; 2] = ["resource_history", "resource"];
+const KEY: &str = "compartment, resource_type, id, version_id";
 
 static PUT_FACTS: LazyLock<[Fat; 2]> = LazyLock::new(|| {
     TABLES.map(|table| {
-        use Kind::{Integer, Text};
-        let head = format!(
-            "UPDATE {table} SET labels = q.labels, label_version = q.label_version, declared = q.declared, \
-             data_from_ms = q.data_from_ms, data_until_ms = q.data_until_ms, atoms = q.atoms FROM "
-        );
-        let columns = [
-            ("compartment", Text),
-            ("resource_type", Text),
-            ("id", Text),
-            ("version_id", Integer),
-            ("labels", Integer),
-            ("label_version", Integer),
-            ("declared", Integer),
-            ("data_from_ms", Integer),
-            ("data_until_ms", Integer),
-            ("atoms", Text),
-        ];
-        // What was written meanwhile has the facts of its own version.
-        let tail = format!(
-            " WHERE {table}.compartment = q.compartment AND {table}.resource_type = q.resource_type AND {table}.id = q.id \
-             AND {table}.version_id = q.version_id AND {table}.label_version < q.label_version"
-        );
-        Fat::over(&head, &columns, &tail)
+        let (key, facts) = (&RESOURCE[..4], &RESOURCE[RESOURCE.len() - FACTS..]);
+        let values: Vec<String> = facts.iter().map(|(name, _)| format!("{name} = q.{name}")).collect();
+        let same: Vec<String> = key.iter().map(|(name, _)| format!("{table}.{name} = q.{name}")).collect();
+        Fat::over(
+            &format!("UPDATE {table} SET {} FROM ", values.join(", ")),
+            &[key, facts].concat(),
+            // What was written meanwhile has the facts of its own version.
+            &format!(" WHERE {} AND {table}.label_version < q.label_version", same.join(" AND ")),
+        )
     })
 });
 
@@ -73,18 +61,27 @@ impl Store {
         Ok(u64::try_from(count).unwrap_or_default())
     }
 
-    /// Up to `count` versions that a table older than this one labelled, current ones first.
+    /// Versions that a table older than this one labelled, old ones first and without deletions: up to `count`, or as many as fit
+    /// into `bytes_max`, but one at least.
     ///
     /// # Errors
     /// [`StorageError`].
-    pub async fn stale(&self, label_version: i64, count: u32) -> Result<Vec<StaleVersion>, StorageError> {
+    pub async fn stale(
+        &self,
+        label_version: i64,
+        (count, bytes_max): (u32, u32),
+    ) -> Result<Vec<StaleVersion>, StorageError> {
         for table in TABLES {
             let sql = sqlx::AssertSqlSafe(format!(
-                "SELECT compartment, resource_type, id, version_id, author, last_updated_ms, body, declared FROM {table} \
-                 WHERE label_version < $1 LIMIT $2"
+                "WITH k AS (SELECT {KEY}, LENGTH(body) AS bytes FROM {table} WHERE label_version < $1 AND deleted = 0 LIMIT $2), \
+                 b AS (SELECT k.*, SUM(bytes) OVER (ORDER BY {KEY}) - bytes AS bytes_before FROM k) \
+                 SELECT t.compartment, t.resource_type, t.id, t.version_id, t.author, t.last_updated_ms, t.body, t.declared \
+                 FROM b CROSS JOIN {table} t WHERE t.compartment = b.compartment AND t.resource_type = b.resource_type \
+                 AND t.id = b.id AND t.version_id = b.version_id AND b.bytes_before < $3"
             ));
             let found: Vec<StaleVersion> = read!(&self.database, |pool| {
-                let rows = sqlx::query(sql).bind(label_version).bind(i64::from(count)).fetch_all(pool).await?;
+                let query = sqlx::query(sql).bind(label_version).bind(i64::from(count)).bind(i64::from(bytes_max));
+                let rows = query.fetch_all(pool).await?;
                 let version = |row: &_| -> Result<StaleVersion, StorageError> {
                     let resource_type = type_name(Row::get(row, 1)).ok_or(StorageError::Corrupt("resource_type"))?;
                     Ok(StaleVersion {
@@ -105,26 +102,42 @@ impl Store {
         Ok(Vec::new())
     }
 
+    /// Labels up to `count` deletions of each kind as what they deleted, once [`Store::stale`] finds nothing more; their period and
+    /// references stay. Answers how many there were.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn relabel_deletions(&self, label_version: i64, count: u32) -> Result<u64, StorageError> {
+        let mut done = 0;
+        for table in TABLES {
+            // What was deleted is not labelled where an update came between: then the deletion counts as of everything.
+            let sql = sqlx::AssertSqlSafe(format!(
+                "UPDATE {table} AS t SET label_version = $1, labels = t.declared | COALESCE((SELECT \
+                   CASE WHEN h.label_version >= $1 THEN h.labels ELSE -1 END FROM resource_history h \
+                   WHERE h.compartment = t.compartment AND h.resource_type = t.resource_type AND h.id = t.id \
+                   AND h.deleted = 0 AND h.version_id < t.version_id ORDER BY h.version_id DESC LIMIT 1), -1) \
+                 WHERE t.deleted = 1 AND t.label_version < $1 AND (t.compartment, t.resource_type, t.id, t.version_id) IN \
+                   (SELECT {KEY} FROM {table} WHERE deleted = 1 AND label_version < $1 LIMIT $2)"
+            ));
+            done += write!(&self.database, |pool| {
+                sqlx::query(sql).bind(label_version).bind(i64::from(count)).execute(pool).await?.rows_affected()
+            });
+        }
+        Ok(done)
+    }
+
     /// Gives versions their new facts, those that are not newer by now.
     ///
     /// # Errors
     /// [`StorageError`].
-    pub async fn put_facts(&self, versions: &[(StaleVersion, Facts)]) -> Result<(), StorageError> {
+    pub async fn put_facts(&self, versions: &[(Facts, StaleVersion)]) -> Result<(), StorageError> {
         let rows: Rows<'_> = versions
             .iter()
-            .map(|(version, facts)| {
-                vec![
-                    version.key.compartment.as_str().into(),
-                    version.key.resource_type.into(),
-                    version.key.id.as_str().into(),
-                    version.version.0.into(),
-                    facts.labels.bits().into(),
-                    facts.label_version.into(),
-                    facts.declared.bits().into(),
-                    facts.data.from_ms.into(),
-                    facts.data.until_ms.into(),
-                    facts.atoms.as_str().into(),
-                ]
+            .map(|(facts, version)| {
+                let mut row = key_row(&version.key);
+                row.push(version.version.0.into());
+                row.extend(facts_cells(facts));
+                row
             })
             .collect();
         // A version is in one of them; where an update has just moved it, in the other.

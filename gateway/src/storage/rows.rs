@@ -129,8 +129,8 @@ macro_rules! fat {
 }
 
 use Kind::{Integer, Text};
-
-const RESOURCE: &[(&str, Kind)] = &[
+/// The columns of a version: its key first, its facts last.
+pub(super) const RESOURCE: &[(&str, Kind)] = &[
     ("compartment", Text),
     ("resource_type", Text),
     ("id", Text),

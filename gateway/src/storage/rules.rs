@@ -2,6 +2,13 @@
 //!
 //! The twin is `consent::evaluate`. What a rule is about is in `about.rs`; which way is open before a rule is asked, in `sight.rs`.
 
+/// Way `w` of a resource needs a Consent, see `way` in `sight.rs`.
+macro_rules! by_consent {
+    () => {
+        "(w.code & 4) <> 0"
+    };
+}
+
 /// The viewer's identities, by which a rule may mean it: `permit` for what opens, `deny` for what closes, `person` for a deny of the
 /// very practitioner, `closed` for a deny on way `w`, where on what is held it must mean the very practitioner. A record may have
 /// thousands of rules: those of an identity are looked up.
@@ -12,8 +19,10 @@ macro_rules! identities {
     (closed) => {
         concat!(
             "(SELECT v.practitioner AS grantee UNION ALL SELECT k.grantee FROM (SELECT v.organization AS grantee UNION ALL \
-                SELECT v.kind UNION ALL SELECT '*') AS k WHERE w.by_consent = 1 UNION ALL ",
-            teams!("v.practitioner, CASE w.by_consent WHEN 1 THEN v.organization END", ""),
+                SELECT v.kind UNION ALL SELECT '*') AS k WHERE ",
+            by_consent!(),
+            " UNION ALL ",
+            teams!(concat!("v.practitioner, CASE WHEN ", by_consent!(), " THEN v.organization END"), ""),
             ")"
         )
     };
@@ -30,7 +39,7 @@ macro_rules! identities {
 /// The teams that rules of the record name and that one of these members of the viewer's is in. Teams sort from `careteam/…` to
 /// `group/…` and nothing else lies between.
 macro_rules! teams {
-    ($members:literal, $where:expr) => {
+    ($members:expr, $where:expr) => {
         concat!(
             "SELECT t.grantee FROM access_grant t WHERE t.compartment || ' ' || t.grantee \
                 BETWEEN r.compartment || ' careteam/' AND r.compartment || ' group0' AND ",
@@ -41,7 +50,7 @@ macro_rules! teams {
 
 /// One of these members is now in the team that the rule names; not one who takes part by law only.
 macro_rules! in_team {
-    ($row:literal, $members:literal, $where:expr) => {
+    ($row:literal, $members:expr, $where:expr) => {
         concat!(
             "EXISTS (SELECT 1 FROM team_member m WHERE m.team = ",
             $row,
@@ -155,4 +164,6 @@ macro_rules! permitted {
     };
 }
 
-pub(super) use {denied, for_no_purpose, identities, in_force, in_team, means_viewer, of_record, permitted, teams};
+pub(super) use {
+    by_consent, denied, for_no_purpose, identities, in_force, in_team, means_viewer, of_record, permitted, teams,
+};

@@ -8,7 +8,9 @@
 //! tests hold them together.
 
 use super::about::{covers, has_atom, labels, means, meets, of_type};
-use super::rules::{denied, for_no_purpose, identities, in_force, in_team, means_viewer, of_record, permitted, teams};
+use super::rules::{
+    by_consent, denied, for_no_purpose, identities, in_force, in_team, means_viewer, of_record, permitted, teams,
+};
 
 /// Who looks: the identities that grants and custody are joined with, all of them registered by the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,8 +171,8 @@ macro_rules! of_person {
 
 pub(super) use of_person;
 
-/// By which way a resource may be open before anybody is asked: 1 as custodian, 5 all of it by a Consent, 2 the minimum, 0 none;
-/// and whether a Consent is needed.
+/// By which way a resource may be open before a rule is asked, as `code`: 1 as custodian, 5 all of it by a Consent, 2 the minimum, 6
+/// the minimum by a Consent, 0 none.
 macro_rules! way {
     () => {
         concat!(
@@ -199,16 +201,19 @@ macro_rules! way {
 macro_rules! decided {
     () => {
         concat!(
-            "(SELECT CASE WHEN w.by_consent = 1 AND NOT ",
+            "(SELECT CASE WHEN ",
+            by_consent!(),
+            " AND NOT ",
             permitted!(),
-            " THEN NULL WHEN (w.by_consent = 1 OR v.practitioner <> '') AND ",
+            " THEN NULL WHEN (",
+            by_consent!(),
+            " OR v.practitioner <> '') AND ",
             denied!(closed, "v.purpose"),
             " THEN NULL WHEN v.practitioner <> '' AND NOT ",
             of_care_team!(),
-            " THEN NULL ELSE w.level END FROM (SELECT CASE k.code WHEN 6 THEN 2 ELSE k.code END AS level, \
-                CASE WHEN k.code IN (5, 6) THEN 1 ELSE 0 END AS by_consent FROM (",
+            " THEN NULL WHEN w.code = 6 THEN 2 ELSE w.code END FROM (",
             way!(),
-            ") AS k LIMIT 1) AS w WHERE w.level > 0)"
+            ") AS w WHERE w.code > 0)"
         )
     };
 }

@@ -8,6 +8,10 @@ use super::rows::{self, Cell, Fat, Rows};
 use super::write_set::{NewVersion, ResourceKey, WriteSet};
 use super::{conflict, crisis, emergency};
 use crate::audit::AuditEvent;
+use crate::labels::Facts;
+
+/// How many columns of a version are facts: the last of them.
+pub(super) const FACTS: usize = 6;
 
 /// One fat statement with its rows.
 pub(super) struct Statement<'a> {
@@ -87,7 +91,7 @@ fn replaced(set: &WriteSet) -> impl Iterator<Item = &ResourceKey> {
     set.versions.iter().filter(|version| version.replaces).map(|version| &version.key)
 }
 
-fn key_row(key: &ResourceKey) -> Vec<Cell<'_>> {
+pub(super) fn key_row(key: &ResourceKey) -> Vec<Cell<'_>> {
     vec![key.compartment.as_str().into(), key.resource_type.into(), key.id.as_str().into()]
 }
 
@@ -105,14 +109,21 @@ fn version_row(version: &NewVersion) -> Vec<Cell<'_>> {
         i64::from(version.method == super::write_set::Method::Delete).into(),
         version.body.as_str().into(),
         version.minimum.as_deref().into(),
-        version.facts.labels.bits().into(),
-        version.facts.label_version.into(),
-        version.facts.declared.bits().into(),
-        version.facts.data.from_ms.into(),
-        version.facts.data.until_ms.into(),
-        version.facts.atoms.as_str().into(),
     ]);
+    row.extend(facts_cells(&version.facts));
     row
+}
+
+/// The facts of a version, in the order of their columns.
+pub(super) fn facts_cells(facts: &Facts) -> [Cell<'_>; FACTS] {
+    [
+        facts.labels.bits().into(),
+        facts.label_version.into(),
+        facts.declared.bits().into(),
+        facts.data.from_ms.into(),
+        facts.data.until_ms.into(),
+        facts.atoms.as_str().into(),
+    ]
 }
 
 fn index_rows(set: &WriteSet) -> Rows<'_> {

@@ -187,7 +187,23 @@ async fn an_identifier_is_searched_among_visible_persons_only(gateway: Gateway) 
     }
 }
 
+async fn a_contradiction_that_begins_and_ends_in_one_transaction_is_told_to_nobody(gateway: Gateway) {
+    let edpbw = gateway.as_("edpbw-a");
+    let person = edpbw.create(&patient()).await;
+    let permits = edpbw.create(&consent(&person, &permit(&["gp-1"]))).await;
+    let mut withdrawn = consent(&person, &permit(&["gp-1"]));
+    (withdrawn["id"], withdrawn["status"]) = (json!(permits), json!("inactive"));
+    let sent = json!({"resourceType": "Bundle", "type": "transaction", "entry": [
+        {"resource": consent(&person, &deny(&["gp-1"])), "request": {"method": "POST", "url": "Consent"}},
+        {"resource": withdrawn, "request": {"method": "PUT", "url": format!("Consent/{permits}")}},
+    ]});
+    edpbw.post("", &sent).await.expect(200);
+    assert!(conflicts(&edpbw, &person, "").await.is_empty());
+    assert_eq!(notices(&gateway, &person).await, 0);
+}
+
 stories!(
+    a_contradiction_that_begins_and_ends_in_one_transaction_is_told_to_nobody,
     a_notice_does_not_leave_once_nothing_contradicts_any_more,
     a_contradiction_is_recorded_told_and_ended,
     a_transaction_is_looked_at_whole,

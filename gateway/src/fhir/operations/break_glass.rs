@@ -197,7 +197,8 @@ pub(super) fn event(caller: &Caller, act: Act, basis: &'static str, purpose: &st
     event
 }
 
-/// `POST [base]/Patient/$end-break-glass`: by anyone of the organisation that opened it, or by the custodian. It only closes.
+/// `POST [base]/Patient/$end-break-glass`: by the organisation that opened it, but for colleagues who are kept from the
+/// record, or by the custodian. It only closes.
 pub async fn end(exchange: Exchange, body: Body) -> Response<Body> {
     exchange
         .answer(Target::new(END, "Patient", ""), async |exchange, caller| {

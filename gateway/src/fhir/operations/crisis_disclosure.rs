@@ -75,7 +75,7 @@ pub async fn list(exchange: Exchange, id: String) -> Response<Body> {
         .await
 }
 
-/// The custodian, who is the caller with sight; the draft rests on it. Whoever does not read the trail tells it nothing either.
+/// The custodian, who is the caller with sight; the draft rests on it. A role that does not read the trail tells it nothing either.
 async fn custodian(draft: &mut Draft<'_>, id: &str) -> Result<String, Failure> {
     let custodian = draft.record(id).await?.map(|record| record.facts.custodian.clone());
     // Asked whether or not there is such a record, so that one that is hidden takes the way of one that never was.
