@@ -1,10 +1,11 @@
 //! What every request needs at hand: the store, the clock, the settings and who is registered.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use tokio::sync::{Mutex, RwLock};
+use tokio::sync::{Mutex, MutexGuard, RwLock};
 
 use crate::auth::Verifier;
 use crate::clock::Clock;
@@ -55,6 +56,28 @@ pub struct AppState {
     pub cursor_key: CursorKey,
     /// Refusals of callers who did not say who they are, until they are written.
     pub refusals: Refusals,
+    /// Writes that are decided again.
+    pub turns: Turns,
+}
+
+/// Whose turn it is to decide a write again, by record. Records that share a place wait for each other, and nothing worse.
+#[derive(Debug)]
+pub struct Turns(Vec<Mutex<()>>);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self((0..=u8::MAX).map(|_| Mutex::default()).collect())
+    }
+}
+
+impl Turns {
+    /// Waits until those before are done. The turn ends when what is answered is dropped.
+    pub async fn take(&self, record: &str) -> MutexGuard<'_, ()> {
+        let mut hasher = DefaultHasher::new();
+        record.hash(&mut hasher);
+        let [place, ..] = hasher.finish().to_be_bytes();
+        self.0[usize::from(place)].lock().await
+    }
 }
 
 /// Counts of refusals, a number a minute and reason, so that unauthenticated callers cannot flood the trail.

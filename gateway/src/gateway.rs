@@ -106,6 +106,7 @@ pub async fn assemble(config: &Config, store: Store, clock: Clock) -> Result<(Ap
         emergency: config.emergency,
         registry: RegistryCache::default(),
         refusals: crate::app::Refusals::default(),
+        turns: crate::app::Turns::default(),
         store,
         clock,
     };

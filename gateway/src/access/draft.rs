@@ -3,7 +3,7 @@
 //! A draft sees what is stored with its own changes on top, so that the entries of a transaction build on each other. It
 //! notes what it was decided on; the storage compares that again under lock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -64,6 +64,8 @@ pub struct Draft<'a> {
     pub instant: String,
     /// The rows that do not follow from records and resources.
     pub set: WriteSet,
+    /// The Consents whose rules changed, by record, as long as nothing else has followed from it; none of a changed team.
+    pub changed_rules: BTreeMap<String, BTreeSet<ConsentId>>,
     records: BTreeMap<String, DraftRecord>,
     /// Patients that were read with the Consents of their records.
     patients: BTreeMap<String, Located>,
@@ -71,7 +73,7 @@ pub struct Draft<'a> {
 }
 
 /// What is to be put: bytes and their parsed form, the same document.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Content {
     /// The bytes, any `id` and `meta` still as sent.
     pub text: String,
@@ -87,6 +89,7 @@ impl<'a> Draft<'a> {
             caller,
             instant: format_instant(caller.now_ms),
             set: WriteSet::default(),
+            changed_rules: BTreeMap::new(),
             records: BTreeMap::new(),
             patients: BTreeMap::new(),
             resources: Vec::new(),
@@ -299,14 +302,20 @@ impl<'a> Draft<'a> {
         self.set.audit.push(event);
     }
 
-    /// The draft as one write set.
-    pub fn finish(mut self) -> WriteSet {
-        for (compartment, record) in std::mem::take(&mut self.records) {
+    /// The first of the records that the draft looked at; empty where it looked at none.
+    pub fn first_record(&self) -> &str {
+        self.records.keys().next().map(String::as_str).unwrap_or_default()
+    }
+
+    /// The draft as one write set, which leaves it empty but for the records that it rests on.
+    pub fn finish(&mut self) -> WriteSet {
+        debug_assert!(self.changed_rules.is_empty(), "what changed Consents entail was left out");
+        for (compartment, record) in &self.records {
             let mut state = RecordState {
-                compartment,
-                custodian: record.facts.custodian,
+                compartment: compartment.clone(),
+                custodian: record.facts.custodian.clone(),
                 epoch: record.facts.epoch,
-                chain: record.facts.chain,
+                chain: record.facts.chain.clone(),
             };
             if record.is_new {
                 self.set.new_records.push(state);
@@ -319,7 +328,7 @@ impl<'a> Draft<'a> {
             let version = new_version(&resource, &self.instant, self.caller, &self.app.base_url);
             self.set.write(&resource.permit, version);
         }
-        self.set
+        std::mem::take(&mut self.set)
     }
 }
 

@@ -4,7 +4,7 @@
 //! or a kind of organisation), for a purpose and at a moment still to come that both are about. A deny of one among many whom
 //! another Consent permits is no contradiction: that is how a patient excludes somebody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::about::Meaning;
 use super::decide::Request;
@@ -15,7 +15,7 @@ use super::purpose::{PurposeSet, classes};
 use super::rules::Effect;
 use crate::labels::{Facts, LabelSet, ResourceFacts};
 
-/// The most that is found for one Consent: what lies beyond contradicts the same ones.
+/// About the most that is found for one Consent: what lies beyond contradicts the same ones.
 pub const CONFLICTS_MAX: usize = 500;
 
 /// One contradiction.
@@ -29,10 +29,10 @@ pub struct Conflict {
     pub grantee: Grantee,
 }
 
-/// The contradictions between one Consent and the others of its record, each once, sorted. `identities` are all those of
-/// whoever is meant by a grantee: an organisation's kind among them.
+/// The contradictions between each changed Consent and the others of its record, each once, sorted. `identities` are all those
+/// of whoever is meant by a grantee: an organisation's kind among them.
 pub fn conflicts(
-    changed: &ConsentId,
+    changed: &BTreeSet<ConsentId>,
     grants: &[(ConsentId, Grant)],
     now_ms: i64,
     identities: &dyn Fn(&Grantee) -> Vec<Grantee>,
@@ -41,20 +41,21 @@ pub fn conflicts(
     for (consent, grant) in grants.iter().filter(|(_, grant)| grant.until_ms > now_ms) {
         by_consent.entry(consent).or_default().push((consent.clone(), grant.clone()));
     }
-    let Some(own) = by_consent.get(changed) else { return Vec::new() };
-    let mut found = Vec::new();
-    for other in by_consent.iter().filter(|(id, _)| **id != changed).map(|(_, grants)| grants) {
-        for (permitting, denying) in [(own, other), (other, own)] {
-            found.extend(contradicted(permitting, denying, now_ms, identities));
-        }
-        if found.len() >= CONFLICTS_MAX {
-            break;
+    let mut found = BTreeSet::new();
+    for (id, own) in by_consent.iter().filter(|(id, _)| changed.contains(**id)) {
+        let mut of_this = 0;
+        for other in by_consent.iter().filter(|(other, _)| *other != id).map(|(_, grants)| grants) {
+            for (permitting, denying) in [(own, other), (other, own)] {
+                let contradicted = contradicted(permitting, denying, now_ms, identities);
+                of_this += contradicted.len();
+                found.extend(contradicted);
+            }
+            if of_this >= CONFLICTS_MAX {
+                break;
+            }
         }
     }
-    found.sort();
-    found.dedup();
-    found.truncate(CONFLICTS_MAX);
-    found
+    found.into_iter().collect()
 }
 
 /// Whom one Consent permits by name and the other denies.
@@ -65,14 +66,19 @@ fn contradicted(
     identities: &dyn Fn(&Grantee) -> Vec<Grantee>,
 ) -> Vec<Conflict> {
     let mut found: Vec<Conflict> = Vec::new();
+    let denies: Vec<&(ConsentId, Grant)> = denying.iter().filter(|(_, deny)| deny.effect == Effect::Deny).collect();
+    if denies.is_empty() {
+        return found;
+    }
     for (permit, grant) in permitting.iter().filter(|(_, grant)| grant.effect != Effect::Deny) {
-        let is_known = found.iter().any(|known| known.grantee == grant.grantee);
-        let meant = if is_known { Vec::new() } else { identities(&grant.grantee) };
-        let denies =
-            |(_, deny): &&(ConsentId, Grant)| !is_known && deny.effect == Effect::Deny && deny.grantee.covers(&meant);
-        let witness =
-            |(_, deny): &&(ConsentId, Grant)| has_witness((permitting, grant), (denying, deny), &meant, now_ms);
-        if let Some((deny, _)) = denying.iter().filter(denies).find(witness) {
+        if found.iter().any(|known| known.grantee == grant.grantee) {
+            continue;
+        }
+        let meant = identities(&grant.grantee);
+        let witness = |(_, deny): &&&(ConsentId, Grant)| {
+            deny.grantee.covers(&meant) && has_witness((permitting, grant), (denying, deny), &meant, now_ms)
+        };
+        if let Some((deny, _)) = denies.iter().find(witness) {
             let (permit, deny, grantee) = (permit.clone(), deny.clone(), grant.grantee.clone());
             found.push(Conflict { permit, deny, grantee });
         }
@@ -207,7 +213,7 @@ mod tests {
     }
 
     fn found(changed: &str, grants: &[(ConsentId, Grant)]) -> Vec<String> {
-        let found = conflicts(&ConsentId(changed.to_owned()), grants, NOW_MS, &identities);
+        let found = conflicts(&BTreeSet::from([ConsentId(changed.to_owned())]), grants, NOW_MS, &identities);
         found.into_iter().map(|one| format!("{} {} {}", one.permit.0, one.deny.0, one.grantee)).collect()
     }
 

@@ -18,36 +18,32 @@ const CONFLICT_RULE: &str = "consent-conflict";
 /// The kind of notice that the custodian's data steward gets.
 const NOTICE: &str = "consent-conflict";
 
-/// After the rules of a Consent changed in the draft, deletion and withdrawal included.
+/// After the rules of some Consents of a record changed in the draft, deletion and withdrawal included: once a draft.
 ///
 /// # Errors
 /// The database is away.
-pub async fn detect(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Failure> {
-    // An earlier entry of a transaction may have found one that this write ends, or finds again.
-    draft.set.conflicts.retain(|one| one.permit_consent != key.id && one.deny_consent != key.id);
-    let id = ConsentId(key.id.clone());
-    let rules = rules(draft, &key.compartment).await?;
+pub async fn detect(draft: &mut Draft<'_>, compartment: &str, changed: &BTreeSet<ConsentId>) -> Result<(), Failure> {
+    let rules = rules(draft, compartment).await?;
     let registry = &draft.caller.registry;
-    let found = conflicts(&id, &rules, draft.caller.now_ms, &|grantee| identities(registry, grantee));
-    let stored = draft.app.store.consent_conflicts(&key.compartment, false).await?;
-    let of_this = stored.iter().filter(|one| one.permit_consent == key.id || one.deny_consent == key.id);
+    let found = conflicts(changed, &rules, draft.caller.now_ms, &|grantee| identities(registry, grantee));
+    let stored = draft.app.store.consent_conflicts(compartment, false).await?;
+    let is_of = |one: &&StoredConflict| changed.iter().any(|id| one.permit_consent == id.0 || one.deny_consent == id.0);
+    let of_these: Vec<&StoredConflict> = stored.iter().filter(is_of).collect();
     let is_same = |found: &Conflict, one: &StoredConflict| {
         found.permit.0 == one.permit_consent
             && found.deny.0 == one.deny_consent
             && found.grantee.as_str() == one.grantee
     };
-    let lasting = |one: &&StoredConflict| found.iter().any(|found| is_same(found, one));
-    let lasting: Vec<&String> = of_this.clone().filter(lasting).map(|one| &one.id).collect();
-    draft.set.resolved_conflicts.retain(|(_, id, _)| !lasting.contains(&id));
-    for over in of_this.clone().filter(|one| !found.iter().any(|found| is_same(found, one))) {
-        draft.set.resolved_conflicts.push((key.compartment.clone(), over.id.clone(), draft.caller.now_ms));
+    for over in of_these.iter().filter(|one| !found.iter().any(|found| is_same(found, one))) {
+        draft.set.resolved_conflicts.push((compartment.to_owned(), over.id.clone(), draft.caller.now_ms));
     }
     let fresh: Vec<Conflict> =
-        found.into_iter().filter(|found| !of_this.clone().any(|one| is_same(found, one))).collect();
-    let is_told = !fresh.is_empty();
+        found.into_iter().filter(|found| !of_these.iter().any(|one| is_same(found, one))).collect();
+    let is_told = |id: &&ConsentId| fresh.iter().any(|one| one.permit == **id || one.deny == **id);
+    let told: Vec<ConsentId> = changed.iter().filter(is_told).cloned().collect();
     for Conflict { permit, deny, grantee } in fresh {
         draft.set.conflicts.push(ConflictRow {
-            compartment: key.compartment.clone(),
+            compartment: compartment.to_owned(),
             id: AuditEvent::fresh_id(),
             permit_consent: permit.0,
             deny_consent: deny.0,
@@ -55,12 +51,15 @@ pub async fn detect(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Fail
             detected_ms: draft.caller.now_ms,
         });
     }
-    void_notices(draft, &key.compartment, &stored);
-    if is_told { tell(draft, key).await } else { Ok(()) }
+    void_notices(draft, compartment, &stored);
+    for id in told {
+        tell(draft, &ResourceKey { compartment: compartment.to_owned(), resource_type: "Consent", id: id.0 }).await?;
+    }
+    Ok(())
 }
 
 /// A notice is of the Consent whose write made a contradiction. Once that Consent contradicts none any more, what still waits does
-/// not leave, nor what an earlier entry of the transaction was to tell; `stored` are the contradictions that lasted before the draft.
+/// not leave; `stored` are the contradictions that lasted before the draft.
 fn void_notices(draft: &mut Draft<'_>, compartment: &str, stored: &[StoredConflict]) {
     let set = &mut draft.set;
     let is_over = |one: &StoredConflict| set.resolved_conflicts.iter().any(|(_, id, _)| *id == one.id);
@@ -70,10 +69,6 @@ fn void_notices(draft: &mut Draft<'_>, compartment: &str, stored: &[StoredConfli
     let pair = |one: &&'_ StoredConflict| [one.permit_consent.clone(), one.deny_consent.clone()];
     let contradicting: BTreeSet<String> = lasting.iter().flat_map(pair).chain(begun.cloned()).collect();
     let done: BTreeSet<String> = over.iter().flat_map(pair).collect();
-    set.deliveries
-        .retain(|one| one.kind != NOTICE || one.compartment != compartment || contradicting.contains(&one.resource_id));
-    // An earlier entry of a transaction may have ended what this one makes again. No other notice is about a Consent.
-    set.voided_deliveries.retain(|key| key.compartment != compartment || key.resource_type != "Consent");
     let key =
         |id: &String| ResourceKey { compartment: compartment.to_owned(), resource_type: "Consent", id: id.clone() };
     set.voided_deliveries.extend(done.difference(&contradicting).map(key));

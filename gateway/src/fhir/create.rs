@@ -10,21 +10,17 @@ use super::answer::Written;
 use super::content::read_of_type;
 use super::exchange::{Exchange, Target};
 use super::search::{condition, matches_of};
-use super::write::create as create_in;
+use super::write::{create as create_in, settle};
 use crate::access::caller::Act;
 use crate::access::draft::Content;
-use crate::access::{Caller, Draft};
+use crate::access::{Caller, Draft, attempts};
 use crate::audit::AuditEvent;
 use crate::auth::Interaction;
 use crate::error::{Failure, Issue};
 use crate::search::query::Query;
-use crate::storage::StorageError;
 use crate::storage::resource::Seen;
 use crate::storage::write_set::{IdempotencyKey, Precondition, ResourceKey, VersionId};
 
-/// How often a write is decided again when what it was decided on moved meanwhile: more often than clients write into one record
-/// at once, for of those that meet one is written.
-pub const ATTEMPTS_MAX: usize = 32;
 /// The longest idempotency key.
 const KEY_BYTES_MAX: usize = 255;
 
@@ -37,11 +33,6 @@ pub async fn create(exchange: Exchange, resource_type: String, body: Body) -> Re
             caller.may(resource_type, Interaction::Create)?;
             let bytes = exchange.body(body).await?;
             let key = key_of(exchange, &["POST", resource_type], &bytes)?;
-            if let Some(key) = &key
-                && let Some(kept) = kept(exchange, caller, key).await?
-            {
-                return Ok(kept.into_response(exchange.base(), exchange.prefer()));
-            }
             let content = read_of_type(&bytes, resource_type, exchange.app.limits.nesting_max)?;
             let condition = exchange.header("if-none-exist");
             let written = commit(exchange, caller, resource_type, &content, condition, key.as_ref()).await?;
@@ -63,42 +54,30 @@ pub async fn commit(
     key: Option<&RequestKey>,
 ) -> Result<Written, Failure> {
     let condition = if_none_exist.map(|text| condition(exchange, resource_type, text)).transpose()?;
-    for _ in 0..ATTEMPTS_MAX {
-        let mut draft = Draft::new(&exchange.app, caller);
+    attempts!(&exchange.app, caller, |draft| {
+        if let Some(key) = key
+            && let Some(kept) = kept(exchange, caller, key).await?
+        {
+            return Ok(kept);
+        }
         if let Some(condition) = &condition
-            && let Some(seen) = exists(exchange, &mut draft, resource_type, condition).await?
+            && let Some(seen) = exists(exchange, draft, resource_type, condition).await?
         {
             let body = caller.may(resource_type, Interaction::Read).ok().map(|()| seen.body.clone());
             return Ok(Written { body, ..existing(&seen) });
         }
-        let content = Content { text: content.text.clone(), value: content.value.clone() };
-        let placed = match create_in(&mut draft, resource_type, AuditEvent::fresh_id(), content).await {
-            Err(Failure::Conflict) => continue,
-            placed => placed?,
-        };
-        let written = written(&draft, &placed, StatusCode::CREATED)?;
+        let placed = create_in(draft, resource_type, AuditEvent::fresh_id(), content.clone()).await?;
+        settle(draft).await?;
+        let written = written(draft, &placed, StatusCode::CREATED)?;
         if let Some(key) = key {
             draft.set.idempotency = Some(key.kept(caller, &written));
         }
         let keeps_sight = draft.holds(&placed.compartment) || draft.representation(&placed.compartment).await?.reads();
         let set = draft.finish();
         let body = stored_body(&set, &placed).filter(|_| keeps_sight);
-        match exchange.app.store.apply(set).await {
-            Ok(()) => return Ok(Written { body, ..written }),
-            Err(StorageError::Moved) => {}
-            Err(StorageError::KeyUsed) => {
-                let Some(kept) = (match key {
-                    Some(key) => kept(exchange, caller, key).await?,
-                    None => None,
-                }) else {
-                    return Err(Failure::Conflict);
-                };
-                return Ok(kept);
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(Failure::Conflict)
+        exchange.app.store.apply(set).await?;
+        Ok(Written { body, ..written })
+    })
 }
 
 /// What a conditional create finds already there for the caller; where nothing is, the draft rests on that.

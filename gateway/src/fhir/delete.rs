@@ -6,15 +6,14 @@ use axum::body::Body;
 use axum::http::{Response, StatusCode};
 
 use super::answer::{Written, version_headers};
-use super::create::{ATTEMPTS_MAX, written};
+use super::create::written;
 use super::exchange::{Exchange, Target};
 use super::update::if_match;
-use super::write::delete as delete_in;
+use super::write::{delete as delete_in, settle};
 use crate::access::caller::Act;
-use crate::access::{Caller, Draft};
+use crate::access::{Caller, attempts};
 use crate::auth::Interaction;
 use crate::error::Failure;
-use crate::storage::StorageError;
 use crate::storage::write_set::VersionId;
 
 /// `DELETE [base]/[type]/[id]`
@@ -45,18 +44,11 @@ pub async fn commit(
     id: &str,
     if_match: Option<VersionId>,
 ) -> Result<Written, Failure> {
-    for _ in 0..ATTEMPTS_MAX {
-        let mut draft = Draft::new(&exchange.app, caller);
-        let key = match delete_in(&mut draft, resource_type, id, if_match).await {
-            Err(Failure::Conflict) => continue,
-            key => key?,
-        };
-        let written = written(&draft, &key, StatusCode::NO_CONTENT)?;
-        match exchange.app.store.apply(draft.finish()).await {
-            Ok(()) => return Ok(written),
-            Err(StorageError::Moved) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(Failure::Conflict)
+    attempts!(&exchange.app, caller, |draft| {
+        let key = delete_in(draft, resource_type, id, if_match).await?;
+        settle(draft).await?;
+        let written = written(draft, &key, StatusCode::NO_CONTENT)?;
+        exchange.app.store.apply(draft.finish()).await?;
+        Ok(written)
+    })
 }

@@ -65,6 +65,9 @@ struct RequestText {
     if_match: Option<String>,
 }
 
+/// The stage of Consents: at later ones, whom they permit is settled.
+pub const CONSENT_STAGE: u8 = 3;
+
 impl Entry<'_> {
     /// When it is decided: what others rest on comes first.
     pub fn stage(&self) -> u8 {
@@ -73,7 +76,7 @@ impl Entry<'_> {
             (Verb::Post | Verb::Put, "Patient") => 1,
             // A Consent may name a team of the same Bundle.
             (Verb::Post | Verb::Put, "CareTeam" | "Group") => 2,
-            (Verb::Post | Verb::Put, "Consent") => 3,
+            (Verb::Post | Verb::Put, "Consent") => CONSENT_STAGE,
             (Verb::Post | Verb::Put, "Provenance" | "Binary") => 5,
             (Verb::Post | Verb::Put, "ServiceRequest") => 6,
             (Verb::Post | Verb::Put, "Task") => 7,

@@ -12,18 +12,17 @@ use serde_json::{Value, json};
 use super::answer::{Written, etag, json as answer};
 use super::bundle::Bundle;
 use super::content::{must_be, structure};
-use super::create::{self, ATTEMPTS_MAX, RequestKey, exists, key_of, remembered, written};
-use super::entry::{Entry, Verb, entries};
+use super::create::{self, RequestKey, exists, key_of, remembered, written};
+use super::entry::{CONSENT_STAGE, Entry, Verb, entries};
 use super::exchange::{Exchange, Target};
 use super::{delete, read, search, update, write};
 use crate::access::caller::Act;
 use crate::access::draft::Content;
-use crate::access::{Caller, Draft};
+use crate::access::{Caller, Draft, attempts};
 use crate::audit::AuditEvent;
 use crate::auth::Interaction;
 use crate::clock::format_instant;
 use crate::error::{Failure, Issue};
-use crate::storage::StorageError;
 use crate::storage::write_set::ResourceKey;
 use mappings::json::spans::replace_references;
 
@@ -73,44 +72,49 @@ async fn all_or_nothing(
             exchange.served_at(&entry.resource_type, &entry.id).map_err(|failure| within(failure, n))?;
         caller.may(resource_type, interaction(entry))?;
     }
-    for _ in 0..ATTEMPTS_MAX {
-        if let Some(key) = key
-            && let Some(kept) = remembered(exchange, caller, key).await?
-        {
-            return Ok(answer(StatusCode::OK, kept));
+    attempts!(&exchange.app, caller, |draft| attempt(exchange, draft, entries, key).await)
+}
+
+async fn attempt(
+    exchange: &Exchange,
+    draft: &mut Draft<'_>,
+    entries: &[Entry<'_>],
+    key: Option<&RequestKey>,
+) -> Result<Response<Body>, Failure> {
+    let caller = draft.caller;
+    if let Some(key) = key
+        && let Some(kept) = remembered(exchange, caller, key).await?
+    {
+        return Ok(answer(StatusCode::OK, kept));
+    }
+    let done = match decide_all(exchange, draft, entries).await {
+        Ok(done) => done,
+        Err((_, Failure::Conflict)) => return Err(Failure::Conflict),
+        Err((n, failure)) => {
+            // The trail of the record concerned has to say so too, not only that of the whole Bundle.
+            let entry = &entries[n];
+            let target = Target::new(act(entry), &entry.resource_type, &entry.id);
+            exchange.record_refusal(caller, &target, &failure).await?;
+            return Err(failure);
         }
-        let mut draft = Draft::new(&exchange.app, caller);
-        let done = match decide_all(exchange, &mut draft, entries).await {
-            Ok(done) => done,
-            Err((_, Failure::Conflict)) => continue,
-            Err((n, failure)) => {
-                // The trail of the record concerned has to say so too, not only that of the whole Bundle.
-                let entry = &entries[n];
-                let target = Target::new(act(entry), &entry.resource_type, &entry.id);
-                exchange.record_refusal(caller, &target, &failure).await?;
-                return Err(failure);
-            }
-        };
-        let mut bundle = Bundle::new("transaction-response", None, &[]);
-        let has_later = done.iter().any(|done| matches!(done, Done::Later));
-        for done in &done {
-            if let Done::Written(written) = done {
-                bundle.entry(&response_members(exchange.base(), written));
-            }
-        }
-        // What is kept under a key has statuses and locations only.
-        let text = bundle.finish();
-        if let Some(key) = key {
-            draft.set.idempotency = Some(key.remember(caller, text.clone()));
-        }
-        match exchange.app.store.apply(draft.finish()).await {
-            Ok(()) if has_later => return with_reads(exchange, caller, entries, &done).await,
-            Ok(()) => return Ok(answer(StatusCode::OK, text)),
-            Err(StorageError::Moved | StorageError::KeyUsed) => {}
-            Err(error) => return Err(error.into()),
+    };
+    let mut bundle = Bundle::new("transaction-response", None, &[]);
+    let has_later = done.iter().any(|done| matches!(done, Done::Later));
+    for done in &done {
+        if let Done::Written(written) = done {
+            bundle.entry(&response_members(exchange.base(), written));
         }
     }
-    Err(Failure::Conflict)
+    // What is kept under a key has statuses and locations only.
+    let text = bundle.finish();
+    if let Some(key) = key {
+        draft.set.idempotency = Some(key.remember(caller, text.clone()));
+    }
+    exchange.app.store.apply(draft.finish()).await?;
+    if has_later {
+        return with_reads(exchange, caller, entries, &done).await;
+    }
+    Ok(answer(StatusCode::OK, text))
 }
 
 /// Decides every entry in one draft: deletions, then what begins records and consents, then the rest, then orders and Tasks,
@@ -158,6 +162,9 @@ async fn decide_all(
     let mut seen: Vec<ResourceKey> = Vec::new();
     for n in order {
         if done[n].is_none() {
+            if entries[n].stage() > CONSENT_STAGE {
+                write::settle(draft).await.map_err(|failure| (n, failure))?;
+            }
             let one = decide(exchange, draft, &entries[n], &ids[n], &addresses).await;
             let (one, key) = one.map_err(|failure| (n, within(failure, n)))?;
             if let Some(key) = key {
@@ -170,6 +177,7 @@ async fn decide_all(
             done[n] = Some(one);
         }
     }
+    write::settle(draft).await.map_err(|failure| (0, failure))?;
     Ok(done.into_iter().map(|one| one.unwrap_or(Done::Later)).collect())
 }
 

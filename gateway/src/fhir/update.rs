@@ -7,15 +7,14 @@ use axum::http::{Response, StatusCode};
 
 use super::answer::{Written, version_of};
 use super::content::read_of_type;
-use super::create::{ATTEMPTS_MAX, stored_body, written};
+use super::create::{stored_body, written};
 use super::exchange::{Exchange, Target};
-use super::write::update as update_in;
+use super::write::{settle, update as update_in};
 use crate::access::caller::Act;
 use crate::access::draft::Content;
-use crate::access::{Caller, Draft};
+use crate::access::{Caller, attempts};
 use crate::auth::Interaction;
 use crate::error::{Failure, Issue};
-use crate::storage::StorageError;
 use crate::storage::write_set::VersionId;
 
 /// `PUT [base]/[type]/[id]`
@@ -46,24 +45,16 @@ pub async fn commit(
     content: &Content,
     if_match: Option<VersionId>,
 ) -> Result<Written, Failure> {
-    for _ in 0..ATTEMPTS_MAX {
-        let mut draft = Draft::new(&exchange.app, caller);
-        let content = Content { text: content.text.clone(), value: content.value.clone() };
-        let key = match update_in(&mut draft, resource_type, id, content, if_match).await {
-            Err(Failure::Conflict) => continue,
-            key => key?,
-        };
-        let written = written(&draft, &key, StatusCode::OK)?;
+    attempts!(&exchange.app, caller, |draft| {
+        let key = update_in(draft, resource_type, id, content.clone(), if_match).await?;
+        settle(draft).await?;
+        let written = written(draft, &key, StatusCode::OK)?;
         let keeps_sight = draft.holds(&key.compartment) || draft.representation(&key.compartment).await?.reads();
         let set = draft.finish();
         let body = stored_body(&set, &key).filter(|_| keeps_sight);
-        match exchange.app.store.apply(set).await {
-            Ok(()) => return Ok(Written { body, ..written }),
-            Err(StorageError::Moved) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(Failure::Conflict)
+        exchange.app.store.apply(set).await?;
+        Ok(Written { body, ..written })
+    })
 }
 
 /// The version in `If-Match`, if one was sent.

@@ -135,11 +135,7 @@ pub async fn delete(
     draft.put(permit, put);
     draft.note(Act::new("D", "delete"), basis, &key);
     match resource_type {
-        "Consent" => {
-            drop_grants(draft, &key).await?;
-            consent_conflicts::detect(draft, &key).await?;
-            referral::withdraw::on_consents(draft, &key.compartment).await?;
-        }
+        "Consent" => drop_grants(draft, &key).await?,
         "RelatedPerson" => representative::end(draft, &key).await?,
         "CareTeam" | "Group" => follow_team(draft, &key).await?,
         _ => {}
@@ -348,11 +344,7 @@ pub async fn withdraw(draft: &mut Draft<'_>, id: &str, if_match: Option<VersionI
 /// What a resource of this type entails once it is put; `before` is what it said until now.
 async fn follow(draft: &mut Draft<'_>, key: &ResourceKey, before: Option<&Value>) -> Result<(), Failure> {
     match key.resource_type {
-        "Consent" => {
-            write_grants(draft, key).await?;
-            consent_conflicts::detect(draft, key).await?;
-            referral::withdraw::on_consents(draft, &key.compartment).await
-        }
+        "Consent" => write_grants(draft, key).await,
         "RelatedPerson" => representative::write(draft, key).await,
         "CareTeam" | "Group" => follow_team(draft, key).await,
         "ServiceRequest" if is_same_order(draft, key, before) => Ok(()),
@@ -366,7 +358,22 @@ async fn follow(draft: &mut Draft<'_>, key: &ResourceKey, before: Option<&Value>
 async fn follow_team(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Failure> {
     draft.put_team(key).await?;
     if key.resource_type == "CareTeam" {
-        referral::withdraw::on_consents(draft, &key.compartment).await?;
+        draft.changed_rules.entry(key.compartment.clone()).or_default();
+    }
+    Ok(())
+}
+
+/// What the Consents and teams that changed do to what waits and to what contradicts: once for all of them, before whatever rests
+/// on them and before the draft is finished.
+///
+/// # Errors
+/// The database is away, or what waits moved meanwhile.
+pub async fn settle(draft: &mut Draft<'_>) -> Result<(), Failure> {
+    for (compartment, consents) in std::mem::take(&mut draft.changed_rules) {
+        if !consents.is_empty() {
+            consent_conflicts::detect(draft, &compartment, &consents).await?;
+        }
+        referral::withdraw::on_consents(draft, &compartment).await?;
     }
     Ok(())
 }
@@ -389,6 +396,7 @@ fn is_same_order(draft: &Draft<'_>, key: &ResourceKey, before: Option<&Value>) -
 async fn drop_grants(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Failure> {
     draft.move_record(&key.compartment).await?;
     draft.set.dropped_grants.push((key.compartment.clone(), key.id.clone()));
+    draft.changed_rules.entry(key.compartment.clone()).or_default().insert(ConsentId(key.id.clone()));
     Ok(())
 }
 

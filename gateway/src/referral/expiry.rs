@@ -6,7 +6,6 @@ use crate::app::App;
 use crate::error::Failure;
 use crate::routing::transitions::transition;
 use crate::routing::{Actor, Event, Kind, State};
-use crate::storage::StorageError;
 use crate::storage::write_set::ReferralTask;
 
 /// Tasks that one round ends at most.
@@ -22,7 +21,8 @@ pub async fn expire(app: &App) -> Result<usize, Failure> {
     for task in app.store.expired_tasks(now_ms, ROUND_MAX).await? {
         match expire_one(app, &task, now_ms).await {
             Ok(true) => expired += 1,
-            Ok(false) => {}
+            // Whoever moved it meanwhile has decided what becomes of it.
+            Ok(false) | Err(Failure::Conflict) => {}
             // One that cannot be ended must not keep the others waiting.
             Err(failure) => tracing::error!(status = failure.status().as_u16(), "a Task could not be expired"),
         }
@@ -41,13 +41,7 @@ async fn expire_one(app: &App, listed: &ReferralTask, now_ms: i64) -> Result<boo
     };
     let row = transition(Kind::Organization, Some(State::Requested), Actor::Gateway, Event::Expire)
         .ok_or(Failure::Internal("the table has no row for an expiry"))?;
-    match give_back(&mut draft, &task, row).await {
-        Err(Failure::Conflict) => return Ok(false),
-        returned => returned?,
-    };
-    match app.store.apply(draft.finish()).await {
-        Ok(()) => Ok(true),
-        Err(StorageError::Moved) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
+    give_back(&mut draft, &task, row).await?;
+    app.store.apply(draft.finish()).await?;
+    Ok(true)
 }

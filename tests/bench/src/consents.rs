@@ -17,7 +17,7 @@ const PROVISIONS: usize = 20;
 const ACTORS: usize = 8;
 
 /// The organisations that all Consents but the last name.
-fn others() -> Vec<String> {
+pub(crate) fn others() -> Vec<String> {
     (0..ACTORS).map(|n| format!("other-bench-{n}")).collect()
 }
 
@@ -46,9 +46,6 @@ fn consents(patient: &str) -> Vec<Value> {
 
 /// Makes the person once, and answers the id of the Patient. All Consents go in one transaction, and so in one write set.
 pub(crate) fn make(subject: &Subject, report: &mut Report) -> io::Result<String> {
-    for id in others() {
-        subject.register(&id, "other")?;
-    }
     let address = subject.process.address;
     let patient = subject.make_records(1)?.swap_remove(0);
     let reference = format!("Patient/{patient}");

@@ -132,7 +132,7 @@ async fn drive(run: Rc<Run>, mut stream: TcpStream) -> io::Result<(Measured, Bod
         measured.latencies_us.push(u32::try_from(begun.elapsed().as_micros()).unwrap_or(u32::MAX));
         if !(200..300).contains(&answer.status) {
             measured.failures += 1;
-            let text = String::from_utf8_lossy(&buffer[answer.body.clone()]);
+            let text: String = String::from_utf8_lossy(&buffer[answer.body.clone()]).chars().take(400).collect();
             measured.first_failure.get_or_insert_with(|| format!("{}: {text}", answer.status));
         }
         if matches!(run.plan, Plan::Once { keeps_bodies: true }) {

@@ -13,6 +13,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, PgPool, Row as _, SqlitePool};
 use tokio::runtime::Runtime;
 
+use crate::consents;
 use crate::load;
 use crate::process::{Process, free_address};
 use crate::samples;
@@ -61,6 +62,9 @@ impl Subject {
         for (id, kind) in [(SENDER, "edpbw"), (RECEIVER, "elp")] {
             register(program, &config, id, kind)?;
         }
+        for id in consents::others() {
+            register(program, &config, &id, "other")?;
+        }
         let token = |id: &str| {
             let grant = TokenGrant {
                 client_id: id,
@@ -77,11 +81,6 @@ impl Subject {
         let (process, _) = Process::start(serve(program, &config, log)?, address)?;
         let database = runtime.block_on(Database::open(url)).map_err(io::Error::other)?;
         Ok(Self { name, database, process, sender, receiver, program: program.to_owned(), config, log: log.to_owned() })
-    }
-
-    /// Registers one organisation more.
-    pub(crate) fn register(&self, id: &str, kind: &str) -> io::Result<()> {
-        register(&self.program, &self.config, id, kind)
     }
 
     /// Stops the gateway and starts it again on the same database; answers the time to the first answer.
@@ -116,8 +115,15 @@ impl Subject {
     }
 }
 
-fn register(program: &Path, config: &Path, id: &str, kind: &str) -> io::Result<()> {
+/// The program without settings from the surroundings.
+fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
+    command.env_clear();
+    command
+}
+
+fn register(program: &Path, config: &Path, id: &str, kind: &str) -> io::Result<()> {
+    let mut command = command(program);
     command.args(["organization", "add", "--config"]).arg(config).args(["--id", id, "--name", id, "--kind", kind]);
     command.args(["--client", id, "--purpose", "TREAT"]).stdout(Stdio::null());
     if command.status()?.success() { Ok(()) } else { Err(io::Error::other(format!("{command:?} failed"))) }
@@ -173,7 +179,7 @@ impl Database {
 
 /// Everything as it is by default, the log included.
 fn serve(program: &Path, config: &Path, log: &Path) -> io::Result<Command> {
-    let mut command = Command::new(program);
+    let mut command = command(program);
     let log = fs::OpenOptions::new().create(true).append(true).open(log)?;
     command.args(["serve", "--config"]).arg(config).stdout(Stdio::null()).stderr(log);
     Ok(command)

@@ -9,15 +9,13 @@ use axum::http::{Response, StatusCode};
 use super::Parameters;
 use super::emergency::{notify, session, text, touched, unseen};
 use crate::access::caller::Act;
-use crate::access::{Caller, Draft};
+use crate::access::{Caller, Draft, attempts};
 use crate::audit::AuditEvent;
 use crate::auth::Interaction;
 use crate::consent::{Basis, Decision, Identities, Permit, Purpose, PurposeSet, Request, emergency};
 use crate::error::Failure;
 use crate::fhir::answer::json;
-use crate::fhir::create::ATTEMPTS_MAX;
 use crate::fhir::exchange::{Exchange, Target};
-use crate::storage::StorageError;
 use crate::storage::emergency::{Session, SessionSeen};
 use crate::storage::write_set::{Precondition, ResourceKey, WriteSet};
 use mappings::r4::primitive::is_id;
@@ -48,24 +46,16 @@ pub async fn open(exchange: Exchange, body: Body) -> Response<Body> {
             exchange.served("Patient")?;
             caller.may("Patient", Interaction::Read)?;
             let asked = read(exchange, caller, body).await?;
-            for _ in 0..ATTEMPTS_MAX {
-                let mut draft = Draft::new(&exchange.app, caller);
-                let opened = draft_session(&mut draft, &asked).await?;
-                let opened = match opened {
+            attempts!(&exchange.app, caller, |draft| {
+                let opened = match draft_session(draft, &asked).await? {
                     Opened::Session(opened) => opened,
                     Opened::Refused { is_record } => return refuse(exchange, caller, &asked, is_record).await,
                 };
-                match exchange.app.store.apply(draft.finish()).await {
-                    Ok(()) => {
-                        // Who opened it knows the reason, and nobody else reads it here.
-                        let seen = seen(Session { reason: String::new(), ..opened });
-                        return Ok(json(StatusCode::CREATED, session(&seen, caller.now_ms).to_string()));
-                    }
-                    Err(StorageError::Moved) => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
-            Err(Failure::Conflict)
+                exchange.app.store.apply(draft.finish()).await?;
+                // Who opened it knows the reason, and nobody else reads it here.
+                let seen = seen(Session { reason: String::new(), ..opened });
+                Ok(json(StatusCode::CREATED, session(&seen, caller.now_ms).to_string()))
+            })
         })
         .await
 }

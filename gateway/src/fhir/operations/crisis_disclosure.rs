@@ -8,19 +8,17 @@ use serde_json::{Value, json};
 
 use super::emergency::{Page, notify, reference, text, touched};
 use super::{Parameters, missing};
-use crate::access::Draft;
 use crate::access::caller::Act;
+use crate::access::{Draft, attempts};
 use crate::audit::AuditEvent;
 use crate::auth::Interaction;
 use crate::clock::format_instant;
 use crate::consent::{CONFLICT_OF_DUTIES, Refusal, Standing, without_consent};
 use crate::error::Failure;
 use crate::fhir::answer;
-use crate::fhir::create::ATTEMPTS_MAX;
 use crate::fhir::exchange::{Exchange, Target};
 use crate::fhir::search::{own, pairs_of};
 use crate::search::parameters::type_name;
-use crate::storage::StorageError;
 use crate::storage::crisis::Disclosure;
 use crate::storage::write_set::ResourceKey;
 use mappings::r4::primitive::is_id;
@@ -38,21 +36,16 @@ pub async fn disclose(exchange: Exchange, id: String, body: Body) -> Response<Bo
         .answer(Target::new(DISCLOSE, "Patient", &id), async |exchange, caller| {
             caller.may("AuditEvent", Interaction::Create)?;
             let bytes = exchange.body(body).await?;
-            for _ in 0..ATTEMPTS_MAX {
-                let mut draft = Draft::new(&exchange.app, caller);
+            attempts!(&exchange.app, caller, |draft| {
                 // Whether there is such a record for the caller comes before what is wrong with the content.
-                let custodian = custodian(&mut draft, &id).await?;
+                let custodian = custodian(draft, &id).await?;
                 let parameters = Parameters::read(&bytes, exchange.app.limits.nesting_max)?;
-                let disclosure = read(exchange, &draft, &id, &parameters).await?;
+                let disclosure = read(exchange, draft, &id, &parameters).await?;
                 let answered = shown(&disclosure).to_string();
-                put(&mut draft, &custodian, disclosure)?;
-                match exchange.app.store.apply(draft.finish()).await {
-                    Ok(()) => return Ok(answer::json(StatusCode::CREATED, answered)),
-                    Err(StorageError::Moved) => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
-            Err(Failure::Conflict)
+                put(draft, &custodian, disclosure)?;
+                exchange.app.store.apply(draft.finish()).await?;
+                Ok(answer::json(StatusCode::CREATED, answered))
+            })
         })
         .await
 }

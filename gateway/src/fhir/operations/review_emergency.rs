@@ -9,15 +9,13 @@ use super::Parameters;
 use super::break_glass::event;
 use super::emergency::{Page, refuse, session, text, unseen};
 use crate::access::caller::Act;
-use crate::access::{Caller, Draft};
+use crate::access::{Caller, Draft, attempts};
 use crate::auth::Interaction;
 use crate::consent::{Basis, Refusal};
 use crate::error::Failure;
 use crate::fhir::answer::json;
-use crate::fhir::create::ATTEMPTS_MAX;
 use crate::fhir::exchange::{Exchange, Target};
 use crate::fhir::search::{own, pairs_of};
-use crate::storage::StorageError;
 use crate::storage::emergency::{SessionFilter, SessionSeen, SessionStatus, Verdict};
 use crate::storage::write_set::Precondition;
 
@@ -69,19 +67,14 @@ pub async fn review(exchange: Exchange, body: Body) -> Response<Body> {
                 return Err(Failure::content("Parameters.parameter:verdict", "value", details));
             }
             let text = text(exchange, &parameters, "text")?;
-            for _ in 0..ATTEMPTS_MAX {
-                let mut draft = Draft::new(&exchange.app, caller);
-                let seen = match judge(&mut draft, caller, id, (verdict, text)).await {
+            attempts!(&exchange.app, caller, |draft| {
+                let seen = match judge(draft, caller, id, (verdict, text)).await {
                     Err(Failure::NotFound) => return unseen(exchange, caller, REVIEW, id).await,
                     seen => seen?,
                 };
-                match exchange.app.store.apply(draft.finish()).await {
-                    Ok(()) => return Ok(json(StatusCode::OK, session(&seen, caller.now_ms).to_string())),
-                    Err(StorageError::Moved) => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
-            Err(Failure::Conflict)
+                exchange.app.store.apply(draft.finish()).await?;
+                Ok(json(StatusCode::OK, session(&seen, caller.now_ms).to_string()))
+            })
         })
         .await
 }

@@ -5,16 +5,15 @@ use axum::http::{Response, StatusCode};
 use serde_json::Value;
 
 use super::Parameters;
-use crate::access::Draft;
+use crate::access::attempts;
 use crate::access::caller::{Act, Caller};
 use crate::auth::Interaction;
 use crate::error::Failure;
 use crate::fhir::answer::{Written, json};
-use crate::fhir::create::{ATTEMPTS_MAX, stored_body, written};
+use crate::fhir::create::{stored_body, written};
 use crate::fhir::exchange::{Exchange, Target};
 use crate::fhir::update::if_match;
-use crate::fhir::write::{Withdrawal, withdraw as withdraw_in};
-use crate::storage::StorageError;
+use crate::fhir::write::{Withdrawal, settle, withdraw as withdraw_in};
 use crate::storage::facts::Located;
 use crate::storage::write_set::VersionId;
 use mappings::r4::time::Moment;
@@ -44,28 +43,22 @@ async fn commit(
     id: &str,
     if_match: Option<VersionId>,
 ) -> Result<Option<Written>, Failure> {
-    for _ in 0..ATTEMPTS_MAX {
-        let mut draft = Draft::new(&exchange.app, caller);
-        let (key, unchanged) = match withdraw_in(&mut draft, id, if_match).await {
-            Err(Failure::Conflict) => continue,
-            Err(failure) => return Err(failure),
-            Ok(Withdrawal::Written(key)) => (key, None),
-            Ok(Withdrawal::Already(located)) => (located.key.clone(), Some(located)),
+    attempts!(&exchange.app, caller, |draft| {
+        let (key, unchanged) = match withdraw_in(draft, id, if_match).await? {
+            Withdrawal::Written(key) => (key, None),
+            Withdrawal::Already(located) => (located.key.clone(), Some(located)),
         };
+        settle(draft).await?;
         let keeps_sight = draft.holds(&key.compartment);
         let answer = match &unchanged {
-            None => Some(written(&draft, &key, StatusCode::OK)?),
+            None => Some(written(draft, &key, StatusCode::OK)?),
             Some(located) => keeps_sight.then(|| as_it_is(located)),
         };
         let set = draft.finish();
         let body = unchanged.map(|located| located.body).or_else(|| stored_body(&set, &key)).filter(|_| keeps_sight);
-        match exchange.app.store.apply(set).await {
-            Ok(()) => return Ok(answer.map(|answer| Written { body, ..answer })),
-            Err(StorageError::Moved) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(Failure::Conflict)
+        exchange.app.store.apply(set).await?;
+        Ok(answer.map(|answer| Written { body, ..answer }))
+    })
 }
 
 /// The answer for a Consent that was withdrawn before: the version that it has.
