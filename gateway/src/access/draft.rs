@@ -195,16 +195,16 @@ impl<'a> Draft<'a> {
                 }
             }
         }
+        Ok(values.into_iter().map(|(id, value)| self.read_consent(ConsentId(id), &value)).collect())
+    }
+
+    /// A stored Consent. One that was enforceable and is not any more (an identity that it names was changed) denies: nothing is
+    /// decided on half of what the patient said, and it can still be withdrawn.
+    pub(super) fn read_consent(&self, id: ConsentId, value: &Value) -> Consent {
         // That a team may be named was decided when the Consent was written; whether it has members still is another matter.
         let registered =
             |actor: &consent::ActorReference<'_>| actor.team().or_else(|| self.caller.registry.grantee(actor));
-        // A Consent that was enforceable and is not any more (an identity that it names was changed) denies: nothing is
-        // decided on half of what the patient said, and it can still be withdrawn.
-        let read = |(id, value): (String, Value)| {
-            let id = ConsentId(id);
-            consent::read(id.clone(), &value, &registered).unwrap_or_else(|_| Consent::denying(id))
-        };
-        Ok(values.into_iter().map(read).collect())
+        consent::read(id.clone(), value, &registered).unwrap_or_else(|_| Consent::denying(id))
     }
 
     /// The workflow rows of a record, as the draft would leave them, oldest first.

@@ -1,12 +1,19 @@
 //! Would another party see a record? Asked by whoever holds it, and answered by the rules that would answer that party itself.
 //!
-//! Nothing here reads access grants: the Consents are asked by `consent`, custody and closures are the record's own facts. What it
-//! says of a record may be told to its custodian only; whoever calls it has to see to that.
+//! Of an organisation nothing here reads access grants: the Consents are asked by `consent`, custody and closures are the record's
+//! own facts. What keeps a single practitioner from it, or lets them in beside it, is asked of sight itself. What is said of a
+//! record may be told to its custodian only; whoever calls this has to see to that.
 
-use crate::app::Registry;
-use crate::consent::{Decision, Grantee, Permit, Standing, without_consent};
+use crate::app::{App, Registry};
+use crate::consent::{
+    Decision, Grantee, MANDATED_TREATMENT, Permit, PractitionerRole, Purpose, PurposeSet, Refusal, Standing,
+    without_consent,
+};
+use crate::error::Failure;
 use crate::storage::facts::RecordFacts;
 use crate::storage::registry::{Organization, Practitioner};
+use crate::storage::sight::{Level, Viewer};
+use crate::storage::write_set::ResourceKey;
 
 /// Whom the question is about: an organisation, perhaps through one of its practitioners.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +36,47 @@ impl Party<'_> {
     pub fn grantee(&self) -> String {
         Grantee::organization(&self.organization.id).to_string()
     }
+
+    /// What the finding about the organisation becomes for its practitioner: a role, an exclusion or a care team keeps them out, an
+    /// emergency session or a rule of law lets them in. Without a practitioner it stays as it is.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn as_practitioner(
+        &self,
+        app: &App,
+        (purpose, at_ms): (Purpose, i64),
+        key: &ResourceKey,
+        finding: Finding,
+    ) -> Result<Finding, Failure> {
+        let Some(practitioner) = self.practitioner else { return Ok(finding) };
+        let role = PractitionerRole::from_code(&practitioner.role);
+        let viewer = Viewer {
+            organization: self.grantee(),
+            practitioner: Grantee::practitioner(&practitioner.id).to_string(),
+            kind: Grantee::kind(&self.organization.kind).to_string(),
+            purpose: PurposeSet::NONE.with(purpose).bits(),
+            now_ms: at_ms,
+            person: String::new(),
+            types: role.map(PractitionerRole::limit).unwrap_or_default(),
+            label_version: app.labels.version(),
+        };
+        let level = app.store.level(viewer, key.resource_type, &key.id).await?;
+        Ok(match (level, finding) {
+            _ if role.is_none() => Finding::Kept(Refusal::BeyondRole),
+            (Some(Level::Emergency), Finding::Closed(_) | Finding::Consents(Decision::Deny(_))) => {
+                Finding::Beside("emergency")
+            }
+            (Some(Level::Law), Finding::Closed(_) | Finding::Consents(Decision::Deny(_))) => {
+                Finding::Beside(MANDATED_TREATMENT.0)
+            }
+            (None | Some(Level::Minimum), finding) if finding.is_permitted() => {
+                let is_of_role = role.is_some_and(|role| role.sees(key.resource_type));
+                Finding::Kept(if is_of_role { Refusal::KeptFrom } else { Refusal::BeyondRole })
+            }
+            (_, finding) => finding,
+        })
+    }
 }
 
 /// Why a party sees a record or does not.
@@ -42,6 +90,17 @@ pub enum Finding {
     CustodianOnly,
     /// The Consents decide.
     Consents(Decision),
+    /// The organisation may, and this practitioner of it may not.
+    Kept(Refusal),
+    /// This practitioner may by what stands beside the Consents: an emergency session or a rule of law, by its code in the trail.
+    Beside(&'static str),
+}
+
+impl Finding {
+    /// Whether the party sees what is asked for.
+    pub fn is_permitted(&self) -> bool {
+        matches!(self, Self::Standing(_) | Self::Beside(_) | Self::Consents(Decision::Permit(_)))
+    }
 }
 
 /// How a closure shuts a party out.

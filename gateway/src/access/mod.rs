@@ -6,6 +6,7 @@ pub mod caller;
 pub mod draft;
 pub mod inquiry;
 pub mod person;
+mod rested;
 mod teams;
 
 pub(crate) use attempts::attempts;

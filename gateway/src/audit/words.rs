@@ -50,6 +50,9 @@ pub fn entry(event: &StoredEvent, names: Names<'_>, texts: &Catalogue) -> Value 
     if !event.basis.is_empty() {
         entry["basis"] = coded("basis", &event.basis);
     }
+    if !event.consents.is_empty() {
+        entry["consents"] = event.consents.split_whitespace().map(|id| json!(format!("Consent/{id}"))).collect();
+    }
     if !event.reason.is_empty() {
         entry["reason"] = coded("reason", &event.reason);
     }

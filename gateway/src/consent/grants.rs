@@ -5,7 +5,7 @@ use crate::labels::{LabelSet, ResourceFacts};
 use super::about::{Data, Meaning};
 use super::decide::Request;
 use super::grantee::Grantee;
-use super::provision::{Consent, ConsentId};
+use super::provision::{Consent, ConsentId, Status};
 use super::purpose::PurposeSet;
 use super::rules::{Effect, Rule};
 
@@ -85,14 +85,31 @@ pub fn evaluate(grants: &[(ConsentId, Grant)], request: &Request, facts: &Resour
     is_permitted && !is_denied
 }
 
+/// The Consents that permit a party something of a type at a moment, whatever others deny: on which a search may have rested.
+pub fn permitting(consents: &[Consent], request: &Request, resource_type: &str, at_ms: i64) -> Vec<ConsentId> {
+    let permits = |grant: &Grant| {
+        grant.effect != Effect::Deny && grant.is_for(request, at_ms) && grant.is_about_type(resource_type)
+    };
+    let active = consents.iter().filter(|consent| consent.status == Status::Active);
+    active.filter(|consent| grants(consent).iter().any(permits)).map(|consent| consent.id.clone()).collect()
+}
+
 impl Grant {
     fn matches(&self, request: &Request, facts: &ResourceFacts, at_ms: i64) -> bool {
+        self.is_for(request, at_ms) && self.is_about(facts)
+    }
+
+    /// Whether it is about who asks, why and when.
+    fn is_for(&self, request: &Request, at_ms: i64) -> bool {
         self.from_ms <= at_ms
             && at_ms < self.until_ms
             && PurposeSet::from_bits(self.purposes).contains(request.purpose)
             && (self.grantee.covers(request.grantees)
                 || (self.effect == Effect::Deny && self.grantee.covers(request.former_teams)))
-            && self.is_about(facts)
+    }
+
+    fn is_about_type(&self, resource_type: &str) -> bool {
+        self.types.is_empty() || self.types.contains(&format!(",{resource_type},"))
     }
 
     fn is_about(&self, facts: &ResourceFacts) -> bool {
@@ -105,7 +122,7 @@ impl Grant {
         is_in_time
             && facts.labels.meets(LabelSet::from_bits(self.labels))
             && !facts.labels.meets(LabelSet::from_bits(self.uncovered))
-            && (self.types.is_empty() || self.types.contains(&format!(",{},", facts.resource_type)))
+            && self.is_about_type(&facts.resource_type)
             && (self.data.is_empty()
                 || is_deny && facts.atoms.is_empty()
                 || self.data.iter().any(|data| is_meant(data, facts, is_deny)))

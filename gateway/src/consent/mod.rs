@@ -48,7 +48,7 @@ pub use conflict::{CONFLICTS_MAX, Conflict, conflicts};
 pub use decide::{Decision, Reason, Request, decide, decide_all, explain};
 pub use emergency::{CONFLICT_OF_DUTIES, EmergencySession, emergency};
 pub use grantee::{ActorReference, Grantee, ORGANIZATION_KIND_SYSTEM};
-pub use grants::{Grant, evaluate, grants};
+pub use grants::{Grant, evaluate, grants, permitting};
 pub use issue::{ConsentIssue, IssueCode};
 pub use period::Period;
 pub use permit::{Basis, LawRule, Permit};

@@ -12,8 +12,8 @@ use super::answer;
 use super::bundle::Bundle;
 use super::exchange::Exchange;
 use super::search::{SEARCH, links, name_of, names_of, own};
-use crate::access::Caller;
 use crate::access::caller::Act;
+use crate::access::{Caller, Draft};
 use crate::app::Registry;
 use crate::audit::catalogue::{Catalogue, Language};
 use crate::audit::event::StoredEvent;
@@ -42,7 +42,8 @@ pub async fn one(exchange: &Exchange, caller: &Caller, id: &str) -> Result<Strin
     let filter = EventFilter { id: Some(id.to_owned()), count: 1, ..EventFilter::default() };
     let store = &exchange.app.store;
     let found = store.audit_events(&caller.viewer(), &filter).await?;
-    let events = store.record(found, |touched| caller.shown(Act::new("R", "read"), touched), Vec::new()).await?;
+    let mut events = store.record(found, |touched| caller.shown(Act::new("R", "read"), touched), Vec::new()).await?;
+    Draft::new(&exchange.app, caller).name_consents(&mut events).await?;
     let event = events.first().ok_or(Failure::NotFound)?;
     Ok(told(exchange, caller, event))
 }
@@ -81,6 +82,7 @@ pub async fn searchset(exchange: &Exchange, caller: &Caller, pairs: &[(String, S
     let count = usize::try_from(filter.count).unwrap_or(usize::MAX);
     let more = events.len() > count;
     events.truncate(count);
+    Draft::new(&exchange.app, caller).name_consents(&mut events).await?;
     let next =
         events.last().filter(|_| more).map(|event| exchange.app.cursor_key.seal(&caller.bound_to(&name), &event.id));
     let mut bundle = Bundle::new("searchset", total, &links(exchange, TYPE, pairs, next.as_deref()));

@@ -41,6 +41,22 @@ pub struct Located {
     pub facts: Facts,
 }
 
+/// A version of a Consent, to decide on what was in force at its time.
+#[derive(Clone, Debug)]
+pub struct ConsentVersion {
+    /// The Consent.
+    pub id: String,
+    /// Which version.
+    pub version: VersionId,
+    /// UTC milliseconds.
+    pub recorded_ms: i64,
+    /// The stored bytes; none of a deletion.
+    pub body: Option<String>,
+}
+
+/// How far back [`Store::consent_versions`] looks.
+pub const CONSENT_VERSIONS_MAX: usize = 2_000;
+
 const LOCATED: &str = "SELECT compartment, resource_type, id, version_id, author, deleted, body, minimum, \
      labels, label_version, declared, data_from_ms, data_until_ms, atoms FROM resource ";
 const TASK: &str = "SELECT compartment, id, kind, state, requester, room, owner, part_of, predecessor, service_request, \
@@ -120,6 +136,39 @@ impl Store {
         read!(&self.database, |pool| {
             let rows = sqlx::query(sql).bind(compartment).fetch_all(pool).await?;
             Ok(rows.iter().filter_map(|row| located!(row)).collect())
+        })
+    }
+
+    /// The versions of the Consents of a record that were written until a moment, deletions included, newest first; at most
+    /// [`CONSENT_VERSIONS_MAX`].
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn consent_versions(
+        &self,
+        compartment: &str,
+        until_ms: i64,
+    ) -> Result<Vec<ConsentVersion>, StorageError> {
+        let versions = |table: &str| {
+            format!(
+                "SELECT id, version_id, last_updated_ms, deleted, body FROM {table} \
+                 WHERE compartment = $1 AND resource_type = 'Consent' AND last_updated_ms <= $2"
+            )
+        };
+        let sql = format!(
+            "{} UNION ALL {} ORDER BY 2 DESC LIMIT {CONSENT_VERSIONS_MAX}",
+            versions("resource"),
+            versions("resource_history")
+        );
+        read!(&self.database, |pool| {
+            let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(compartment).bind(until_ms).fetch_all(pool).await?;
+            let version = |row: &_| ConsentVersion {
+                id: Row::get(row, 0),
+                version: VersionId(Row::get(row, 1)),
+                recorded_ms: Row::get(row, 2),
+                body: Some(Row::get::<String, _>(row, 4)).filter(|_| Row::get::<i64, _>(row, 3) == 0),
+            };
+            Ok(rows.iter().map(version).collect())
         })
     }
 

@@ -163,8 +163,21 @@ impl Store {
         resource_type: &'static str,
         id: &str,
     ) -> Result<bool, StorageError> {
-        let found = self.reader.ask(viewer, resource_type, id.to_owned()).await?;
-        Ok(found.is_some_and(|seen| seen.level != Level::Minimum))
+        let level = self.level(viewer, resource_type, id).await?;
+        Ok(level.is_some_and(|level| level != Level::Minimum))
+    }
+
+    /// How the viewer sees a resource, also where its current version is a deletion. Nothing of it is shown.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn level(
+        &self,
+        viewer: Viewer,
+        resource_type: &'static str,
+        id: &str,
+    ) -> Result<Option<Level>, StorageError> {
+        Ok(self.reader.ask(viewer, resource_type, id.to_owned()).await?.map(|seen| seen.level))
     }
 
     /// Makes an audit event of everything shown durable (and those of `further`), then lets the value out.

@@ -79,6 +79,19 @@ async fn consents_and_patient_are_what_is_not_deleted_of_that_record_only() {
             store.consents_and_patient("r").await.expect("it answers").into_iter().map(|one| one.key.id).collect();
         assert_eq!(ids, ["1", "r"], "{kind}");
         assert!(store.consents_and_patient("none").await.expect("it answers").is_empty(), "{kind}");
+        let versions = store.consent_versions("r", i64::MAX).await.expect("it answers");
+        let newest = versions.first().expect("there are some");
+        assert_eq!(
+            (versions.len(), &*newest.id, newest.version, &newest.body),
+            (3, "2", VersionId(2), &None),
+            "{kind}"
+        );
+        assert!(versions[1..].iter().all(|one| one.version == VersionId(1) && one.body.is_some()), "{kind}");
+        let before = newest.recorded_ms - 1;
+        assert!(
+            store.consent_versions("r", before).await.expect("it answers").is_empty(),
+            "{kind}: of the same moment"
+        );
         let gone = store.locate("Consent", "2").await.expect("it answers").expect("a deletion is located too");
         assert!(gone.deleted && gone.version == VersionId(2), "{kind}");
         assert!(

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use wellgate_tests::caller::{Answer, Caller};
 use wellgate_tests::gateway::{DAY_MS, Gateway, Options};
 use wellgate_tests::referral::{bring, place, refusals};
-use wellgate_tests::resources::{actor, consent, deny, patient, permit};
+use wellgate_tests::resources::{actor, consent, deny, encounter, patient, permit};
 use wellgate_tests::stories;
 
 /// Asks why an organisation may treat.
@@ -92,6 +92,75 @@ async fn what_is_explained_is_what_happens(gateway: Gateway) {
     assert_eq!(code(&later, "reason"), "consent-not-yet-in-force");
     let then = explain(&edpbw, &person, "elp-2", &format!("&at={}", gateway.instant(DAY_MS + 1_000))).await.expect(200);
     assert_eq!(code(&then, "decision"), "permit");
+}
+
+async fn what_is_explained_of_a_practitioner_is_what_happens(gateway: Gateway) {
+    // Of the own organisation one is excluded and two have roles; of another one has an emergency, which no Consent opens.
+    let elp = gateway.as_("elp-1");
+    let person = elp.create(&patient()).await;
+    let ids = [("Patient", person.clone()), ("Encounter", elp.create(&encounter(&person)).await)];
+    let mut excluded = deny(&["elp-1"]);
+    excluded["actor"][0]["reference"] = json!({"reference": "Practitioner/psychologist-2"});
+    elp.create(&consent(&person, &excluded)).await;
+    let in_need = gateway.as_("gp-1").by_practitioner("doctor-1");
+    let asked = json!({"resourceType": "Parameters", "parameter": [
+        {"name": "patient", "valueReference": {"reference": format!("Patient/{person}")}},
+        {"name": "purpose", "valueCode": "BTG"}, {"name": "reason", "valueString": "unconscious"},
+    ]});
+    in_need.post("Patient/$break-glass", &asked).await.expect(201);
+
+    let mut reasons = Vec::new();
+    for (organization, practitioner) in [
+        ("elp-1", "psychologist-1"),
+        ("elp-1", "psychologist-2"),
+        ("elp-1", "desk-1"),
+        ("elp-1", "books-1"),
+        ("gp-1", "doctor-1"),
+        ("cgg-2", "therapist-1"),
+    ] {
+        for (resource_type, id) in &ids {
+            let more = format!("&practitioner=Practitioner/{practitioner}&resource={resource_type}/{id}");
+            let explained = explain(&elp, &person, organization, &more).await.expect(200);
+            let caller = gateway.as_(organization).by_practitioner(practitioner);
+            let is_read = caller.get(format!("{resource_type}/{id}")).await.status == 200;
+            assert_eq!(
+                code(&explained, "decision") == "permit",
+                is_read,
+                "{practitioner} {resource_type}: {explained}"
+            );
+            reasons.push(code(&explained, "reason").to_owned());
+        }
+    }
+    let expected = [
+        "custodian",
+        "custodian",
+        "kept-from",
+        "kept-from",
+        "custodian",
+        "beyond-role",
+        "custodian",
+        "beyond-role",
+        "emergency",
+        "emergency",
+        "no-consent",
+        "no-consent",
+    ];
+    assert_eq!(reasons, expected);
+
+    let listed = elp.get(format!("Patient/{person}/$who-can-see")).await.expect(200);
+    let kept: Vec<(Vec<String>, Value)> = all(&listed, "viewer")
+        .into_iter()
+        .filter_map(|one| {
+            let kept = one["part"].as_array()?.iter().find(|part| part["name"] == "kept")?;
+            Some((parts(one, "who"), kept.clone()))
+        })
+        .collect();
+    let [(who, kept)] = kept.as_slice() else { panic!("one is kept out: {listed}") };
+    assert_eq!(
+        (who.as_slice(), parts(kept, "reason")),
+        (&["Practitioner/psychologist-2".to_owned()][..], vec!["kept-from".to_owned()])
+    );
+    assert_eq!(parts(kept, "purpose"), ["TREAT"], "for what the deny is about");
 }
 
 async fn custody_and_closures_come_before_any_consent(gateway: Gateway) {
@@ -268,6 +337,7 @@ fn production() -> Options {
 stories!(
     the_deciding_consent_and_provision_are_named,
     what_is_explained_is_what_happens,
+    what_is_explained_of_a_practitioner_is_what_happens,
     custody_and_closures_come_before_any_consent,
     nobody_but_the_custodian_learns_that_there_is_a_record,
     an_explanation_is_in_the_trail,

@@ -7,8 +7,8 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Response, header};
 use serde_json::{Value, json};
 
-use crate::access::Caller;
 use crate::access::caller::Act;
+use crate::access::{Caller, Draft};
 use crate::audit::catalogue::{Catalogue, Language};
 use crate::audit::words::entry;
 use crate::auth::Interaction;
@@ -67,6 +67,7 @@ async fn page(exchange: &Exchange, caller: &Caller, id: &str) -> Result<Value, F
     let count = usize::try_from(asked.count).unwrap_or(usize::MAX);
     let more = events.len() > count;
     events.truncate(count);
+    Draft::new(&exchange.app, caller).name_consents(&mut events).await?;
     let texts = Catalogue::of(asked.language);
     let entries: Vec<Value> = events.iter().map(|event| entry(event, names(&caller.registry, event), texts)).collect();
     let next = events.last().filter(|_| more).map(|event| {

@@ -65,7 +65,7 @@ pub async fn explain(exchange: Exchange, body: Body) -> Response<Body> {
                 record: &facts,
                 consents: &consents,
             };
-            let members = answer(&caller.registry, &ground, &question, is_custodians);
+            let members = answer(exchange, caller, &ground, &question, (&about, is_custodians)).await?;
             show(exchange, caller, ACT, patient, members).await
         })
         .await
@@ -128,7 +128,14 @@ async fn resource_of(exchange: &Exchange, patient: &str, resource: &str) -> Resu
     Ok((located.key, is_custodians))
 }
 
-fn answer(registry: &Registry, ground: &Ground, question: &Question, is_custodians: bool) -> Vec<Value> {
+async fn answer(
+    exchange: &Exchange,
+    caller: &Caller,
+    ground: &Ground<'_>,
+    question: &Question<'_>,
+    (about, is_custodians): (&ResourceKey, bool),
+) -> Result<Vec<Value>, Failure> {
+    let registry = &caller.registry;
     let grantees = question.party.grantees(registry);
     let Identities { grantees, former_teams } = ground.teams.identities(grantees, question.at_ms);
     let request = Request { grantees: &grantees, former_teams: &former_teams, purpose: question.purpose };
@@ -138,9 +145,11 @@ fn answer(registry: &Registry, ground: &Ground, question: &Question, is_custodia
         None if is_custodians => Finding::CustodianOnly,
         None => Finding::Consents(decision),
     };
-    let (is_permitted, code, sentence) = verdict(&finding);
+    let asked = (question.purpose, question.at_ms);
+    let finding = question.party.as_practitioner(&exchange.app, asked, about, finding).await?;
+    let (code, sentence) = verdict(&finding);
     let mut members = vec![
-        json!({"name": "decision", "valueCode": if is_permitted { "permit" } else { "deny" }}),
+        json!({"name": "decision", "valueCode": if finding.is_permitted() { "permit" } else { "deny" }}),
         json!({"name": "reason", "valueCode": code}),
         json!({"name": "sentence", "valueString": sentence}),
         json!({"name": "at", "valueInstant": format_instant(question.at_ms)}),
@@ -160,21 +169,21 @@ fn answer(registry: &Registry, ground: &Ground, question: &Question, is_custodia
             {"name": "of", "valueString": grantee}, {"name": "cause", "valueCode": cause},
         ]})
     }));
-    members
+    Ok(members)
 }
 
-/// Whether the party sees the record, the code of why or why not, and the same as a sentence.
-pub(super) fn verdict(finding: &Finding) -> (bool, &'static str, &'static str) {
+/// The code of why the party sees the record or does not, and the same as a sentence.
+fn verdict(finding: &Finding) -> (&'static str, &'static str) {
     match finding {
-        Finding::Standing(permit) => (true, permit.basis().code(), "This organisation holds the record."),
+        Finding::Standing(permit) => (permit.basis().code(), "This organisation holds the record."),
         Finding::Closed(closed @ (Closed::InTransit | Closed::Waiting | Closed::Released)) => {
-            (false, closed.code(), closed.sentence())
+            (closed.code(), closed.sentence())
         }
-        Finding::CustodianOnly => (false, "custodian-only", "This is read by the custodian of the record alone."),
-        Finding::Consents(Decision::Permit(permit)) => {
-            (true, permit.basis().code(), "The patient's consent permits it.")
-        }
-        Finding::Consents(Decision::Deny(reason)) => (false, reason.code(), reason.sentence()),
+        Finding::CustodianOnly => ("custodian-only", "This is read by the custodian of the record alone."),
+        Finding::Consents(Decision::Permit(permit)) => (permit.basis().code(), "The patient's consent permits it."),
+        Finding::Consents(Decision::Deny(reason)) => (reason.code(), reason.sentence()),
+        Finding::Kept(refusal) => (refusal.code(), refusal.sentence()),
+        Finding::Beside(code) => (code, "An emergency session or a rule of law opens it to this practitioner."),
     }
 }
 

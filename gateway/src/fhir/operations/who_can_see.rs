@@ -20,6 +20,7 @@ use crate::error::{Failure, Issue};
 use crate::fhir::exchange::{Exchange, Target};
 use crate::labels::ResourceFacts;
 use crate::storage::facts::RecordFacts;
+use crate::storage::registry::Organization;
 use mappings::r4::primitive::is_id;
 
 const ACT: Act = Act::new("E", "who-can-see");
@@ -61,7 +62,8 @@ pub async fn who_can_see(exchange: Exchange, id: String, body: Body) -> Response
             let teams = draft.teams(&id, &consents).await?;
             let about = draft.facts(&patient_key(&id), &consents).await?;
             let ground = Ground::of(caller, &facts, &consents, teams, about);
-            show(exchange, caller, ACT, &id, members(&ground, count, after)).await
+            let members = members(exchange, &ground, &id, (count, after)).await?;
+            show(exchange, caller, ACT, &id, members).await
         })
         .await
 }
@@ -86,12 +88,17 @@ fn page<'a>(exchange: &Exchange, asked: &'a Parameters) -> Result<(usize, &'a st
     Ok((usize::try_from(count.min(ORGANIZATIONS_MAX)).unwrap_or(usize::MAX), after))
 }
 
-fn members(ground: &Ground, count: usize, after: &str) -> Vec<Value> {
+async fn members(
+    exchange: &Exchange,
+    ground: &Ground<'_>,
+    id: &str,
+    (count, after): (usize, &str),
+) -> Result<Vec<Value>, Failure> {
     let mut members = vec![json!({"name": "at", "valueInstant": format_instant(ground.now_ms)})];
-    let mut organizations = ground.registry.organizations().filter(|organization| &*organization.id > after).peekable();
-    let mut last = "";
-    for organization in organizations.by_ref().take(count) {
-        last = &organization.id;
+    let organizations = ground.registry.organizations();
+    let organizations: Vec<&Organization> = organizations.filter(|organization| &*organization.id > after).collect();
+    let (page, rest) = organizations.split_at(count.min(organizations.len()));
+    for &organization in page {
         // Who is disabled is not answered at all.
         if !organization.active {
             continue;
@@ -105,7 +112,15 @@ fn members(ground: &Ground, count: usize, after: &str) -> Vec<Value> {
         }
         // Whoever works there may do as much as the organisation, unless a Consent names them.
         for practitioner in ground.registry.practitioners_of(&organization.id) {
-            let own = ground.access(&Party { organization, practitioner: Some(practitioner) });
+            let party = Party { organization, practitioner: Some(practitioner) };
+            let mut own = ground.access(&party);
+            if !own.is_empty() {
+                let (kept, is_whole) = ground.kept(exchange, &party, id).await?;
+                if is_whole {
+                    own.clear();
+                }
+                own.extend(kept);
+            }
             if own != of_organization {
                 let mut parts = vec![who("Practitioner", &practitioner.id), of(&organization.id)];
                 parts.extend(own);
@@ -119,10 +134,10 @@ fn members(ground: &Ground, count: usize, after: &str) -> Vec<Value> {
             {"name": "of", "valueString": grantee}, {"name": "cause", "valueCode": cause},
         ]})
     }));
-    if organizations.peek().is_some() {
-        members.push(json!({"name": "next", "valueString": last}));
+    if let Some(last) = page.last().filter(|_| !rest.is_empty()) {
+        members.push(json!({"name": "next", "valueString": last.id}));
     }
-    members
+    Ok(members)
 }
 
 fn who(resource_type: &str, id: &str) -> Value {
@@ -179,6 +194,31 @@ impl<'g> Ground<'g> {
         permits.collect()
     }
 
+    /// For what purposes a practitioner is kept from the record that their organisation may see, and whether for all of those.
+    async fn kept(&self, exchange: &Exchange, party: &Party<'_>, id: &str) -> Result<(Vec<Value>, bool), Failure> {
+        let grantees = party.grantees(self.registry);
+        let (mut kept, mut is_whole) = (Vec::new(), true);
+        for class in &self.classes {
+            let Some(purpose) = class.first() else { continue };
+            let finding = match before_consents(self.registry, self.facts, party) {
+                Some(settled) => settled,
+                None => Finding::Consents(self.decision(&grantees, *purpose, self.now_ms)),
+            };
+            if !finding.is_permitted() {
+                continue;
+            }
+            match party.as_practitioner(&exchange.app, (*purpose, self.now_ms), &patient_key(id), finding).await? {
+                Finding::Kept(refusal) => {
+                    let mut parts = vec![json!({"name": "reason", "valueCode": refusal.code()})];
+                    parts.extend(class.iter().map(|one| json!({"name": "purpose", "valueCode": one.code()})));
+                    kept.push(json!({"name": "kept", "part": parts}));
+                }
+                _ => is_whole = false,
+            }
+        }
+        Ok((kept, is_whole))
+    }
+
     fn permit(&self, grantees: &[Grantee], class: &[Purpose], consents: &[String]) -> Vec<Value> {
         let mut parts: Vec<Value> =
             class.iter().map(|purpose| json!({"name": "purpose", "valueCode": purpose.code()})).collect();
@@ -196,14 +236,18 @@ impl<'g> Ground<'g> {
 
     /// The Consents that permit these and the teams that they are in; none where the decision is no.
     fn permitting(&self, grantees: &[Grantee], purpose: Purpose, at_ms: i64) -> Option<Vec<String>> {
-        let Identities { grantees, former_teams } = self.teams.identities(grantees.to_vec(), at_ms);
-        let request = Request { grantees: &grantees, former_teams: &former_teams, purpose };
-        match decide(request, &self.about, self.consents, at_ms) {
+        match self.decision(grantees, purpose, at_ms) {
             Decision::Permit(permit) => match permit.basis() {
                 Basis::Consent { consents } => Some(consents.iter().map(|id| id.0.clone()).collect()),
                 _ => Some(Vec::new()),
             },
             Decision::Deny(_) => None,
         }
+    }
+
+    fn decision(&self, grantees: &[Grantee], purpose: Purpose, at_ms: i64) -> Decision {
+        let Identities { grantees, former_teams } = self.teams.identities(grantees.to_vec(), at_ms);
+        let request = Request { grantees: &grantees, former_teams: &former_teams, purpose };
+        decide(request, &self.about, self.consents, at_ms)
     }
 }

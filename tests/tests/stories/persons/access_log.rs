@@ -92,7 +92,70 @@ async fn the_access_log_is_read_page_by_page_by_the_person_the_representative_an
     }
 }
 
+async fn the_log_names_the_consent_that_permitted_at_the_time_and_so_does_the_trail(gateway: Gateway) {
+    let edpbw = gateway.as_("edpbw-a");
+    let id = edpbw.create(&patient()).await;
+    let observation = edpbw
+        .create(&json!({"resourceType": "Observation", "status": "final", "code": {"text": "x"},
+                                           "subject": {"reference": format!("Patient/{id}")}}))
+        .await;
+    let first = edpbw.create(&consent(&id, &permit(&["elp-1"]))).await;
+    let of_another = edpbw.create(&consent(&id, &permit(&["gp-1"]))).await;
+    let elp = gateway.as_("elp-1");
+    let person = gateway.person(&format!("Patient/{id}"));
+    let named = async || {
+        let log = person.get(format!("Patient/{id}/$access-log?_count=500")).await.expect(200);
+        let entries = log.json["entries"].as_array().expect("entries").clone();
+        let by_elp = entries.iter().filter(|entry| entry["organization"]["id"] == "elp-1");
+        let mut named: Vec<(String, Value)> =
+            by_elp.map(|entry| (entry["act"]["code"].to_string(), entry["consents"].clone())).collect();
+        named.reverse();
+        let events = person.search(format!("AuditEvent?patient={id}&_count=500")).await;
+        let is_consent = |entity: &&Value| entity["type"]["code"] == "Consent";
+        let by_elp = events.iter().filter(|event| event["agent"].to_string().contains("elp-1"));
+        let in_trail: Vec<Value> = by_elp
+            .map(|event| {
+                event["entity"]
+                    .as_array()
+                    .expect("entities")
+                    .iter()
+                    .filter(is_consent)
+                    .map(|entity| entity["what"]["reference"].clone())
+                    .collect()
+            })
+            .rev()
+            .collect();
+        let in_log: Vec<Value> =
+            named.iter().map(|(_, consents)| if consents.is_null() { json!([]) } else { consents.clone() }).collect();
+        assert_eq!(in_trail, in_log);
+        named
+    };
+    let references = |ids: &[&str]| json!(ids.iter().map(|id| format!("Consent/{id}")).collect::<Vec<_>>());
+
+    elp.get(format!("Observation/{observation}")).await.expect(200);
+    elp.search(format!("Observation?patient={id}")).await;
+    assert_eq!(
+        named().await,
+        [("\"read\"".to_owned(), references(&[&first])), ("\"search-type\"".to_owned(), references(&[&first]))]
+    );
+
+    gateway.advance(1_000);
+    edpbw.post(format!("Consent/{first}/$withdraw"), &json!({"resourceType": "Parameters"})).await.expect(200);
+    gateway.advance(1_000);
+    elp.get(format!("Observation/{observation}")).await.expect(404);
+    let second = edpbw.create(&consent(&id, &permit(&["elp-1"]))).await;
+    gateway.advance(1_000);
+    elp.get(format!("Observation/{observation}")).await.expect(200);
+    let named = named().await;
+    let of = |act: &str| {
+        named.iter().filter(|(code, _)| code.contains(act)).map(|(_, consents)| consents.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("read"), [references(&[&first]), Value::Null, references(&[&second])], "as it was at the time");
+    assert!(!json!(named.iter().map(|(_, consents)| consents).collect::<Vec<_>>()).to_string().contains(&of_another));
+}
+
 stories!(
+    the_log_names_the_consent_that_permitted_at_the_time_and_so_does_the_trail,
     the_access_log_tells_a_disclosure_and_a_refusal_in_plain_words,
     the_access_log_is_read_page_by_page_by_the_person_the_representative_and_the_custodian_only,
 );
