@@ -39,7 +39,7 @@ struct Kind {
 
 /// What the program knows of resources beside any table, see `about.rs`: raised when the facts of a version would come out otherwise
 /// by the same table, so that stored ones are computed anew.
-const REVISION: i64 = 1;
+const REVISION: i64 = 2;
 /// More than there will ever be of one version of a table.
 const REVISIONS_MAX: i64 = 1_000;
 
@@ -95,7 +95,7 @@ impl LabelTable {
                     let labels = labels_of(labels).map_err(error)?;
                     let addresses = names.get(name).ok_or_else(|| error("this system was not named before"))?;
                     for address in addresses {
-                        table.systems.entry((*address).to_owned()).or_default().add(code, labels);
+                        table.systems.entry(plain_system(address)).or_default().add(code, labels);
                     }
                 }
                 ["type", kind, labels @ ..] => {
@@ -141,8 +141,8 @@ impl LabelTable {
         match value {
             Value::Object(members) => {
                 let text = |name: &str| members.get(name).and_then(Value::as_str);
-                if let (Some(system), Some(code)) = (text("system"), text("code")) {
-                    *labels = labels.union(self.of_code(system, code));
+                if let Some(code) = text("code") {
+                    *labels = labels.union(self.of_code(text("system"), code));
                 }
                 if members.contains_key("resourceType") {
                     // A contained resource makes its container as sensitive as itself.
@@ -155,23 +155,46 @@ impl LabelTable {
         }
     }
 
-    fn of_code(&self, system: &str, code: &str) -> LabelSet {
-        let Some(codes) = self.systems.get(system) else { return LabelSet::NONE };
-        let exact = codes.exact.get(code).copied().unwrap_or(LabelSet::NONE);
-        let prefixes = codes.prefixes.iter().filter(|(prefix, _)| code.starts_with(prefix.as_str()));
-        prefixes.fold(exact, |labels, (_, more)| labels.union(*more))
+    /// Of a Coding that names no system any that the table knows may be meant.
+    fn of_code(&self, system: Option<&str>, code: &str) -> LabelSet {
+        let code = plain_code(code);
+        match system.map(plain_system).filter(|system| !system.is_empty()) {
+            Some(system) => self.systems.get(&system).map_or(LabelSet::NONE, |codes| codes.of(&code)),
+            // Words such as `final` are codes too: only what has the form of a class of a classification is taken for one.
+            None if code.as_bytes().get(1).is_some_and(u8::is_ascii_digit) => {
+                self.systems.values().fold(LabelSet::NONE, |labels, codes| labels.union(codes.of(&code)))
+            }
+            None => LabelSet::NONE,
+        }
     }
 }
 
 impl Codes {
     fn add(&mut self, code: &str, labels: LabelSet) {
         if let Some(prefix) = code.strip_suffix('*') {
-            self.prefixes.push((prefix.to_owned(), labels));
+            self.prefixes.push((plain_code(prefix), labels));
         } else {
-            let known = self.exact.entry(code.to_owned()).or_insert(LabelSet::NONE);
+            let known = self.exact.entry(plain_code(code)).or_insert(LabelSet::NONE);
             *known = known.union(labels);
         }
     }
+
+    fn of(&self, code: &str) -> LabelSet {
+        let exact = self.exact.get(code).copied().unwrap_or(LabelSet::NONE);
+        let prefixes = self.prefixes.iter().filter(|(prefix, _)| code.starts_with(prefix.as_str()));
+        prefixes.fold(exact, |labels, (_, more)| labels.union(*more))
+    }
+}
+
+/// A code as it is compared: `f321` and `F32.1` are the same class of ICD-10, however a system writes it.
+fn plain_code(code: &str) -> String {
+    code.chars().filter(|one| !one.is_whitespace() && *one != '.').map(|one| one.to_ascii_uppercase()).collect()
+}
+
+/// The address of a code system as it is compared.
+fn plain_system(address: &str) -> String {
+    let address = address.trim().trim_end_matches('/').to_ascii_lowercase();
+    address.strip_prefix("https://").map_or(address.clone(), |rest| format!("http://{rest}"))
 }
 
 fn labels_of(codes: &[&str]) -> Result<LabelSet, &'static str> {
@@ -211,6 +234,17 @@ mod tests {
         assert_eq!(codes(&condition("http://hl7.org/fhir/sid/icpc-2", "P76")), "R PSY");
         assert_eq!(codes(&condition("http://loinc.org", "44261-6")), "R PSY");
         assert_eq!(codes(&condition("urn:other", "F32")), "N");
+        for (system, code) in
+            [(icd, "f321"), (icd, " F32.1"), ("HTTPS://hl7.org/fhir/sid/ICD-10/", "F32"), ("", "F32.1")]
+        {
+            assert_eq!(codes(&condition(system, code)), "R PSY", "{system} {code}");
+        }
+        let without_system = |code: &str| json!({"resourceType": "Condition", "code": {"coding": [{"code": code}]}});
+        assert_eq!(codes(&without_system("f32")), "R PSY");
+        assert_eq!(
+            (codes(&without_system("final")), codes(&without_system("J06.9"))),
+            ("N".to_owned(), "N".to_owned())
+        );
         let order = json!({"resourceType": "ServiceRequest",
             "reasonCode": [{"coding": [{"system": icd, "code": "F41"}]}]});
         assert_eq!(codes(&order), "R PSY");

@@ -112,10 +112,10 @@ async fn members(
         }
         // Whoever works there may do as much as the organisation, unless a Consent names them.
         for practitioner in ground.registry.practitioners_of(&organization.id) {
-            let party = Party { organization, practitioner: Some(practitioner) };
-            let mut own = ground.access(&party);
+            let member = Party { organization, practitioner: Some(practitioner) };
+            let mut own = ground.access(&member);
             if !own.is_empty() {
-                let (kept, is_whole) = ground.kept(exchange, &party, id).await?;
+                let (kept, is_whole) = ground.kept(exchange, &member, id).await?;
                 if is_whole {
                     own.clear();
                 }
@@ -195,19 +195,19 @@ impl<'g> Ground<'g> {
     }
 
     /// For what purposes a practitioner is kept from the record that their organisation may see, and whether for all of those.
-    async fn kept(&self, exchange: &Exchange, party: &Party<'_>, id: &str) -> Result<(Vec<Value>, bool), Failure> {
-        let grantees = party.grantees(self.registry);
+    async fn kept(&self, exchange: &Exchange, member: &Party<'_>, id: &str) -> Result<(Vec<Value>, bool), Failure> {
+        let grantees = member.grantees(self.registry);
         let (mut kept, mut is_whole) = (Vec::new(), true);
         for class in &self.classes {
             let Some(purpose) = class.first() else { continue };
-            let finding = match before_consents(self.registry, self.facts, party) {
+            let finding = match before_consents(self.registry, self.facts, member) {
                 Some(settled) => settled,
                 None => Finding::Consents(self.decision(&grantees, *purpose, self.now_ms)),
             };
             if !finding.is_permitted() {
                 continue;
             }
-            match party.as_practitioner(&exchange.app, (*purpose, self.now_ms), &patient_key(id), finding).await? {
+            match member.as_practitioner(&exchange.app, (*purpose, self.now_ms), &patient_key(id), finding).await? {
                 Finding::Kept(refusal) => {
                     let mut parts = vec![json!({"name": "reason", "valueCode": refusal.code()})];
                     parts.extend(class.iter().map(|one| json!({"name": "purpose", "valueCode": one.code()})));
