@@ -1,13 +1,15 @@
 //! What every request needs at hand: the store, the clock, the settings and who is registered.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard, RwLock};
 
-use crate::auth::Verifier;
+use crate::auth::{Issuer, Verifiers};
+use crate::auth_keys::ClientKeySets;
 use crate::clock::Clock;
 use crate::config::{EmergencyConfig, Limits};
 use crate::consent::{ActorReference, Grantee, ORGANIZATION_KIND_SYSTEM};
@@ -41,7 +43,9 @@ pub struct AppState {
     /// The resource types that are served.
     pub types: BTreeSet<&'static str>,
     /// Whose tokens are believed.
-    pub verifier: Arc<Verifier>,
+    pub verifiers: Verifiers,
+    /// How tokens are given to machines; none where the gateway gives none.
+    pub tokens: Option<TokenService>,
     /// By what resources are labelled.
     pub labels: Arc<LabelTable>,
     /// Made-up data only.
@@ -80,6 +84,26 @@ impl Turns {
     }
 }
 
+/// What the gateway needs to give tokens to machine clients.
+#[derive(Debug)]
+pub struct TokenService {
+    /// Signs them.
+    pub issuer: Issuer,
+    /// How long they are good.
+    pub lifetime: Duration,
+    /// The keys of clients that publish them by URL.
+    pub client_keys: ClientKeySets,
+    /// The issuer's name: the gateway's URL, without a slash at the end.
+    pub root: String,
+}
+
+impl TokenService {
+    /// The URL of the token endpoint, for which every assertion is made.
+    pub fn endpoint(&self) -> String {
+        format!("{}/oauth/token", self.root)
+    }
+}
+
 /// Counts of refusals, a number a minute and reason, so that unauthenticated callers cannot flood the trail.
 #[derive(Debug, Default)]
 pub struct Refusals(std::sync::Mutex<BTreeMap<(i64, &'static str), i64>>);
@@ -107,6 +131,7 @@ pub struct Registry {
     members: BTreeMap<String, Vec<String>>,
     clients: BTreeMap<String, Client>,
     practitioners: BTreeMap<String, Practitioner>,
+    revoked_tokens: HashSet<String>,
 }
 
 impl Registry {
@@ -122,7 +147,13 @@ impl Registry {
             members,
             clients: rows.clients.into_iter().map(|row| (row.id.clone(), row)).collect(),
             practitioners: rows.practitioners.into_iter().map(|row| (row.id.clone(), row)).collect(),
+            revoked_tokens: rows.revoked_tokens.into_iter().collect(),
         }
+    }
+
+    /// Whether a token was taken back.
+    pub fn is_revoked(&self, token_id: &str) -> bool {
+        self.revoked_tokens.contains(token_id)
     }
 
     /// An organisation that is not disabled.

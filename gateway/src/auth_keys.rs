@@ -3,6 +3,8 @@
 //! One task reads them, so there is no stampede: at intervals, and when a token names an unknown key, then at most once
 //! a minute. Keys that cannot be read again stay in use.
 
+mod client_keys;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,11 +12,15 @@ use std::time::Duration;
 
 use connectors::http::{HttpClient, HttpError};
 use connectors::jwks::{JwksError, fetch_jwks};
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::pki_types::pem::PemObject as _;
 use tokio::time::Instant;
 
 use crate::auth::issuer::IssuerError;
 use crate::auth::{Issuer, KeySet, KeySetError, Verifier};
-use crate::config::{AuthConfig, KeySource, TokenAlgorithm};
+use crate::config::{ExternalIssuer, KeySource, OwnIssuer, TokenAlgorithm};
+
+pub use client_keys::ClientKeySets;
 
 const KEY_FILE: &str = "issuer-key.pkcs8";
 const JWKS_FILE: &str = "jwks.json";
@@ -52,6 +58,9 @@ pub enum KeyLoadError {
     /// What was read has no usable key.
     #[error("{0}")]
     Unusable(#[from] KeySetError),
+    /// The key of our own is of no use.
+    #[error("{0}")]
+    Own(#[from] IssuerError),
 }
 
 impl RefreshTimes {
@@ -66,7 +75,7 @@ impl KeyLoader {
     ///
     /// # Errors
     /// [`KeyLoadError::Client`].
-    pub fn new(auth: &AuthConfig) -> Result<Self, KeyLoadError> {
+    pub fn new(auth: &ExternalIssuer) -> Result<Self, KeyLoadError> {
         Ok(Self { source: auth.keys.clone(), algorithms: auth.algorithms.clone(), client: HttpClient::new()? })
     }
 
@@ -93,7 +102,11 @@ impl KeyLoader {
 ///
 /// # Errors
 /// A file without usable keys.
-pub async fn verifier(auth: &AuthConfig, loader: &KeyLoader) -> Result<Arc<Verifier>, KeyLoadError> {
+pub async fn verifier(
+    auth: &ExternalIssuer,
+    audience: &str,
+    loader: &KeyLoader,
+) -> Result<Arc<Verifier>, KeyLoadError> {
     let keys = match (loader.load().await, &auth.keys) {
         (Ok((keys, _)), _) => keys,
         (Err(error), KeySource::File(_)) => return Err(error),
@@ -102,7 +115,7 @@ pub async fn verifier(auth: &AuthConfig, loader: &KeyLoader) -> Result<Arc<Verif
             KeySet::default()
         }
     };
-    Ok(Arc::new(Verifier::new(&auth.issuer, &auth.audience, auth.leeway, keys)))
+    Ok(Arc::new(Verifier::new(&auth.issuer, audience, auth.leeway, keys)))
 }
 
 /// Keeps the verifier's keys fresh, for ever.
@@ -160,6 +173,21 @@ pub fn sandbox_issuer(directory: &Path, name: &str, audience: &str) -> io::Resul
     let issuer = Issuer::new(name, audience, &key).map_err(unusable)?;
     std::fs::write(directory.join(JWKS_FILE), issuer.jwks())?;
     Ok(issuer)
+}
+
+/// The gateway's own issuer, with the key in a file: PKCS#8, PEM or DER.
+///
+/// # Errors
+/// The file cannot be read, or holds no key on P-256.
+pub fn own_issuer(own: &OwnIssuer, name: &str, audience: &str) -> Result<Issuer, KeyLoadError> {
+    let content = std::fs::read(&own.signing_key_file)?;
+    let is_pem = content.starts_with(b"-----BEGIN");
+    let der = if is_pem {
+        PrivatePkcs8KeyDer::from_pem_slice(&content).map_err(|_| IssuerError::KeyInvalid)?.secret_pkcs8_der().to_vec()
+    } else {
+        content
+    };
+    Ok(Issuer::new(name, audience, &der)?)
 }
 
 /// Writes a new file that only its owner can read, whole or not at all.

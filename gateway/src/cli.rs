@@ -2,10 +2,14 @@
 //!
 //! It only describes; what a command does is in `commands.rs`.
 
+mod client;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use client::{ClientAction, ClientAdd, ClientArguments, ClientKeyFiles, ClientRotate};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -230,51 +234,6 @@ pub struct PoolAdd {
     /// The region that it serves, in your own words
     #[arg(long)]
     pub region: String,
-}
-
-/// `wellgate client`
-#[derive(Args, Debug)]
-pub struct ClientArguments {
-    /// What to do with clients.
-    #[command(subcommand)]
-    pub action: ClientAction,
-}
-
-/// What can be done with clients.
-#[derive(Debug, Subcommand)]
-pub enum ClientAction {
-    /// Let a client call for an organisation
-    Add(ClientAdd),
-    /// Print every client with its organisation, purposes and state
-    List(ConfigArguments),
-    /// Refuse a client from now on, whatever tokens it holds
-    Disable(Disable),
-}
-
-/// `wellgate client add`
-#[derive(Args, Clone, Debug)]
-#[command(after_help = "\
-Example:
-  wellgate client add --config wellgate.toml --id cgg-noord-billing --organization cgg-noord --purpose HPAYMT
-  wellgate client add --config wellgate.toml --id portal-app --organization portal --person-app \
-      --purpose PATRQT --purpose FAMRQT")]
-pub struct ClientAdd {
-    /// Configuration that says which database.
-    #[command(flatten)]
-    pub config: ConfigArguments,
-    /// The `client_id` that its tokens carry
-    #[arg(long, value_name = "CLIENT_ID")]
-    pub id: String,
-    /// The organisation that it calls for
-    #[arg(long, value_name = "ORGANIZATION_ID", value_parser = fhir_id)]
-    pub organization: String,
-    /// Purpose that it may act for, such as TREAT, HPAYMT or HOPERAT; repeat it for several
-    #[arg(long = "purpose", value_name = "CODE", value_parser = purpose, required = true)]
-    pub purposes: Vec<String>,
-    /// It is an app for people who sign in: its tokens name the person (`fhir_user`), and it never acts as the organisation.
-    /// Its purposes are PATRQT and FAMRQT
-    #[arg(long)]
-    pub person_app: bool,
 }
 
 /// `wellgate practitioner`

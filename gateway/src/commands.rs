@@ -1,5 +1,6 @@
 //! What each command does. `main.rs` calls one function here per command; `cli.rs` says what was typed.
 
+mod client;
 mod operator;
 
 use std::net::SocketAddr;
@@ -10,7 +11,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::auth_keys::KeyLoader;
+use crate::auth_keys::{KeyLoader, own_issuer};
 use crate::cli::{CheckConfigArguments, Demo, SandboxArguments};
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError, KeySource, LogConfig};
@@ -22,7 +23,8 @@ use crate::server::shutdown_signal;
 use crate::server::tls::TlsKeys;
 use crate::telemetry::{Telemetry, TelemetryError};
 
-pub use operator::{client, organization, pool, practitioner};
+pub use client::client;
+pub use operator::{organization, pool, practitioner};
 
 /// Why a command failed, in words for whoever typed it.
 #[derive(Debug, thiserror::Error)]
@@ -179,8 +181,15 @@ async fn check_files(config: &Config) -> Vec<ConfigError> {
     {
         wrong("server.tls_certificate_file", error.to_string());
     }
-    if let KeySource::File(file) = &config.auth.keys {
-        let loaded = match KeyLoader::new(&config.auth) {
+    if let Some(own) = &config.auth.own
+        && let Err(error) = own_issuer(own, "", "")
+    {
+        wrong("auth.signing_key_file", format!("{}: {error}", own.signing_key_file.display()));
+    }
+    if let Some(external) = &config.auth.external
+        && let KeySource::File(file) = &external.keys
+    {
+        let loaded = match KeyLoader::new(external) {
             Ok(loader) => loader.load().await.map(|_| ()),
             Err(error) => Err(error),
         };
@@ -204,7 +213,7 @@ mod tests {
         config.server.tls = Some(TlsFiles { certificate: directory.join("c.pem"), key: directory.join("k.pem") });
         let errors = check_files(&config).await;
         let keys: Vec<&str> = errors.iter().map(|error| error.key.as_str()).collect();
-        assert_eq!(keys, ["server.tls_certificate_file", "auth.jwks_file"]);
+        assert_eq!(keys, ["server.tls_certificate_file", "auth.signing_key_file", "auth.jwks_file"]);
         assert!(errors.iter().all(|error| error.message.contains("/nonexistent/")), "{errors:?}");
     }
 }

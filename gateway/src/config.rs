@@ -92,13 +92,22 @@ pub enum DatabaseUrl {
     Postgres(String),
 }
 
-/// `[auth]`
+/// `[auth]`: at least one of the two issuers.
 #[derive(Clone, Debug)]
 pub struct AuthConfig {
-    /// The `iss` of every token.
-    pub issuer: String,
     /// The `aud` of every token.
     pub audience: String,
+    /// Another's tokens.
+    pub external: Option<ExternalIssuer>,
+    /// The gateway's own.
+    pub own: Option<OwnIssuer>,
+}
+
+/// An issuer whose tokens are believed.
+#[derive(Clone, Debug)]
+pub struct ExternalIssuer {
+    /// The `iss` of its tokens.
+    pub issuer: String,
     /// Where the issuer's public keys are.
     pub keys: KeySource,
     /// Signature algorithms that are accepted; never empty.
@@ -107,6 +116,15 @@ pub struct AuthConfig {
     pub leeway: Duration,
     /// How often the keys are read again.
     pub refresh: Duration,
+}
+
+/// How the gateway issues tokens to machines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnIssuer {
+    /// The key that signs them.
+    pub signing_key_file: PathBuf,
+    /// How long they are good.
+    pub lifetime: Duration,
 }
 
 /// Where a JWK Set is read from.
@@ -255,6 +273,7 @@ impl Config {
             ("issuer".to_owned(), text(format!("http://{listen}/sandbox"))),
             ("audience".to_owned(), text(base_url)),
             ("jwks_file".to_owned(), text(in_directory("jwks.json"))),
+            ("signing_key_file".to_owned(), text(in_directory("issuer-key.pkcs8"))),
         ]);
         let log = Table::from_iter([("format".to_owned(), text("human".to_owned()))]);
         let sections = [("server", server), ("database", database), ("auth", auth), ("log", log)];

@@ -9,10 +9,11 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::app::{App, AppState, RegistryCache};
-use crate::auth_keys::{KeyLoadError, KeyLoader, RefreshTimes, keep_fresh, verifier};
+use crate::app::{App, AppState, RegistryCache, TokenService};
+use crate::auth::{KeySet, Verifier, Verifiers};
+use crate::auth_keys::{ClientKeySets, KeyLoadError, KeyLoader, RefreshTimes, keep_fresh, own_issuer, verifier};
 use crate::clock::Clock;
-use crate::config::{Config, DatabaseUrl, ServedTypes};
+use crate::config::{Config, DatabaseUrl, OwnIssuer, ServedTypes, TokenAlgorithm};
 use crate::labels::LabelTable;
 use crate::referral::expiry::expire;
 use crate::relabel::{Progress, relabel};
@@ -52,6 +53,9 @@ pub enum StartError {
     /// The issuer's keys cannot be read.
     #[error("auth: the issuer's keys: {0}")]
     Keys(#[from] KeyLoadError),
+    /// The key that signs the gateway's own tokens cannot be used.
+    #[error("auth.signing_key_file: {0}")]
+    SigningKey(KeyLoadError),
     /// The certificate cannot be used.
     #[error("server: {0}")]
     Tls(#[from] TlsError),
@@ -92,11 +96,25 @@ pub fn store_settings(config: &Config) -> StoreSettings {
 ///
 /// # Errors
 /// [`StartError`] for types or keys that cannot be served.
-pub async fn assemble(config: &Config, store: Store, clock: Clock) -> Result<(App, KeyLoader), StartError> {
-    let loader = KeyLoader::new(&config.auth)?;
+pub async fn assemble(config: &Config, store: Store, clock: Clock) -> Result<(App, Option<Refreshed>), StartError> {
+    let (auth, root) = (&config.auth, config.server.base_url.trim_end_matches("/fhir"));
+    let tokens = auth.own.as_ref().map(|own| token_service(own, root, &auth.audience)).transpose()?;
+    let mut refreshed = None;
+    let mut verifiers = Vec::new();
+    if let Some(external) = &auth.external {
+        let loader = KeyLoader::new(external)?;
+        let verifier = verifier(external, &auth.audience, &loader).await?;
+        verifiers.push(Arc::clone(&verifier));
+        refreshed = Some(Refreshed { loader, verifier, every: external.refresh });
+    }
+    if let Some(tokens) = &tokens {
+        let keys = KeySet::from_jwks(tokens.issuer.jwks(), &[TokenAlgorithm::Es256]).map_err(KeyLoadError::from)?;
+        verifiers.push(Arc::new(Verifier::new(root, &auth.audience, Duration::ZERO, keys)));
+    }
     let app = AppState {
         cursor_key: cursor_key(&store).await?,
-        verifier: verifier(&config.auth, &loader).await?,
+        verifiers: Verifiers::new(verifiers),
+        tokens,
         types: served(&config.types)?,
         base_url: config.server.base_url.clone(),
         labels: labels(config)?,
@@ -110,7 +128,21 @@ pub async fn assemble(config: &Config, store: Store, clock: Clock) -> Result<(Ap
         store,
         clock,
     };
-    Ok((Arc::new(app), loader))
+    Ok((Arc::new(app), refreshed))
+}
+
+fn token_service(own: &OwnIssuer, root: &str, audience: &str) -> Result<TokenService, StartError> {
+    let issuer = own_issuer(own, root, audience).map_err(StartError::SigningKey)?;
+    let client_keys = ClientKeySets::new().map_err(KeyLoadError::from)?;
+    Ok(TokenService { issuer, lifetime: own.lifetime, client_keys, root: root.to_owned() })
+}
+
+/// The keys of another's issuer, to keep them fresh.
+#[derive(Debug)]
+pub struct Refreshed {
+    loader: KeyLoader,
+    verifier: Arc<Verifier>,
+    every: Duration,
 }
 
 /// Runs an assembled gateway until `shutdown` is done; then nothing new is taken, what is in flight is finished, and what
@@ -120,7 +152,7 @@ pub async fn assemble(config: &Config, store: Store, clock: Clock) -> Result<(Ap
 /// [`StartError`].
 pub async fn run(
     config: &Config,
-    (app, loader): (App, KeyLoader),
+    (app, refreshed): (App, Option<Refreshed>),
     telemetry: Arc<Telemetry>,
     (listener, extra): (TcpListener, Router),
     shutdown: impl Future<Output = ()>,
@@ -134,7 +166,9 @@ pub async fn run(
         drain_timeout: config.server.drain_timeout,
     };
     let mut background = JoinSet::new();
-    background.spawn(keep_fresh(loader, Arc::clone(&app.verifier), RefreshTimes::every(config.auth.refresh)));
+    if let Some(Refreshed { loader, verifier, every }) = refreshed {
+        background.spawn(keep_fresh(loader, verifier, RefreshTimes::every(every)));
+    }
     background.spawn(telemetry.upkeep());
     background.spawn(housekeeping(Arc::clone(&app)));
     background.spawn(relabel_all(Arc::clone(&app)));
@@ -178,7 +212,8 @@ async fn housekeeping(app: App) {
             _ = refusals.tick() => write_refusals(&app).await,
             _ = forget.tick() => {
                 let now_ms = app.clock.now_ms();
-                if app.store.forget(now_ms - KEY_AGE_MS_MAX, now_ms - NOTICE_AGE_MS_MAX).await.is_err() {
+                let forgotten = app.store.forget(now_ms - KEY_AGE_MS_MAX, now_ms - NOTICE_AGE_MS_MAX).await;
+                if forgotten.is_err() || app.store.forget_tokens(now_ms).await.is_err() {
                     tracing::warn!("old rows could not be forgotten, it is tried again");
                 }
             }

@@ -16,6 +16,7 @@ pub mod error;
 pub mod fhir;
 pub mod gateway;
 pub mod labels;
+pub mod oauth;
 pub mod referral;
 pub mod registry;
 pub mod relabel;

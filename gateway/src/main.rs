@@ -59,6 +59,7 @@ async fn run(command: Command) -> Result<(), CommandError> {
             let config = match &arguments.action {
                 ClientAction::Add(add) => &add.config,
                 ClientAction::List(config) => config,
+                ClientAction::Rotate(rotate) => &rotate.config,
                 ClientAction::Disable(disable) => &disable.config,
             };
             commands::client(load(config)?, arguments.action).await

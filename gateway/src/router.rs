@@ -20,11 +20,13 @@ use crate::app::App;
 use crate::error::{FHIR_JSON, Failure};
 use crate::fhir::exchange::Exchange;
 use crate::fhir::{capabilities, create, delete, history, operations, read, search, transaction, update};
+use crate::oauth;
 use crate::telemetry::{Telemetry, observe};
 
 /// The whole HTTP face. `extra` are further routes (the sandbox's).
 pub fn router(app: &App, telemetry: &Arc<Telemetry>, extra: Router) -> Router {
-    let routes = fhir(app).merge(plain(app, telemetry)).merge(extra);
+    let tokens = oauth::routes(app).layer(middleware::from_fn_with_state(Limits::of(app), limited));
+    let routes = fhir(app).merge(plain(app, telemetry)).merge(tokens).merge(extra);
     let routes = routes.fallback(not_found);
     // One layer of two functions: every layer of a router is a service more to clone and to box for each request.
     let guarded = middleware::from_fn_with_state(routes.clone(), guarded);
@@ -33,10 +35,6 @@ pub fn router(app: &App, telemetry: &Arc<Telemetry>, extra: Router) -> Router {
 
 /// The FHIR interactions: each authenticates by itself, and all share the limits.
 fn fhir(app: &App) -> Router {
-    let limits = Limits {
-        room: Arc::new(Semaphore::new(app.limits.requests_in_flight_max)),
-        timeout: app.limits.request_timeout,
-    };
     // The `$` of a name may come escaped, and means the same: https://www.rfc-editor.org/rfc/rfc3986#section-2.4
     let named = |routes: Router<App>, (path, methods): (&str, MethodRouter<App>)| {
         routes.route(&path.replace('$', "%24"), methods.clone()).route(path, methods)
@@ -52,7 +50,7 @@ fn fhir(app: &App) -> Router {
         .route("/fhir/{type}/{id}/_history", get(instance_history))
         .route("/fhir/{type}/{id}/_history/{version}", get(vread))
         .method_not_allowed_fallback(|| async { Failure::MethodNotAllowed.into_response() })
-        .layer(middleware::from_fn_with_state(limits, limited))
+        .layer(middleware::from_fn_with_state(Limits::of(app), limited))
         .with_state(Arc::clone(app))
 }
 
@@ -209,7 +207,7 @@ fn metadata(statement: Bytes) -> Response<Body> {
 
 /// Ready means that a request would be answered: the database is really asked, and tokens can be verified.
 async fn ready(app: App) -> (StatusCode, &'static str) {
-    if !app.verifier.has_keys() {
+    if !app.verifiers.has_keys() {
         return (StatusCode::SERVICE_UNAVAILABLE, "no keys of the token issuer yet\n");
     }
     match app.store.ping().await {
@@ -250,6 +248,12 @@ async fn tidied(routes: Router, request: Request) -> Response<Body> {
 struct Limits {
     room: Arc<Semaphore>,
     timeout: Duration,
+}
+
+impl Limits {
+    fn of(app: &App) -> Self {
+        Self { room: Arc::new(Semaphore::new(app.limits.requests_in_flight_max)), timeout: app.limits.request_timeout }
+    }
 }
 
 /// No more requests at once than there is room for, and none longer than its time.

@@ -90,7 +90,8 @@ pub struct Gateway {
     pub clock: Clock,
     /// The base URL of its FHIR interface.
     pub base: String,
-    pub(crate) http: reqwest::Client,
+    /// For what no [`Caller`] asks.
+    pub http: reqwest::Client,
     issuer: Issuer,
     secret_key: Vec<u8>,
     database_url: String,
@@ -115,8 +116,14 @@ impl Gateway {
         config.is_sandbox = !options.is_production;
 
         let secret_key = Issuer::generate_key().expect("there is randomness");
-        let issuer = Issuer::new(&config.auth.issuer, &config.auth.audience, &secret_key).expect("the key is ours");
+        let issuer = Issuer::new(
+            config.auth.external.as_ref().map_or("", |one| &one.issuer),
+            &config.auth.audience,
+            &secret_key,
+        )
+        .expect("the key is ours");
         std::fs::write(directory.path().join("jwks.json"), issuer.jwks()).expect("the directory is there");
+        std::fs::write(directory.path().join("issuer-key.pkcs8"), &secret_key).expect("the directory is there");
 
         let store = Store::open(&store_settings(&config)).await.expect("the database is empty and ours");
         register(&store, options.elp_members.max(2)).await;
@@ -238,7 +245,15 @@ async fn register(store: &Store, elp_members: usize) {
         put_organization(store, &organization, &pools, NOW_MS).await.expect("an organisation is registered");
         let purposes = ["TREAT", "HPAYMT"].map(str::to_owned).to_vec();
         let [id, organization_id] = [client_id(id), id.to_owned()];
-        let client = Client { id, organization_id, purposes, active: true, person_app: false };
+        let client = Client {
+            id,
+            organization_id,
+            purposes,
+            active: true,
+            person_app: false,
+            keys: None,
+            scopes: String::new(),
+        };
         store.put_client(&client).await.expect("a client is registered");
     }
     for (id, organization, nihdi, role) in PRACTITIONERS {
@@ -249,7 +264,8 @@ async fn register(store: &Store, elp_members: usize) {
     }
     let [id, organization_id] = [PERSON_APP, "portal-1"].map(str::to_owned);
     let purposes = ["PATRQT", "FAMRQT"].map(str::to_owned).to_vec();
-    let app = Client { id, organization_id, purposes, active: true, person_app: true };
+    let app =
+        Client { id, organization_id, purposes, active: true, person_app: true, keys: None, scopes: String::new() };
     store.put_client(&app).await.expect("a client is registered");
 }
 

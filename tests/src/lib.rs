@@ -6,6 +6,7 @@
 pub mod caller;
 pub mod corpus;
 pub mod gateway;
+pub mod machine;
 pub mod postgres;
 pub mod profile;
 pub mod program;

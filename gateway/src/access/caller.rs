@@ -61,11 +61,14 @@ impl Caller {
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.strip_prefix("Bearer "))
             .ok_or(Failure::Unauthenticated { expired: false })?;
-        let claims = app.verifier.verify(bearer.trim(), now_ms).map_err(|error| {
+        let claims = app.verifiers.verify(bearer.trim(), now_ms).map_err(|error| {
             tracing::debug!(reason = %error, "a token was refused");
             Failure::Unauthenticated { expired: error == TokenError::Expired }
         })?;
         let registry = app.registry().await?;
+        if claims.token_id.as_deref().is_some_and(|id| registry.is_revoked(id)) {
+            return Err(Failure::Unauthenticated { expired: true });
+        }
         let mut caller = Self::registered(claims, registry, request_id, now_ms, app.labels.version())?;
         if let Some(user) = &caller.claims.fhir_user {
             caller.person = Some(Person::of(user, &app.store).await?);

@@ -71,9 +71,25 @@ impl KeySet {
         if keys.is_empty() { Err(KeySetError::NoUsableKey) } else { Ok(Self { keys, source: document.keys }) }
     }
 
+    /// Reads the JWK Set of a client: keys for what SMART Backend Services asks for (ES384, RS384), and for ES256 and RS256, which the
+    /// national platform uses.
+    ///
+    /// # Errors
+    /// See [`KeySetError`].
+    pub fn of_client(text: &str) -> Result<Self, KeySetError> {
+        let (ec, rsa) =
+            ([TokenAlgorithm::Es256, TokenAlgorithm::Es384], [TokenAlgorithm::Rs256, TokenAlgorithm::Rs384]);
+        Self::from_jwks(text, &[ec, rsa].concat())
+    }
+
     /// How many keys may sign tokens.
     pub fn len(&self) -> usize {
         self.keys.len()
+    }
+
+    /// The names (`kid`) of the keys.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.keys.keys().map(String::as_str)
     }
 
     /// Whether no token at all can be verified.

@@ -65,6 +65,25 @@ impl Scopes {
         scopes
     }
 
+    /// What both grant.
+    #[must_use]
+    pub fn within(&self, other: &Self) -> Self {
+        let of = |scopes: &Self, name: &str| scopes.every_type | scopes.by_type.get(name).copied().unwrap_or_default();
+        let every_type = self.every_type & other.every_type;
+        let named = self.by_type.keys().chain(other.by_type.keys());
+        let both = named.map(|name| (name.clone(), of(self, name) & of(other, name) & !every_type));
+        Self { every_type, by_type: both.filter(|(_, granted)| *granted != 0).collect() }
+    }
+
+    /// The same as `system/` scopes, separated by spaces.
+    pub fn of_system(&self) -> String {
+        let every = Some(("*", self.every_type)).filter(|(_, granted)| *granted != 0);
+        let of_types = self.by_type.iter().map(|(name, granted)| (name.as_str(), *granted));
+        let texts =
+            every.into_iter().chain(of_types).map(|(name, granted)| format!("system/{name}.{}", letters(granted)));
+        texts.collect::<Vec<_>>().join(" ")
+    }
+
     /// Whether the interaction is granted on the type.
     pub fn permits(&self, resource_type: &str, interaction: Interaction) -> bool {
         let of_type = self.by_type.get(resource_type).copied().unwrap_or_default();
@@ -86,6 +105,10 @@ fn granted_by<'s>(scope: &'s str, context: &str) -> Option<(&'s str, u8)> {
     let is_name = resource_type.starts_with(|first: char| first.is_ascii_uppercase())
         && resource_type.bytes().all(|byte| byte.is_ascii_alphanumeric());
     (resource_type == "*" || is_name).then_some((resource_type, interactions))
+}
+
+fn letters(granted: u8) -> String {
+    "cruds".chars().enumerate().filter(|(bit, _)| granted & (1 << bit) != 0).map(|(_, letter)| letter).collect()
 }
 
 /// The letters of `cruds`, each at most once and in that order, as SMART v2 demands; or the words of v1.
@@ -198,6 +221,24 @@ mod tests {
         assert_eq!(granted("system/Patient.write", "Patient"), "cud");
         assert_eq!(granted("system/Patient.*", "Patient"), "cruds");
         assert_eq!(granted("system/*.*", "Patient"), "cruds");
+    }
+
+    #[test]
+    fn what_two_grant_is_what_each_grants() {
+        for (first, second, both) in [
+            ("system/*.cruds", "system/*.rs", "system/*.rs"),
+            ("system/*.rs", "system/Patient.cr system/Task.u", "system/Patient.r"),
+            ("system/*.r system/Task.u", "system/*.r system/Task.cu", "system/*.r system/Task.u"),
+            ("system/Patient.rs", "system/Task.rs", ""),
+            ("system/Patient.rs", "", ""),
+        ] {
+            let (first, second) = (Scopes::parse(first), Scopes::parse(second));
+            assert_eq!(
+                (first.within(&second).of_system(), second.within(&first).of_system()),
+                (both.to_owned(), both.to_owned())
+            );
+            assert_eq!(Scopes::parse(both), first.within(&second));
+        }
     }
 
     proptest! {

@@ -8,9 +8,12 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Header, Validation};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Notify;
 
@@ -22,7 +25,7 @@ use cache::{Cache, Verified};
 mod cache;
 
 /// A longer token is refused unread; ours have about 700 bytes.
-const TOKEN_BYTES_MAX: usize = 8 * 1024;
+pub(super) const TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// The longest identity (client, organisation, practitioner) that is taken from a token.
 const IDENTITY_BYTES_MAX: usize = 255;
 /// 9999-12-31T23:59:59Z: a later `exp` is a mistake or an attempt to overflow.
@@ -160,6 +163,11 @@ impl Verifier {
         is_new
     }
 
+    /// Whose tokens these are (`iss`).
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
     /// Whether there are keys, without which every token is refused.
     pub fn has_keys(&self) -> bool {
         !self.epoch().keys.is_empty()
@@ -206,7 +214,7 @@ impl Verifier {
 
 /// A header must not bring its own key along (`jwk`, `x5c`), nor make us fetch one (`jku`, `x5u`), nor demand what we
 /// do not know (`crit`), nor say that the content is packed or sealed.
-fn check_header(header: &Header) -> Result<(), TokenError> {
+pub(super) fn check_header(header: &Header) -> Result<(), TokenError> {
     let refused = [
         ("jwk", header.jwk.is_some()),
         ("jku", header.jku.is_some()),
@@ -223,7 +231,7 @@ fn check_header(header: &Header) -> Result<(), TokenError> {
     }
 }
 
-fn reason(error: &jsonwebtoken::errors::Error) -> TokenError {
+pub(super) fn reason(error: &jsonwebtoken::errors::Error) -> TokenError {
     match error.kind() {
         ErrorKind::InvalidSignature => TokenError::SignatureWrong,
         ErrorKind::InvalidIssuer => TokenError::IssuerWrong,
@@ -278,7 +286,7 @@ fn read_claims(raw: RawClaims) -> Result<Verified, TokenError> {
 
 /// Whole seconds since 1970. Texts, fractions, negative and huge numbers are refused: CVE-2026-25537 was a library that
 /// skipped the check for a text.
-fn moment_ms(name: &'static str, value: Option<Value>) -> Result<Option<i64>, TokenError> {
+pub(super) fn moment_ms(name: &'static str, value: Option<Value>) -> Result<Option<i64>, TokenError> {
     let Some(value) = value else {
         return Ok(None);
     };
@@ -287,7 +295,7 @@ fn moment_ms(name: &'static str, value: Option<Value>) -> Result<Option<i64>, To
     moment_ms.map(Some).ok_or(TokenError::ClaimInvalid(name))
 }
 
-fn identity(name: &'static str, value: Option<Value>) -> Result<Option<String>, TokenError> {
+pub(super) fn identity(name: &'static str, value: Option<Value>) -> Result<Option<String>, TokenError> {
     match value {
         None => Ok(None),
         Some(Value::String(text)) if is_identity(&text) => Ok(Some(text)),
@@ -312,12 +320,27 @@ fn client_id(client_id: Option<Value>, azp: Option<Value>) -> Result<String, Tok
 /// One purpose, as a text or as a list of just one: a request is for one purpose, or it could not be decided.
 fn purpose(value: Option<Value>) -> Result<String, TokenError> {
     const NAME: &str = "purpose_of_use";
+    one(NAME, value)?.ok_or(TokenError::ClaimMissing(NAME))
+}
+
+/// One identity, as a text or as a list of just one.
+pub(super) fn one(name: &'static str, value: Option<Value>) -> Result<Option<String>, TokenError> {
     let one = match value {
         Some(Value::Array(mut items)) if items.len() == 1 => items.pop(),
-        Some(Value::Array(_)) => return Err(TokenError::ClaimInvalid(NAME)),
+        Some(Value::Array(_)) => return Err(TokenError::ClaimInvalid(name)),
         other => other,
     };
-    identity(NAME, one)?.ok_or(TokenError::ClaimMissing(NAME))
+    identity(name, one)
+}
+
+/// The claims of a token that nobody has verified, to find the keys by which it can be.
+pub(super) fn claims_unverified<T: DeserializeOwned>(token: &str) -> Option<T> {
+    if token.len() > TOKEN_BYTES_MAX {
+        return None;
+    }
+    let mut parts = token.split('.');
+    let (_, claims, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else { return None };
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()
 }
 
 /// The person by our name of the claim or by SMART's; two that differ name nobody.

@@ -8,7 +8,7 @@ use axum::routing::get;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::auth::{TokenError, TokenGrant};
+use crate::auth::{Assertion, TokenError, TokenGrant};
 
 const SOON: Duration = Duration::from_secs(20);
 const NOW_MS: i64 = 1_772_366_400_000;
@@ -37,7 +37,7 @@ fn token(issuer: &Issuer) -> String {
 struct KeyServer {
     keys: Arc<Mutex<Option<String>>>,
     requests: mpsc::UnboundedReceiver<Instant>,
-    auth: AuthConfig,
+    auth: ExternalIssuer,
 }
 
 impl KeyServer {
@@ -53,9 +53,8 @@ impl KeyServer {
         let url = format!("http://{}/jwks.json", listener.local_addr().expect("bound"));
         let router = Router::new().route("/jwks.json", get(handler));
         tokio::spawn(async { axum::serve(listener, router).await });
-        let auth = AuthConfig {
+        let auth = ExternalIssuer {
             issuer: ISSUER.to_owned(),
-            audience: AUDIENCE.to_owned(),
             keys: KeySource::Url(url),
             algorithms: vec![TokenAlgorithm::Es256],
             leeway: Duration::ZERO,
@@ -74,7 +73,7 @@ impl KeyServer {
 
     async fn verifier(&mut self, times: RefreshTimes) -> Arc<Verifier> {
         let loader = KeyLoader::new(&self.auth).expect("a loader");
-        let verifier = verifier(&self.auth, &loader).await.expect("a URL may be away");
+        let verifier = verifier(&self.auth, AUDIENCE, &loader).await.expect("a URL may be away");
         self.request().await;
         tokio::spawn(keep_fresh(loader, Arc::clone(&verifier), times));
         verifier
@@ -161,12 +160,40 @@ async fn a_sandbox_keeps_its_key_to_itself_and_between_runs() {
     let mode = std::fs::metadata(directory.join(KEY_FILE)).expect("the file is there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let server = KeyServer::start(None).await;
-    let auth = AuthConfig { keys: KeySource::File(directory.join(JWKS_FILE)), ..server.auth };
+    let auth = ExternalIssuer { keys: KeySource::File(directory.join(JWKS_FILE)), ..server.auth };
     let loader = KeyLoader::new(&auth).expect("a loader");
-    let verifier = verifier(&auth, &loader).await.expect("the file holds a key");
+    let verifier = verifier(&auth, AUDIENCE, &loader).await.expect("the file holds a key");
     assert!(verifier.verify(&token(&second), NOW_MS).is_ok());
-    let missing = AuthConfig { keys: KeySource::File(directory.join("other.json")), ..auth };
+    let missing = ExternalIssuer { keys: KeySource::File(directory.join("other.json")), ..auth };
     let loader = KeyLoader::new(&missing).expect("a loader");
-    assert!(super::verifier(&missing, &loader).await.is_err(), "a file must be there");
+    assert!(super::verifier(&missing, AUDIENCE, &loader).await.is_err(), "a file must be there");
     std::fs::remove_dir_all(directory).expect("the directory is there");
+}
+
+#[tokio::test]
+async fn the_keys_of_a_client_are_fetched_again_for_one_that_is_not_known() {
+    let (known, stranger) = (issuer(), issuer());
+    let mut server = KeyServer::start(Some(&known)).await;
+    let KeySource::Url(url) = server.auth.keys.clone() else { panic!("the server has a URL") };
+    let sets = ClientKeySets::pausing(Duration::ZERO).expect("a client can be built");
+    // What the keys are asked is no matter here: whether there is one of this name.
+    let has = |wanted: &Issuer| {
+        let keys = KeySet::of_client(wanted.jwks()).expect("a key");
+        let wanted: Vec<String> = keys.names().map(str::to_owned).collect();
+        move |keys: &KeySet| {
+            let assertion = Assertion { id: String::new(), until_ms: 0, purpose: None, practitioner_id: None };
+            keys.names()
+                .any(|name| wanted.iter().any(|one| one == name))
+                .then_some(assertion)
+                .ok_or(TokenError::KeyUnknown)
+        }
+    };
+    assert!(sets.verify(&url, has(&known)).await.is_ok());
+    assert_eq!(sets.verify(&url, has(&stranger)).await, Err(TokenError::KeyUnknown));
+    server.serve(Some(&stranger));
+    assert!(sets.verify(&url, has(&stranger)).await.is_ok(), "a new key is followed");
+    assert_eq!(sets.verify(&url, has(&known)).await, Err(TokenError::KeyUnknown), "and the old one gone");
+    server.serve(None);
+    assert!(sets.verify(&url, has(&stranger)).await.is_ok(), "keys that cannot be fetched again stay in use");
+    server.request().await;
 }

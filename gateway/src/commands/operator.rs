@@ -1,10 +1,11 @@
 //! The operator's commands: who takes part. What grantees and callers are known by comes only from here.
 
 use super::CommandError;
-use crate::cli::{ClientAction, OrganizationAction, OrganizationAdd, PoolAction, PractitionerAction, Role};
+use super::client::put_client;
+use crate::cli::{OrganizationAction, OrganizationAdd, PoolAction, PractitionerAction, Role};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::consent::{PractitionerRole, Purpose};
+use crate::consent::PractitionerRole;
 use crate::gateway::{self, StartError};
 use crate::registry;
 use crate::storage::Store;
@@ -52,34 +53,19 @@ async fn add_organization(store: &Store, add: &OrganizationAdd, now_ms: i64) -> 
     };
     registry::put_organization(store, &organization, &add.pools, now_ms).await.map_err(StartError::Storage)?;
     if let Some(client) = &add.client {
-        put_client(store, client, &add.id, &add.purposes, false).await?;
+        let client = Client {
+            id: client.clone(),
+            organization_id: add.id.clone(),
+            purposes: add.purposes.clone(),
+            active: true,
+            person_app: false,
+            keys: None,
+            scopes: String::new(),
+        };
+        put_client(store, &client).await?;
     }
     println!("Organization/{} is registered.", add.id);
     Ok(())
-}
-
-async fn put_client(
-    store: &Store,
-    id: &str,
-    organization: &str,
-    purposes: &[String],
-    person_app: bool,
-) -> Result<(), CommandError> {
-    if let Some(purpose) = purposes.iter().find(|purpose| Purpose::from_code(purpose).is_none()) {
-        return Err(CommandError::Wrong(format!("--purpose: '{purpose}' is not a code of v3-PurposeOfUse")));
-    }
-    let is_for_people = |purpose: &&String| ["PATRQT", "FAMRQT"].contains(&purpose.as_str());
-    if person_app && let Some(purpose) = purposes.iter().find(|purpose| !is_for_people(purpose)) {
-        return Err(CommandError::Wrong(format!("--purpose: people ask for PATRQT or FAMRQT, not for '{purpose}'")));
-    }
-    let client = Client {
-        id: id.to_owned(),
-        organization_id: organization.to_owned(),
-        purposes: purposes.to_vec(),
-        active: true,
-        person_app,
-    };
-    Ok(store.put_client(&client).await.map_err(StartError::Storage)?)
 }
 
 async fn list_organizations(store: &Store) -> Result<(), CommandError> {
@@ -139,41 +125,6 @@ pub async fn pool(config: Config, action: PoolAction) -> Result<(), CommandError
                     rows.members.iter().filter(|(_, id)| *id == pool.id).map(|(member, _)| member.as_str()).collect();
                 println!("{}\t{}\t{}\t{}\tmembers: {}", pool.id, pool.kind, pool.region, pool.name, members.join(" "));
             }
-        }
-    }
-    store.close().await;
-    Ok(())
-}
-
-/// Adds, lists or disables clients.
-///
-/// # Errors
-/// The database cannot be reached; the organisation or the client is unknown.
-pub async fn client(config: Config, action: ClientAction) -> Result<(), CommandError> {
-    let store = gateway::open(&config).await.map_err(StartError::Open)?;
-    let rows = store.registry().await.map_err(StartError::Storage)?;
-    match action {
-        ClientAction::Add(add) => {
-            if rows.organizations.iter().all(|row| row.id != add.organization) {
-                return Err(CommandError::Wrong(format!("no organisation '{}' is registered", add.organization)));
-            }
-            put_client(&store, &add.id, &add.organization, &add.purposes, add.person_app).await?;
-            println!("Client {} is registered.", add.id);
-        }
-        ClientAction::List(_) => {
-            for client in &rows.clients {
-                let state = if client.active { "active" } else { "disabled" };
-                let app = if client.person_app { "\tperson app" } else { "" };
-                let purposes = client.purposes.join(" ");
-                println!("{}\t{}\t{state}\tpurposes: {purposes}{app}", client.id, client.organization_id);
-            }
-        }
-        ClientAction::Disable(disable) => {
-            let Some(client) = rows.clients.into_iter().find(|row| row.id == disable.id) else {
-                return Err(CommandError::Wrong(format!("no client '{}' is registered", disable.id)));
-            };
-            store.put_client(&Client { active: false, ..client }).await.map_err(StartError::Storage)?;
-            println!("Client {} is disabled.", disable.id);
         }
     }
     store.close().await;

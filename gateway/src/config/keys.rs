@@ -110,7 +110,13 @@ pub(super) const KEYS: &[Key] = &[
         Absent,
         "Tasks that commit groups of writes. Default: 1 on SQLite, where more are an error, and 2 on PostgreSQL.",
     ),
-    key("auth", "issuer", Text, Required, "The `iss` that every token must carry."),
+    key(
+        "auth",
+        "issuer",
+        Text,
+        Absent,
+        "An issuer whose tokens are believed: the `iss` that they carry. Without it only the gateway's own are.",
+    ),
     key(
         "auth",
         "audience",
@@ -123,7 +129,7 @@ pub(super) const KEYS: &[Key] = &[
         "jwks_file",
         Text,
         Absent,
-        "File with the issuer's public keys (JWK Set). Exactly one of `jwks_file` and `jwks_url` is given.",
+        "File with that issuer's public keys (JWK Set). With `issuer` exactly one of `jwks_file` and `jwks_url` is given.",
     ),
     key(
         "auth",
@@ -131,6 +137,21 @@ pub(super) const KEYS: &[Key] = &[
         Text,
         Absent,
         "URL of the issuer's public keys; `https` unless its host is this machine itself.",
+    ),
+    key(
+        "auth",
+        "signing_key_file",
+        Text,
+        Absent,
+        "File with the key (P-256, PKCS#8, PEM or DER) that signs the tokens which the gateway itself gives to registered clients \
+         at `/oauth/token`. Every replica has the same. Without it the gateway gives none.",
+    ),
+    key(
+        "auth",
+        "token_lifetime_seconds",
+        Integer(60, 3_600),
+        Value("300"),
+        "How long a token of the gateway's own is good.",
     ),
     key(
         "auth",

@@ -69,6 +69,11 @@ impl Reader {
         self.errors.push(ConfigError { key: key.to_owned(), message: message.into() });
     }
 
+    /// Whether a value was given, right or wrong.
+    pub(super) fn is_given(&self, path: &str) -> bool {
+        self.values.contains_key(path)
+    }
+
     /// A text that may be absent.
     pub(super) fn optional_text(&mut self, path: &str) -> Option<String> {
         match self.value(path)? {

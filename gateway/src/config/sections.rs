@@ -10,8 +10,8 @@ use reqwest::Url;
 
 use super::reader::Reader;
 use super::{
-    AuthConfig, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, KeySource, Limits, LogConfig, LogFormat,
-    ServedTypes, ServerConfig, TlsFiles, TokenAlgorithm, is_loopback,
+    AuthConfig, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, ExternalIssuer, KeySource, Limits, LogConfig,
+    LogFormat, OwnIssuer, ServedTypes, ServerConfig, TlsFiles, TokenAlgorithm, is_loopback,
 };
 
 /// Reads every key; after an error there are stand-ins in it.
@@ -94,18 +94,29 @@ fn database(reader: &mut Reader) -> DatabaseConfig {
 }
 
 fn auth(reader: &mut Reader) -> AuthConfig {
-    AuthConfig {
-        issuer: reader.text("auth.issuer"),
-        audience: reader.text("auth.audience"),
-        keys: key_source(reader),
-        algorithms: algorithms(reader),
-        leeway: seconds(reader, "auth.leeway_seconds"),
-        refresh: seconds(reader, "auth.jwks_refresh_seconds"),
+    let audience = reader.text("auth.audience");
+    let lifetime = seconds(reader, "auth.token_lifetime_seconds");
+    let signing_key_file = reader.optional_text("auth.signing_key_file").map(PathBuf::from);
+    let own = signing_key_file.map(|signing_key_file| OwnIssuer { signing_key_file, lifetime });
+    let has_issuer = reader.is_given("auth.issuer");
+    let issuer = reader.optional_text("auth.issuer");
+    if !has_issuer && own.is_none() {
+        reader.fail("auth.issuer", "is required, or signing_key_file, or both");
     }
+    let keys = key_source(reader, has_issuer);
+    let algorithms = algorithms(reader);
+    let (leeway, refresh) = (seconds(reader, "auth.leeway_seconds"), seconds(reader, "auth.jwks_refresh_seconds"));
+    let external = issuer.map(|issuer| ExternalIssuer { issuer, keys, algorithms, leeway, refresh });
+    AuthConfig { audience, external, own }
 }
 
-fn key_source(reader: &mut Reader) -> KeySource {
+fn key_source(reader: &mut Reader, has_issuer: bool) -> KeySource {
     match (reader.optional_text("auth.jwks_file"), reader.optional_text("auth.jwks_url")) {
+        (None, None) if !has_issuer => KeySource::File(PathBuf::new()),
+        (Some(_), _) | (_, Some(_)) if !has_issuer => {
+            reader.fail("auth.issuer", "is required where keys of an issuer are given");
+            KeySource::File(PathBuf::new())
+        }
         (Some(file), None) => KeySource::File(file.into()),
         (None, Some(url)) => {
             check_url(reader, "auth.jwks_url", &url);

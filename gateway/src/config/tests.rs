@@ -77,8 +77,17 @@ fn all_errors_are_reported_at_once_and_each_names_its_key() {
 
 #[test]
 fn what_must_be_given_is_asked_for_once() {
-    let expected = ["server.base_url", "database.url", "auth.issuer", "auth.audience", "auth.jwks_file"];
-    assert_eq!(wrong_keys("", &[]), expected);
+    assert_eq!(wrong_keys("", &[]), ["server.base_url", "database.url", "auth.audience", "auth.issuer"]);
+    let without = |variables: &[(&str, &str)]| {
+        let least = [
+            ("WELLGATE_SERVER_BASE_URL", "https://gateway.example.org/fhir"),
+            ("WELLGATE_DATABASE_URL", "sqlite:x"),
+            ("WELLGATE_AUTH_AUDIENCE", "https://gateway.example.org/fhir"),
+        ];
+        wrong_keys("", &[&least, variables].concat())
+    };
+    assert_eq!(without(&[("WELLGATE_AUTH_ISSUER", "https://login.example.org")]), ["auth.jwks_file"]);
+    assert_eq!(without(&[("WELLGATE_AUTH_JWKS_FILE", "k"), ("WELLGATE_AUTH_SIGNING_KEY_FILE", "s")]), ["auth.issuer"]);
 }
 
 #[test]
@@ -133,7 +142,8 @@ fn the_least_file_gives_every_default() {
     assert_eq!(config.server.base_url, "https://gateway.example.org/fhir");
     assert_eq!(config.server.tls, None);
     assert_eq!(config.database.writers, 2);
-    assert_eq!(config.auth.algorithms, [TokenAlgorithm::Es256, TokenAlgorithm::Es384, TokenAlgorithm::Rs384]);
+    let external = config.auth.external.expect("an issuer is configured");
+    assert_eq!(external.algorithms, [TokenAlgorithm::Es256, TokenAlgorithm::Es384, TokenAlgorithm::Rs384]);
     assert_eq!(config.types, ServedTypes::Usual);
     assert_eq!(config.limits.body_bytes_max, 5 * 1024 * 1024);
     assert_eq!(config.limits.search_count_max, 500);

@@ -60,16 +60,21 @@ pub fn statement(app: &AppState, started_ms: i64) -> String {
             "documentation": IHE,
             "security": {
                 "cors": false,
-                "service": [{"coding": [{
-                    "system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "OAuth"
-                }]}],
-                "description": "A bearer token of the configured issuer, with SMART v2 system scopes, or patient scopes for a person who signed in; consent is enforced in every answer."
+                "service": services(app),
+                "description": "A bearer token, with SMART v2 system scopes, or patient scopes for a person who signed in; consent is enforced in every answer."
             },
             "resource": resources,
             "interaction": [{"code": "transaction"}, {"code": "batch"}]
         }]
     })
     .to_string()
+}
+
+/// How clients get tokens: by any OAuth, or as SMART describes it, from the gateway itself.
+fn services(app: &AppState) -> Vec<Value> {
+    let code = if app.tokens.is_some() { "SMART-on-FHIR" } else { "OAuth" };
+    let system = "http://terminology.hl7.org/CodeSystem/restful-security-service";
+    vec![json!({"coding": [{"system": system, "code": code}]})]
 }
 
 fn resource(resource_type: &'static str) -> Value {

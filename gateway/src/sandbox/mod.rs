@@ -87,10 +87,11 @@ impl Sandbox {
         let store = Store::open_sandbox(&store_settings(config)).await?;
         let clock = Clock::System;
         organizations::register(&store, clock.now_ms()).await?;
-        let issuer = sandbox_issuer(&self.directory.path, &config.auth.issuer, &config.auth.audience)?;
-        let (app, loader) = assemble(config, store, clock).await?;
+        let name = config.auth.external.as_ref().map_or("", |external| external.issuer.as_str());
+        let issuer = sandbox_issuer(&self.directory.path, name, &config.auth.audience)?;
+        let (app, refreshed) = assemble(config, store, clock).await?;
         let extra = routes::routes(&app, issuer);
-        run(config, (app, loader), telemetry, (listener, extra), shutdown).await
+        run(config, (app, refreshed), telemetry, (listener, extra), shutdown).await
     }
 }
 

@@ -71,6 +71,8 @@ pub(super) async fn register(store: &Store, now_ms: i64) -> Result<(), StorageEr
             purposes: PURPOSES.iter().map(|purpose| (*purpose).to_owned()).collect(),
             active: true,
             person_app: false,
+            keys: None,
+            scopes: String::new(),
         };
         store.put_client(&client).await?;
     }
@@ -100,6 +102,8 @@ async fn register_portal(store: &Store, now_ms: i64) -> Result<(), StorageError>
         purposes: PERSON_PURPOSES.iter().map(|purpose| (*purpose).to_owned()).collect(),
         active: true,
         person_app: true,
+        keys: None,
+        scopes: String::new(),
     };
     store.put_client(&client).await
 }

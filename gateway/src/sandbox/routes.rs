@@ -1,29 +1,32 @@
-//! The two routes that only a sandbox has: what is there, and tokens for the asking.
+//! The routes that only a sandbox has: what is there, tokens for the asking, and keys for whoever wants to ask in the real way.
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::Path;
 use axum::http::{HeaderValue, Response, StatusCode, header};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::organizations::{PERSON_PURPOSES, PURPOSES};
 use crate::app::App;
-use crate::auth::{Issuer, TokenGrant};
+use crate::auth::{Issuer, KeySet, TokenGrant};
+use crate::storage::registry::{Client, ClientKeys};
 
 const TOKEN_LIFETIME_SECONDS: u32 = 3_600;
 const DEFAULT_SCOPE: &str = "system/*.cruds";
 const DEFAULT_PURPOSE: &str = "TREAT";
 const DEFAULT_PERSON_SCOPE: &str = "patient/*.rs patient/Consent.cruds";
 
-/// `GET /sandbox` and `POST /sandbox/token`.
+/// `GET /sandbox`, `POST /sandbox/token` and `PUT /sandbox/clients/<id>/jwks`.
 pub(super) fn routes(app: &App, issuer: Issuer) -> Router {
     let (app, issuer) = (Arc::clone(app), Arc::new(issuer));
-    let described = Arc::clone(&app);
+    let (described, keyed) = (Arc::clone(&app), Arc::clone(&app));
     Router::new()
         .route("/sandbox", get(move || describe(described)))
+        .route("/sandbox/clients/{id}/jwks", put(move |Path(id): Path<String>, jwks: String| keys(keyed, id, jwks)))
         .route("/sandbox/token", post(move |form: String| token(app, issuer, form)))
 }
 
@@ -106,6 +109,25 @@ async fn token(app: App, issuer: Arc<Issuer>, form: String) -> Response<Body> {
             }),
         ),
         Err(_) => answer(StatusCode::INTERNAL_SERVER_ERROR, &json!({"error": "server_error"})),
+    }
+}
+
+/// Takes the public keys of any client, so that its real way to tokens can be tried: `/.well-known/smart-configuration`.
+async fn keys(app: App, id: String, jwks: String) -> Response<Body> {
+    if let Err(error) = KeySet::of_client(&jwks) {
+        return answer(StatusCode::BAD_REQUEST, &json!({"error": format!("the body {error}")}));
+    }
+    let Ok(registry) = app.registry().await else { return answer(StatusCode::SERVICE_UNAVAILABLE, &json!({})) };
+    let Some(client) = registry.client(&id).filter(|client| !client.person_app) else {
+        return answer(StatusCode::NOT_FOUND, &json!({"error": "no such client: see GET /sandbox"}));
+    };
+    let client = Client { keys: Some(ClientKeys::Inline(jwks)), scopes: DEFAULT_SCOPE.to_owned(), ..client.clone() };
+    match app.store.put_client(&client).await {
+        Ok(()) => {
+            app.forget_registry();
+            answer(StatusCode::OK, &json!({"client_id": client.id, "scope": client.scopes}))
+        }
+        Err(_) => answer(StatusCode::SERVICE_UNAVAILABLE, &json!({})),
     }
 }
 

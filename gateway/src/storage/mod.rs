@@ -24,6 +24,7 @@ pub mod search;
 pub mod sight;
 mod statements;
 pub mod teams;
+mod tokens;
 pub mod write_set;
 mod writer;
 

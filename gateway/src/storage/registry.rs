@@ -47,6 +47,19 @@ pub struct Client {
     pub active: bool,
     /// Whether it speaks for people who sign in, and never for its organisation.
     pub person_app: bool,
+    /// By which keys it proves itself to the gateway's own token endpoint; without any it gets no tokens there.
+    pub keys: Option<ClientKeys>,
+    /// SMART scopes that it may get there at most, separated by spaces.
+    pub scopes: String,
+}
+
+/// Where the public keys of a client are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientKeys {
+    /// A JWK Set.
+    Inline(String),
+    /// The URL of one.
+    Url(String),
 }
 
 /// A registered practitioner of an organisation.
@@ -79,6 +92,8 @@ pub struct RegistryRows {
     pub clients: Vec<Client>,
     /// By id.
     pub practitioners: Vec<Practitioner>,
+    /// The ids of tokens that were taken back and have not ended yet.
+    pub revoked_tokens: Vec<String>,
 }
 
 impl Store {
@@ -92,10 +107,11 @@ impl Store {
             let organizations = sqlx::query(sql).fetch_all(pool).await?;
             let pools = sqlx::query("SELECT id, name, kind, region FROM pool ORDER BY id").fetch_all(pool).await?;
             let members = sqlx::query("SELECT organization, pool FROM pool_member").fetch_all(pool).await?;
-            let sql = "SELECT id, organization_id, purposes, active, person_app FROM client ORDER BY id";
+            let sql = "SELECT id, organization_id, purposes, active, person_app, jwks, jwks_url, scopes FROM client ORDER BY id";
             let clients = sqlx::query(sql).fetch_all(pool).await?;
             let sql = "SELECT id, organization_id, name, nihdi, role, active FROM practitioner ORDER BY id";
             let practitioners = sqlx::query(sql).fetch_all(pool).await?;
+            let revoked = sqlx::query("SELECT token_id FROM revoked_token").fetch_all(pool).await?;
             let bare = |grantee: String| grantee.split_once('/').map(|(_, id)| id.to_owned()).unwrap_or_default();
             Ok(RegistryRows {
                 organizations: organizations
@@ -122,6 +138,9 @@ impl Store {
                         purposes: row.get::<String, _>(2).split_whitespace().map(str::to_owned).collect(),
                         active: row.get::<i64, _>(3) != 0,
                         person_app: row.get::<i64, _>(4) != 0,
+                        keys: (row.get::<Option<String>, _>(5).map(ClientKeys::Inline))
+                            .or_else(|| row.get::<Option<String>, _>(6).map(ClientKeys::Url)),
+                        scopes: row.get(7),
                     })
                     .collect(),
                 practitioners: practitioners
@@ -135,6 +154,7 @@ impl Store {
                         active: row.get::<i64, _>(5) != 0,
                     })
                     .collect(),
+                revoked_tokens: revoked.iter().map(|row| row.get(0)).collect(),
             })
         })
     }
@@ -212,9 +232,15 @@ impl Store {
     /// # Errors
     /// [`StorageError`].
     pub async fn put_client(&self, client: &Client) -> Result<(), StorageError> {
-        let sql = "INSERT INTO client (id, organization_id, purposes, active, person_app) VALUES ($1, $2, $3, $4, $5) \
-                   ON CONFLICT (id) DO UPDATE SET organization_id = excluded.organization_id, \
-                   purposes = excluded.purposes, active = excluded.active, person_app = excluded.person_app";
+        let sql = "INSERT INTO client (id, organization_id, purposes, active, person_app, jwks, jwks_url, scopes) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO UPDATE SET \
+                   organization_id = excluded.organization_id, purposes = excluded.purposes, active = excluded.active, \
+                   person_app = excluded.person_app, jwks = excluded.jwks, jwks_url = excluded.jwks_url, scopes = excluded.scopes";
+        let (jwks, jwks_url) = match &client.keys {
+            Some(ClientKeys::Inline(jwks)) => (Some(jwks), None),
+            Some(ClientKeys::Url(url)) => (None, Some(url)),
+            None => (None, None),
+        };
         write!(&self.database, |pool| {
             sqlx::query(sql)
                 .bind(&client.id)
@@ -222,6 +248,9 @@ impl Store {
                 .bind(client.purposes.join(" "))
                 .bind(i64::from(client.active))
                 .bind(i64::from(client.person_app))
+                .bind(jwks)
+                .bind(jwks_url)
+                .bind(&client.scopes)
                 .execute(pool)
                 .await?;
             Ok(())

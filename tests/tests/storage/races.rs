@@ -64,7 +64,12 @@ impl World {
             Config::sandbox(None, keys.path(), &std::collections::BTreeMap::new()).expect("its own settings");
         config.database.url = url.parse::<DatabaseUrl>().expect("a URL of the tests");
         config.database.writers = 2;
-        let issuer = sandbox_issuer(keys.path(), &config.auth.issuer, &config.auth.audience).expect("keys can be made");
+        let issuer = sandbox_issuer(
+            keys.path(),
+            config.auth.external.as_ref().map_or("", |one| &one.issuer),
+            &config.auth.audience,
+        )
+        .expect("keys can be made");
         let mut replicas = Vec::new();
         for _ in 0..2 {
             let store = Store::open(&store_settings(&config)).await.expect("it opens");
@@ -79,6 +84,8 @@ impl World {
                 purposes: vec!["TREAT".to_owned()],
                 active: true,
                 person_app: false,
+                keys: None,
+                scopes: String::new(),
             };
             let organization = Organization { name: id.clone(), id, kind, cbe: None, nihdi: None, active: true };
             put_organization(&replicas[0].store, &organization, &[], 0).await.expect("it is registered");

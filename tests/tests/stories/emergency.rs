@@ -342,6 +342,8 @@ async fn an_emergency_is_no_purpose_of_a_token_whatever_is_registered(gateway: G
         purposes,
         active: true,
         person_app: false,
+        keys: None,
+        scopes: String::new(),
     };
     gateway.app.store.put_client(&client).await.expect("the database answers");
     gateway.app.forget_registry();

@@ -10,6 +10,7 @@ mod explanation;
 mod forged;
 mod ihe;
 mod labels;
+mod machine_clients;
 mod persons;
 mod practitioners;
 mod referral;

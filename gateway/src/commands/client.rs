@@ -1,0 +1,141 @@
+//! The operator's commands about clients: which program calls for whom, for what, and how it proves itself.
+
+use std::path::Path;
+
+use reqwest::Url;
+
+use super::CommandError;
+use crate::auth::{KeySet, Scopes};
+use crate::cli::{ClientAction, ClientAdd, ClientKeyFiles};
+use crate::config::{Config, is_loopback};
+use crate::consent::Purpose;
+use crate::gateway::{self, StartError};
+use crate::storage::Store;
+use crate::storage::registry::{Client, ClientKeys};
+
+/// A set of some fifty keys with certificates has 100 KB.
+const JWKS_BYTES_MAX: u64 = 256 * 1024;
+
+/// Adds, lists, changes or disables clients.
+///
+/// # Errors
+/// The database cannot be reached; the organisation or the client is unknown; the keys are of no use.
+pub async fn client(config: Config, action: ClientAction) -> Result<(), CommandError> {
+    let store = gateway::open(&config).await.map_err(StartError::Open)?;
+    let done = act(&store, action).await;
+    store.close().await;
+    done
+}
+
+async fn act(store: &Store, action: ClientAction) -> Result<(), CommandError> {
+    let rows = store.registry().await.map_err(StartError::Storage)?;
+    let known = |id: &str| {
+        let client = rows.clients.iter().find(|row| row.id == id).cloned();
+        client.ok_or_else(|| CommandError::Wrong(format!("no client '{id}' is registered")))
+    };
+    match action {
+        ClientAction::Add(add) => {
+            if rows.organizations.iter().all(|row| row.id != add.organization) {
+                return Err(CommandError::Wrong(format!("no organisation '{}' is registered", add.organization)));
+            }
+            put_client(store, &read(&add)?).await?;
+            println!("Client {} is registered.", add.id);
+        }
+        ClientAction::List(_) => rows.clients.iter().for_each(|client| println!("{}", line(client))),
+        ClientAction::Rotate(rotate) => {
+            let client = known(&rotate.id)?;
+            let keys = keys(&rotate.keys)?;
+            if keys.is_none() {
+                return Err(CommandError::Wrong("give the new keys: --jwks FILE or --jwks-url URL".to_owned()));
+            }
+            put_client(store, &Client { keys, ..client }).await?;
+            println!("Client {} has new keys; tokens that it holds are good until they end.", rotate.id);
+        }
+        ClientAction::Disable(disable) => {
+            let client = known(&disable.id)?;
+            put_client(store, &Client { active: false, ..client }).await?;
+            println!("Client {} is disabled.", disable.id);
+        }
+    }
+    Ok(())
+}
+
+/// Registers a client, once what it is registered for fits together.
+///
+/// # Errors
+/// A purpose or scope that is none; the database cannot be reached.
+pub(super) async fn put_client(store: &Store, client: &Client) -> Result<(), CommandError> {
+    if let Some(purpose) = client.purposes.iter().find(|purpose| Purpose::from_code(purpose).is_none()) {
+        return Err(CommandError::Wrong(format!("--purpose: '{purpose}' is not a code of v3-PurposeOfUse")));
+    }
+    let is_for_people = |purpose: &&String| ["PATRQT", "FAMRQT"].contains(&purpose.as_str());
+    if client.person_app
+        && let Some(purpose) = client.purposes.iter().find(|purpose| !is_for_people(purpose))
+    {
+        return Err(CommandError::Wrong(format!("--purpose: people ask for PATRQT or FAMRQT, not for '{purpose}'")));
+    }
+    Ok(store.put_client(client).await.map_err(StartError::Storage)?)
+}
+
+fn read(add: &ClientAdd) -> Result<Client, CommandError> {
+    if let Some(scope) = add.scopes.iter().find(|scope| Scopes::parse(scope).is_empty() || scope.contains(' ')) {
+        return Err(CommandError::Wrong(format!("--scope: '{scope}' is no scope such as system/*.rs")));
+    }
+    let keys = keys(&add.keys)?;
+    if keys.is_some() && add.scopes.is_empty() {
+        return Err(CommandError::Wrong(
+            "--scope: say what its tokens may be good for, such as system/*.rs".to_owned(),
+        ));
+    }
+    Ok(Client {
+        id: add.id.clone(),
+        organization_id: add.organization.clone(),
+        purposes: add.purposes.clone(),
+        active: true,
+        person_app: add.person_app,
+        keys,
+        scopes: add.scopes.join(" "),
+    })
+}
+
+fn keys(files: &ClientKeyFiles) -> Result<Option<ClientKeys>, CommandError> {
+    let wrong = |option: &str, why: &dyn std::fmt::Display| CommandError::Wrong(format!("{option}: {why}"));
+    if let Some(file) = &files.jwks {
+        let text = read_file(file).map_err(|error| wrong("--jwks", &error))?;
+        // A private key does not belong here, nor on this machine.
+        let is_private = ["\"d\"", "\"k\""].iter().any(|member| text.contains(member));
+        if is_private {
+            return Err(wrong("--jwks", &"holds a private key: give the public half alone"));
+        }
+        KeySet::of_client(&text).map_err(|error| wrong("--jwks", &error))?;
+        return Ok(Some(ClientKeys::Inline(text)));
+    }
+    let Some(url) = &files.jwks_url else { return Ok(None) };
+    match Url::parse(url) {
+        Ok(parsed) if parsed.scheme() == "https" || is_loopback(&parsed) => Ok(Some(ClientKeys::Url(url.clone()))),
+        _ => Err(wrong("--jwks-url", &"must be an https URL")),
+    }
+}
+
+fn read_file(file: &Path) -> std::io::Result<String> {
+    if std::fs::metadata(file)?.len() > JWKS_BYTES_MAX {
+        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "is too long for a key set"));
+    }
+    std::fs::read_to_string(file)
+}
+
+fn line(client: &Client) -> String {
+    let state = if client.active { "active" } else { "disabled" };
+    let app = if client.person_app { "\tperson app" } else { "" };
+    let keys = match &client.keys {
+        None => "keys: none".to_owned(),
+        Some(ClientKeys::Url(url)) => format!("keys: {url}\tscopes: {}", client.scopes),
+        Some(ClientKeys::Inline(jwks)) => {
+            let names =
+                KeySet::of_client(jwks).map(|keys| keys.names().collect::<Vec<_>>().join(" ")).unwrap_or_default();
+            format!("keys: {names}\tscopes: {}", client.scopes)
+        }
+    };
+    let purposes = client.purposes.join(" ");
+    format!("{}\t{}\t{state}\tpurposes: {purposes}\t{keys}{app}", client.id, client.organization_id)
+}

@@ -1,0 +1,121 @@
+//! `POST /oauth/token`: a short token for a client that proved who it is.
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{Response, StatusCode};
+use serde_json::json;
+
+use super::client::{Proved, prove};
+use super::error::{OAuthError, json as json_answer};
+use super::form::Form;
+use crate::app::{App, Registry, TokenService};
+use crate::audit::{AuditEvent, Outcome};
+use crate::auth::{Scopes, TokenGrant};
+use crate::consent::{Grantee, PractitionerRole, Purpose};
+use crate::storage::registry::Client;
+
+/// The act in the trail of the client's organisation.
+const ACT: &str = "token";
+
+/// Answers a request for a token.
+pub(super) async fn token(app: App, request: Request) -> Response<Body> {
+    match grant(&app, request).await {
+        Ok(response) => response,
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn grant(app: &App, request: Request) -> Result<Response<Body>, OAuthError> {
+    let tokens = app.tokens.as_ref().ok_or(OAuthError::Internal)?;
+    let form = Form::read(request).await?;
+    if form.required("grant_type")? != "client_credentials" {
+        return Err(OAuthError::UnsupportedGrantType);
+    }
+    let requested = form.required("scope")?;
+    let proved = prove(app, tokens, &form).await?;
+    let Proved { client, assertion, registry } = &proved;
+    if client.person_app {
+        return Err(OAuthError::UnauthorizedClient("an app for people who sign in gets no token without a person"));
+    }
+    let purpose = purpose(client, assertion.purpose.as_deref())?;
+    let practitioner = assertion.practitioner_id.as_deref().map(|id| practitioner(registry, client, id)).transpose()?;
+    let scope = Scopes::parse(requested).within(&Scopes::parse(&client.scopes)).of_system();
+    if scope.is_empty() {
+        return Err(OAuthError::InvalidScope("none of these scopes is one that this client is registered for"));
+    }
+    let lifetime_seconds = u32::try_from(tokens.lifetime.as_secs()).unwrap_or(u32::MAX);
+    let grant = TokenGrant {
+        client_id: &client.id,
+        organization_id: &client.organization_id,
+        practitioner_id: practitioner,
+        fhir_user: None,
+        purpose,
+        scope: &scope,
+        lifetime_seconds,
+    };
+    let (id, now_ms) = (AuditEvent::fresh_id(), app.clock.now_ms());
+    let token = issue(tokens, &grant, &id, now_ms)?;
+    // A token that is nowhere on record is not given.
+    app.store.record_only(vec![event(&grant, &id, now_ms)]).await?;
+    let answer = json!({"access_token": token, "token_type": "bearer", "expires_in": lifetime_seconds, "scope": scope});
+    Ok(json_answer(StatusCode::OK, answer.to_string()))
+}
+
+fn issue(tokens: &TokenService, grant: &TokenGrant<'_>, id: &str, now_ms: i64) -> Result<String, OAuthError> {
+    tokens.issuer.issue(grant, id, now_ms).map_err(|error| {
+        tracing::error!(%error, "a token could not be signed");
+        OAuthError::Internal
+    })
+}
+
+/// The purpose that is asked for, or the only one that the client is registered for.
+fn purpose<'c>(client: &'c Client, asked: Option<&str>) -> Result<&'c str, OAuthError> {
+    let wrong = |problem| Err(OAuthError::parameter("extensions.hl7-b2b.purpose_of_use", problem));
+    let found = match (asked, client.purposes.as_slice()) {
+        (None, [only]) => only,
+        (None, _) => return wrong("is required: this client is registered for several"),
+        (Some(asked), registered) => match registered.iter().find(|purpose| *purpose == asked) {
+            Some(purpose) => purpose,
+            None => return wrong("is none that this client is registered for"),
+        },
+    };
+    match Purpose::from_code(found) {
+        Some(purpose) if !purpose.is_emergency() => Ok(found),
+        _ => wrong("is no purpose of a token: an emergency is a session, opened by Patient/$break-glass"),
+    }
+}
+
+/// A practitioner who is registered for the client's organisation.
+fn practitioner<'i>(registry: &Registry, client: &Client, id: &'i str) -> Result<&'i str, OAuthError> {
+    let of_organization =
+        registry.practitioner(id).filter(|practitioner| practitioner.organization_id == client.organization_id);
+    let is_known = of_organization.is_some_and(|row| PractitionerRole::from_code(&row.role).is_some());
+    let unknown = "is no practitioner who is registered for this organisation";
+    is_known.then_some(id).ok_or_else(|| OAuthError::parameter("extensions.hl7-b2b.subject_id", unknown))
+}
+
+fn event(grant: &TokenGrant<'_>, id: &str, now_ms: i64) -> AuditEvent {
+    let organization = Grantee::organization(grant.organization_id).to_string();
+    AuditEvent {
+        compartment: organization.clone(),
+        id: AuditEvent::fresh_id(),
+        recorded_ms: now_ms,
+        action: "E",
+        subtype: ACT,
+        outcome: Outcome::Success,
+        reason: String::new(),
+        organization,
+        client: grant.client_id.to_owned(),
+        practitioner: grant.practitioner_id.map(|id| Grantee::practitioner(id).to_string()).unwrap_or_default(),
+        purpose: grant.purpose.to_owned(),
+        basis: "own-compartment",
+        resource_type: String::new(),
+        resource_id: String::new(),
+        version_id: 0,
+        request_id: id.to_owned(),
+        case_id: String::new(),
+        network: String::new(),
+        query: String::new(),
+        consents: String::new(),
+    }
+}
