@@ -111,7 +111,9 @@ fn enforceable_provision(
     issues: &mut Vec<ConsentIssue>,
 ) -> Option<Provision> {
     root.refuse_unknown(&[&KNOWN[..], &["verification"]].concat(), issues);
-    refuse_modifier_extensions(root, issues);
+    if has_modifier_extension(root.value) {
+        refuse_modifier_extensions(root, issues);
+    }
     scope(root, issues);
     policy_rule(root, issues);
     verification(root, issues);
@@ -120,6 +122,17 @@ fn enforceable_provision(
         return None;
     };
     root_provision(&provision, registered, issues)
+}
+
+/// Whether there is one anywhere: asked first, for to name where costs a text an element.
+fn has_modifier_extension(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => {
+            members.iter().any(|(name, member)| name == "modifierExtension" || has_modifier_extension(member))
+        }
+        Value::Array(values) => values.iter().any(has_modifier_extension),
+        _ => false,
+    }
 }
 
 /// A modifier extension may turn the meaning of what carries it around, and none is known here.

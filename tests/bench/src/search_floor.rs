@@ -16,6 +16,8 @@ pub(crate) const PER_RECORD: usize = 100;
 const SEEN_RECORDS: usize = 10;
 /// Matches of a page.
 pub(crate) const PAGE: usize = 20;
+/// Later than any table's, so that the gateway does not begin to label a million resources anew.
+const LABEL_VERSION: i64 = 1_000_000_000_000;
 /// What the receiver may see in all.
 pub(crate) const SEEN: usize = PER_RECORD * SEEN_RECORDS;
 
@@ -36,9 +38,10 @@ pub(crate) fn fill(database: &Database, seen: &[String], count: usize, runtime: 
     );
     let observations = |compartments: &str| {
         format!(
-            "INSERT INTO resource (compartment, resource_type, id, version_id, last_updated_ms, author, method, deleted, body) \
+            "INSERT INTO resource (compartment, resource_type, id, version_id, last_updated_ms, author, method, deleted, body, \
+             labels, label_version) \
              SELECT c.compartment, 'Observation', c.compartment || '-' || n, 1, 0, 'organization/{SENDER}', 'POST', 0, \
-             '{{\"resourceType\":\"Observation\",\"status\":\"final\",\"valueString\":\"{}\"}}' FROM {compartments} AS c, {}",
+             '{{\"resourceType\":\"Observation\",\"status\":\"final\",\"valueString\":\"{}\"}}', 1, {LABEL_VERSION} FROM {compartments} AS c, {}",
             "x".repeat(400),
             numbers(1, PER_RECORD)
         )
