@@ -64,6 +64,27 @@ fn a_file_is_one_concern_and_short() {
 }
 
 #[test]
+fn every_test_that_the_threat_model_names_exists() {
+    let files = source::tracked();
+    let model = files.iter().find(|file| file.path == "docs/threat-model.md").expect("there is a threat model");
+    let rows: Vec<&str> = model.text.lines().filter(|line| line.starts_with("| ")).collect();
+    let last_cell = |row: &str| row.trim_end_matches(" |").rsplit(" | ").next().unwrap_or_default().to_owned();
+    let named: Vec<String> = rows
+        .iter()
+        .filter(|row| row.trim_start_matches("| ").starts_with(|first: char| first.is_ascii_digit()))
+        .flat_map(|row| last_cell(row).split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    assert!(named.len() > 30, "the table of attacks is found");
+    let is_there = |name: &str| {
+        let definition = format!("fn {name}(");
+        files.iter().any(|file| file.extension() == "rs" && file.text.contains(&definition))
+    };
+    let missing: Vec<String> =
+        named.iter().filter(|name| !is_there(name)).map(|name| format!("no test `{name}`")).collect();
+    assert_none(&missing);
+}
+
+#[test]
 fn no_file_is_named_after_nothing() {
     assert_each(files::named_after_nothing);
 }
