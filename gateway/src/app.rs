@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard, RwLock};
 
-use crate::auth::{Issuer, Verifiers};
+use crate::auth::{Issuer, Verifier, Verifiers};
 use crate::auth_keys::ClientKeySets;
 use crate::clock::Clock;
 use crate::config::{EmergencyConfig, Limits};
@@ -45,7 +45,7 @@ pub struct AppState {
     /// Whose tokens are believed.
     pub verifiers: Verifiers,
     /// How tokens are given to machines; none where the gateway gives none.
-    pub tokens: Option<TokenService>,
+    pub tokens: Option<MachineTokens>,
     /// By what resources are labelled.
     pub labels: Arc<LabelTable>,
     /// Made-up data only.
@@ -86,18 +86,22 @@ impl Turns {
 
 /// What the gateway needs to give tokens to machine clients.
 #[derive(Debug)]
-pub struct TokenService {
+pub struct MachineTokens {
     /// Signs them.
     pub issuer: Issuer,
     /// How long they are good.
     pub lifetime: Duration,
+    /// Verifies them.
+    pub verifier: Arc<Verifier>,
     /// The keys of clients that publish them by URL.
     pub client_keys: ClientKeySets,
+    /// Whether clients may show certificates, to which their tokens are bound then.
+    pub binds_to_certificates: bool,
     /// The issuer's name: the gateway's URL, without a slash at the end.
     pub root: String,
 }
 
-impl TokenService {
+impl MachineTokens {
     /// The URL of the token endpoint, for which every assertion is made.
     pub fn endpoint(&self) -> String {
         format!("{}/oauth/token", self.root)
@@ -267,6 +271,8 @@ impl Registry {
 pub struct RegistryCache {
     picture: RwLock<Arc<Registry>>,
     taken_ms: AtomicI64,
+    /// How often it was forgotten: a picture that was being taken meanwhile may lack what was registered.
+    forgotten: AtomicU64,
     taking: Mutex<()>,
 }
 
@@ -282,9 +288,13 @@ impl AppState {
         }
         let _one_asks = cache.taking.lock().await;
         if !self.is_fresh() {
-            let rows = self.store.registry().await?;
-            *cache.picture.write().await = Arc::new(Registry::new(rows));
-            cache.taken_ms.store(self.clock.now_ms(), Ordering::Release);
+            let (taken_ms, forgotten) = (self.clock.now_ms(), cache.forgotten.load(Ordering::Acquire));
+            let picture = Arc::new(Registry::new(self.store.registry().await?));
+            *cache.picture.write().await = Arc::clone(&picture);
+            if cache.forgotten.load(Ordering::Acquire) == forgotten {
+                cache.taken_ms.store(taken_ms, Ordering::Release);
+            }
+            return Ok(picture);
         }
         Ok(Arc::clone(&*cache.picture.read().await))
     }
@@ -296,6 +306,7 @@ impl AppState {
 
     /// Forgets the picture of the registry: what was just registered is seen by the next request.
     pub fn forget_registry(&self) {
+        self.registry.forgotten.fetch_add(1, Ordering::AcqRel);
         self.registry.taken_ms.store(i64::MIN / 2, Ordering::Release);
     }
 }

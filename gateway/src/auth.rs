@@ -4,6 +4,7 @@
 //! is not decided here either: a token says who asks, `access/` decides.
 
 pub mod assertion;
+pub mod certificate;
 pub mod fhir_user;
 pub mod issuer;
 pub mod keys;
@@ -12,6 +13,7 @@ pub mod token;
 pub mod verifiers;
 
 pub use assertion::{ASSERTION_TYPE, Assertion, claimed_client, verify_assertion};
+pub use certificate::PeerCertificate;
 pub use fhir_user::FhirUser;
 pub use issuer::{Issuer, TokenGrant};
 pub use keys::{KeySet, KeySetError};

@@ -1,6 +1,6 @@
-//! Where the issuer's public keys come from, and how they stay fresh while the gateway runs.
+//! Where the public keys of issuers and clients come from, and how they stay fresh while the gateway runs.
 //!
-//! One task reads them, so there is no stampede: at intervals, and when a token names an unknown key, then at most once
+//! One task reads those of an issuer, so there is no stampede: at intervals, and when a token names an unknown key, then at most once
 //! a minute. Keys that cannot be read again stay in use.
 
 mod client_keys;

@@ -210,7 +210,8 @@ mod tests {
     async fn files_that_cannot_be_used_are_all_named() {
         let directory = std::path::Path::new("/nonexistent");
         let mut config = Config::sandbox(None, directory, &BTreeMap::new()).expect("valid");
-        config.server.tls = Some(TlsFiles { certificate: directory.join("c.pem"), key: directory.join("k.pem") });
+        config.server.tls =
+            Some(TlsFiles { certificate: directory.join("c.pem"), key: directory.join("k.pem"), clients: None });
         let errors = check_files(&config).await;
         let keys: Vec<&str> = errors.iter().map(|error| error.key.as_str()).collect();
         assert_eq!(keys, ["server.tls_certificate_file", "auth.signing_key_file", "auth.jwks_file"]);

@@ -70,6 +70,17 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// The private key of the first certificate.
     pub key: PathBuf,
+    /// By whom the certificates of clients are issued; `None`: none is asked for.
+    pub clients: Option<ClientCertificates>,
+}
+
+/// Which certificates of clients are taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificates {
+    /// PEM file with the certificates of their issuers.
+    pub ca: PathBuf,
+    /// Whether a client without one is refused.
+    pub are_required: bool,
 }
 
 /// `[database]`
@@ -125,6 +136,8 @@ pub struct OwnIssuer {
     pub signing_key_file: PathBuf,
     /// How long they are good.
     pub lifetime: Duration,
+    /// By how much the clocks of replicas may differ.
+    pub leeway: Duration,
 }
 
 /// Where a JWK Set is read from.

@@ -9,7 +9,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::app::{App, AppState, RegistryCache, TokenService};
+use crate::app::{App, AppState, MachineTokens, RegistryCache};
 use crate::auth::{KeySet, Verifier, Verifiers};
 use crate::auth_keys::{ClientKeySets, KeyLoadError, KeyLoader, RefreshTimes, keep_fresh, own_issuer, verifier};
 use crate::clock::Clock;
@@ -33,6 +33,8 @@ const EXPIRY_INTERVAL: Duration = Duration::from_mins(1);
 const REFUSAL_INTERVAL: Duration = Duration::from_secs(10);
 /// How often keys that nobody waits for any more are forgotten.
 const FORGET_INTERVAL: Duration = Duration::from_hours(1);
+/// How often assertions and tokens that ended are forgotten: every look at the registry reads what was taken back.
+const TOKEN_INTERVAL: Duration = Duration::from_mins(1);
 /// How often it is looked for what another table labelled: a gateway of an older version may still write.
 const RELABEL_INTERVAL: Duration = Duration::from_mins(1);
 /// How long an idempotency key is remembered: longer than any client repeats.
@@ -97,8 +99,8 @@ pub fn store_settings(config: &Config) -> StoreSettings {
 /// # Errors
 /// [`StartError`] for types or keys that cannot be served.
 pub async fn assemble(config: &Config, store: Store, clock: Clock) -> Result<(App, Option<Refreshed>), StartError> {
-    let (auth, root) = (&config.auth, config.server.base_url.trim_end_matches("/fhir"));
-    let tokens = auth.own.as_ref().map(|own| token_service(own, root, &auth.audience)).transpose()?;
+    let auth = &config.auth;
+    let tokens = auth.own.as_ref().map(|own| machine_tokens(config, own)).transpose()?;
     let mut refreshed = None;
     let mut verifiers = Vec::new();
     if let Some(external) = &auth.external {
@@ -107,10 +109,7 @@ pub async fn assemble(config: &Config, store: Store, clock: Clock) -> Result<(Ap
         verifiers.push(Arc::clone(&verifier));
         refreshed = Some(Refreshed { loader, verifier, every: external.refresh });
     }
-    if let Some(tokens) = &tokens {
-        let keys = KeySet::from_jwks(tokens.issuer.jwks(), &[TokenAlgorithm::Es256]).map_err(KeyLoadError::from)?;
-        verifiers.push(Arc::new(Verifier::new(root, &auth.audience, Duration::ZERO, keys)));
-    }
+    verifiers.extend(tokens.iter().map(|tokens| Arc::clone(&tokens.verifier)));
     let app = AppState {
         cursor_key: cursor_key(&store).await?,
         verifiers: Verifiers::new(verifiers),
@@ -131,10 +130,18 @@ pub async fn assemble(config: &Config, store: Store, clock: Clock) -> Result<(Ap
     Ok((Arc::new(app), refreshed))
 }
 
-fn token_service(own: &OwnIssuer, root: &str, audience: &str) -> Result<TokenService, StartError> {
-    let issuer = own_issuer(own, root, audience).map_err(StartError::SigningKey)?;
-    let client_keys = ClientKeySets::new().map_err(KeyLoadError::from)?;
-    Ok(TokenService { issuer, lifetime: own.lifetime, client_keys, root: root.to_owned() })
+fn machine_tokens(config: &Config, own: &OwnIssuer) -> Result<MachineTokens, StartError> {
+    let (root, audience) = (config.server.base_url.trim_end_matches("/fhir").to_owned(), &config.auth.audience);
+    let issuer = own_issuer(own, &root, audience).map_err(StartError::SigningKey)?;
+    let keys = KeySet::from_jwks(issuer.jwks(), &[TokenAlgorithm::Es256]).map_err(KeyLoadError::from)?;
+    Ok(MachineTokens {
+        verifier: Arc::new(Verifier::new(&root, audience, own.leeway, keys)),
+        issuer,
+        lifetime: own.lifetime,
+        client_keys: ClientKeySets::new().map_err(KeyLoadError::from)?,
+        binds_to_certificates: config.server.tls.as_ref().is_some_and(|files| files.clients.is_some()),
+        root,
+    })
 }
 
 /// The keys of another's issuer, to keep them fresh.
@@ -202,6 +209,7 @@ async fn housekeeping(app: App) {
     let mut expiry = tokio::time::interval(EXPIRY_INTERVAL);
     let mut refusals = tokio::time::interval(REFUSAL_INTERVAL);
     let mut forget = tokio::time::interval(FORGET_INTERVAL);
+    let mut tokens = tokio::time::interval(TOKEN_INTERVAL);
     loop {
         tokio::select! {
             _ = expiry.tick() => match expire(&app).await {
@@ -209,11 +217,15 @@ async fn housekeeping(app: App) {
                 Ok(tasks) => tracing::info!(tasks, "referrals expired"),
                 Err(_) => tracing::warn!("expired referrals could not be ended, they are tried again"),
             },
+            _ = tokens.tick() => {
+                if app.store.forget_tokens(app.clock.now_ms()).await.is_err() {
+                    tracing::warn!("tokens that ended could not be forgotten, it is tried again");
+                }
+            }
             _ = refusals.tick() => write_refusals(&app).await,
             _ = forget.tick() => {
                 let now_ms = app.clock.now_ms();
-                let forgotten = app.store.forget(now_ms - KEY_AGE_MS_MAX, now_ms - NOTICE_AGE_MS_MAX).await;
-                if forgotten.is_err() || app.store.forget_tokens(now_ms).await.is_err() {
+                if app.store.forget(now_ms - KEY_AGE_MS_MAX, now_ms - NOTICE_AGE_MS_MAX).await.is_err() {
                     tracing::warn!("old rows could not be forgotten, it is tried again");
                 }
             }

@@ -17,6 +17,7 @@ use tower::{ServiceBuilder, ServiceExt as _};
 use tower_http::request_id::RequestId;
 
 use crate::app::App;
+use crate::auth::PeerCertificate;
 use crate::error::{FHIR_JSON, Failure};
 use crate::fhir::exchange::Exchange;
 use crate::fhir::{capabilities, create, delete, history, operations, read, search, transaction, update};
@@ -25,8 +26,14 @@ use crate::telemetry::{Telemetry, observe};
 
 /// The whole HTTP face. `extra` are further routes (the sandbox's).
 pub fn router(app: &App, telemetry: &Arc<Telemetry>, extra: Router) -> Router {
-    let tokens = oauth::routes(app).layer(middleware::from_fn_with_state(Limits::of(app), limited));
-    let routes = fhir(app).merge(plain(app, telemetry)).merge(tokens).merge(extra);
+    let limits = Limits {
+        room: Arc::new(Semaphore::new(app.limits.requests_in_flight_max)),
+        timeout: app.limits.request_timeout,
+        is_fhir: true,
+    };
+    let of_tokens = Limits { is_fhir: false, ..limits.clone() };
+    let tokens = oauth::routes(app).layer(middleware::from_fn_with_state(of_tokens, limited));
+    let routes = fhir(app, limits).merge(plain(app, telemetry)).merge(tokens).merge(extra);
     let routes = routes.fallback(not_found);
     // One layer of two functions: every layer of a router is a service more to clone and to box for each request.
     let guarded = middleware::from_fn_with_state(routes.clone(), guarded);
@@ -34,7 +41,7 @@ pub fn router(app: &App, telemetry: &Arc<Telemetry>, extra: Router) -> Router {
 }
 
 /// The FHIR interactions: each authenticates by itself, and all share the limits.
-fn fhir(app: &App) -> Router {
+fn fhir(app: &App, limits: Limits) -> Router {
     // The `$` of a name may come escaped, and means the same: https://www.rfc-editor.org/rfc/rfc3986#section-2.4
     let named = |routes: Router<App>, (path, methods): (&str, MethodRouter<App>)| {
         routes.route(&path.replace('$', "%24"), methods.clone()).route(path, methods)
@@ -50,7 +57,7 @@ fn fhir(app: &App) -> Router {
         .route("/fhir/{type}/{id}/_history", get(instance_history))
         .route("/fhir/{type}/{id}/_history/{version}", get(vread))
         .method_not_allowed_fallback(|| async { Failure::MethodNotAllowed.into_response() })
-        .layer(middleware::from_fn_with_state(Limits::of(app), limited))
+        .layer(middleware::from_fn_with_state(limits, limited))
         .with_state(Arc::clone(app))
 }
 
@@ -90,7 +97,8 @@ fn exchange(app: App, request: Request) -> (Exchange, Body) {
     }
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let network = peer.map(|ConnectInfo(address)| address.ip().to_canonical().to_string()).unwrap_or_default();
-    (Exchange { app, headers, uri: parts.uri, network }, body)
+    let certificate = parts.extensions.get::<PeerCertificate>().cloned();
+    (Exchange { app, headers, uri: parts.uri, network, certificate }, body)
 }
 
 async fn transaction(State(app): State<App>, request: Request) -> Response<Body> {
@@ -238,6 +246,9 @@ async fn tidied(routes: Router, request: Request) -> Response<Body> {
     if let Some(peer) = sent.extensions.get::<ConnectInfo<SocketAddr>>() {
         again.extensions_mut().insert(*peer);
     }
+    if let Some(certificate) = sent.extensions.get::<PeerCertificate>() {
+        again.extensions_mut().insert(certificate.clone());
+    }
     if let Some(id) = sent.extensions.get::<RequestId>() {
         again.extensions_mut().insert(id.clone());
     }
@@ -248,21 +259,23 @@ async fn tidied(routes: Router, request: Request) -> Response<Body> {
 struct Limits {
     room: Arc<Semaphore>,
     timeout: Duration,
+    /// Whether what is beyond them is told as an OperationOutcome.
+    is_fhir: bool,
 }
 
 impl Limits {
-    fn of(app: &App) -> Self {
-        Self { room: Arc::new(Semaphore::new(app.limits.requests_in_flight_max)), timeout: app.limits.request_timeout }
+    fn refusal(&self, failure: Failure) -> Response<Body> {
+        if self.is_fhir { failure.into_response() } else { oauth::unavailable(failure.status()) }
     }
 }
 
 /// No more requests at once than there is room for, and none longer than its time.
 async fn limited(State(limits): State<Limits>, request: Request, next: Next) -> Response<Body> {
-    let Ok(_room) = limits.room.try_acquire() else { return Failure::Throttled.into_response() };
+    let Ok(_room) = limits.room.try_acquire() else { return limits.refusal(Failure::Throttled) };
     match tokio::time::timeout(limits.timeout, next.run(request)).await {
         Ok(response) => response,
         // What was handed to the writer is still written or not, whole: the client repeats with its idempotency key.
-        Err(_) => Failure::Unavailable.into_response(),
+        Err(_) => limits.refusal(Failure::Unavailable),
     }
 }
 

@@ -31,6 +31,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
+use crate::auth::PeerCertificate;
 use activity::Activity;
 use tls::TlsKeys;
 
@@ -155,24 +156,34 @@ impl Connection {
     /// Holds its slot until the connection is closed.
     async fn run(self, stream: TcpStream, router: Router, _slot: OwnedSemaphorePermit) {
         let Some(keys) = &self.settings.tls else {
-            return self.speak_http(stream, router).await;
+            return self.speak_http(stream, None, router).await;
         };
         let handshake = TlsAcceptor::from(keys.current()).accept(stream);
         match tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await {
-            Ok(Ok(stream)) => self.speak_http(stream, router).await,
+            Ok(Ok(stream)) => {
+                let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                let certificate = shown.map(|certificate| PeerCertificate::of_der(certificate));
+                self.speak_http(stream, certificate, router).await;
+            }
             Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
             Err(_) => tracing::debug!("TLS handshake timed out"),
         }
     }
 
-    async fn speak_http<S>(mut self, stream: S, router: Router)
+    async fn speak_http<S>(mut self, stream: S, certificate: Option<PeerCertificate>, router: Router)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let activity = Arc::new(Activity::start());
         let observed = Arc::clone(&activity);
         let (peer, stalled) = (self.peer, self.settings.request_timeout + STALL_TIMEOUT);
-        let service = service_fn(move |request: Request<Incoming>| answer(router.clone(), request, peer, &observed));
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            if let Some(certificate) = &certificate {
+                request.extensions_mut().insert(certificate.clone());
+            }
+            answer(router.clone(), request, &observed)
+        });
         let builder = self.builder();
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         let result = tokio::select! {
@@ -228,12 +239,10 @@ impl Connection {
 
 fn answer(
     router: Router,
-    mut request: Request<Incoming>,
-    peer: SocketAddr,
+    request: Request<Incoming>,
     activity: &Arc<Activity>,
 ) -> impl Future<Output = Result<Response<activity::Observed>, Infallible>> + use<> {
     let in_flight = activity.begin();
-    request.extensions_mut().insert(ConnectInfo(peer));
     async move {
         let response = router.oneshot(request.map(Body::new)).await?;
         Ok(response.map(|body| in_flight.observe(body)))

@@ -123,6 +123,7 @@ impl<'g> Caller<'g> {
                 fhir_user: self.fhir_user.as_deref(),
                 purpose: &self.purpose,
                 scope: &self.scope,
+                certificate: None,
                 lifetime_seconds: 600,
             })
         });

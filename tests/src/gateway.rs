@@ -5,15 +5,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::Router;
 use gateway::app::App;
 use gateway::auth::{Issuer, TokenGrant};
 use gateway::clock::Clock;
-use gateway::config::{Config, LogConfig, LogFormat};
+use gateway::config::{Config, LogConfig, LogFormat, TlsFiles};
 use gateway::gateway::{assemble, store_settings};
 use gateway::registry::{put_organization, put_pool, put_practitioner};
 use gateway::router::router;
+use gateway::server::tls::TlsKeys;
 use gateway::server::{ServerSettings, serve};
 use gateway::storage::Store;
 use gateway::storage::registry::{Client, Organization, Pool, Practitioner};
@@ -155,6 +157,25 @@ impl Gateway {
         }
     }
 
+    /// Serves the same gateway over TLS as well; answers where, as `https://localhost:<port>`.
+    ///
+    /// # Panics
+    /// The files are of no use.
+    pub async fn over_tls(&self, files: &TlsFiles) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("it is bound").port();
+        let settings = ServerSettings {
+            tls: Some(Arc::new(TlsKeys::load(files).expect("the files are good"))),
+            header_read_timeout: self.app.limits.header_read_timeout,
+            request_timeout: self.app.limits.request_timeout,
+            connections_max: self.app.limits.connections_max,
+            drain_timeout: Duration::ZERO,
+        };
+        let routes = router(&self.app, &telemetry(), Router::new());
+        tokio::spawn(serve(listener, routes, settings, std::future::pending()));
+        format!("https://localhost:{port}")
+    }
+
     /// Another gateway on the same database, with an issuer and connections of its own.
     pub async fn replica(&self) -> Self {
         Self::start(&self.database_url, Options::default()).await
@@ -281,6 +302,20 @@ fn telemetry() -> Arc<Telemetry> {
         Arc::new(telemetry)
     });
     Arc::clone(telemetry)
+}
+
+/// A client that trusts this issuer of certificates, and perhaps shows one of its own.
+///
+/// # Panics
+/// They are no certificates.
+#[expect(clippy::disallowed_methods, reason = "a client from outside, as any EHR's")]
+pub fn tls_client(issuer: &[u8], identity: Option<&[u8]>) -> reqwest::Client {
+    let issuer = reqwest::Certificate::from_pem(issuer).expect("a certificate");
+    let mut client = reqwest::Client::builder().no_proxy().tls_certs_only([issuer]);
+    if let Some(identity) = identity {
+        client = client.identity(reqwest::Identity::from_pem(identity).expect("key and certificate"));
+    }
+    client.build().expect("a client can be built")
 }
 
 #[expect(clippy::disallowed_methods, reason = "a client from outside, as any EHR's")]

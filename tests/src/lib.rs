@@ -4,6 +4,7 @@
 //! test can be run alone with `cargo nextest run`.
 
 pub mod caller;
+pub mod certificates;
 pub mod corpus;
 pub mod gateway;
 pub mod machine;

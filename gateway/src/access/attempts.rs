@@ -1,13 +1,17 @@
 //! A write is decided, committed, and decided again where what it was decided on moved meanwhile.
 
+use std::time::Duration;
+
 use tokio::sync::MutexGuard;
+use tokio::time::timeout;
 
 use super::draft::Draft;
 use crate::app::App;
 
-/// How often a write is decided. Within one gateway the second time does; each further replica that writes into the same record
-/// at the same moment can win once more.
-const ATTEMPTS_MAX: usize = 16;
+/// How often a write is decided: of those that meet at least one is written each time.
+const ATTEMPTS_MAX: usize = 32;
+/// How long a write waits for its turn. What it was asked with (the moment, who is registered) is no older than that.
+const TURN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Decides a write by an expression with `?` that fills the draft and commits it, until it meets nobody. It is a macro because a
 /// closure that is async and borrows cannot be said to be `Send`.
@@ -34,8 +38,9 @@ pub(crate) use attempts;
 
 /// Whether a write is decided once more.
 ///
-/// Writes that met another in a record are decided again one at a time, in the order in which they came, so none of them loses
-/// over and over. Only those wait: a first attempt takes no turn, so nobody learns by waiting that a hidden record is written.
+/// Writes that met another in a record are decided again one at a time, in the order in which they came, so that they do not defeat
+/// each other over and over. Only those wait: a first attempt takes no turn, so nobody learns by waiting that a hidden record is
+/// written.
 #[derive(Debug)]
 pub struct Again<'a> {
     app: &'a App,
@@ -56,8 +61,8 @@ impl<'a> Again<'a> {
             return false;
         }
         if self.turn.is_none() {
-            self.turn = Some(self.app.turns.take(draft.first_record()).await);
+            self.turn = timeout(TURN_TIMEOUT, self.app.turns.take(draft.first_record())).await.ok();
         }
-        true
+        self.turn.is_some()
     }
 }

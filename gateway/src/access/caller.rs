@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, header};
 use super::person::{Person, belongs_to_app};
 use crate::app::{App, Registry};
 use crate::audit::{AuditEvent, Outcome};
-use crate::auth::{Interaction, Scopes, TokenClaims, TokenError};
+use crate::auth::{Interaction, PeerCertificate, Scopes, TokenClaims, TokenError};
 use crate::consent::{Basis, Grantee, MANDATED_TREATMENT, PractitionerRole, Purpose, PurposeSet};
 use crate::error::{Failure, Issue};
 use crate::storage::resource::Touched;
@@ -54,7 +54,12 @@ impl Caller {
     /// # Errors
     /// [`Failure::Unauthenticated`] without a token that holds; [`Failure::Forbidden`] where the token's client,
     /// organisation, practitioner or purpose is not what the operator registered.
-    pub async fn of(app: &App, headers: &HeaderMap, request_id: String) -> Result<Self, Failure> {
+    pub async fn of(
+        app: &App,
+        headers: &HeaderMap,
+        certificate: Option<&PeerCertificate>,
+        request_id: String,
+    ) -> Result<Self, Failure> {
         let now_ms = app.clock.now_ms();
         let bearer = headers
             .get(header::AUTHORIZATION)
@@ -65,6 +70,14 @@ impl Caller {
             tracing::debug!(reason = %error, "a token was refused");
             Failure::Unauthenticated { expired: error == TokenError::Expired }
         })?;
+        // A token that was stolen is good for nobody without the key of the certificate.
+        if claims
+            .certificate
+            .as_deref()
+            .is_some_and(|bound| certificate.map(PeerCertificate::thumbprint) != Some(bound))
+        {
+            return Err(Failure::Unauthenticated { expired: false });
+        }
         let registry = app.registry().await?;
         if claims.token_id.as_deref().is_some_and(|id| registry.is_revoked(id)) {
             return Err(Failure::Unauthenticated { expired: true });
@@ -120,6 +133,7 @@ impl Caller {
             person_scopes: Scopes::default(),
             expires_at_ms: now_ms,
             token_id: None,
+            certificate: None,
         };
         let purpose = Purpose::all().next().unwrap_or_else(|| unreachable!("there are purposes"));
         let purpose = Purpose::from_code(&claims.purpose).unwrap_or(purpose);

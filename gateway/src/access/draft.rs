@@ -11,7 +11,7 @@ use super::caller::{Act, Caller};
 use super::inquiry;
 use crate::app::App;
 use crate::clock::format_instant;
-use crate::consent::{self, Consent, ConsentId, Permit};
+use crate::consent::{self, Basis, Consent, ConsentId, Permit};
 use crate::error::Failure;
 use crate::labels::{Facts, stamp};
 use crate::search::index::{IndexRow, index, local, localize};
@@ -288,8 +288,8 @@ impl<'a> Draft<'a> {
         &self.resources[last]
     }
 
-    /// Notes an act in the trail of a record.
-    pub fn note(&mut self, act: Act, basis: &'static str, key: &ResourceKey) {
+    /// Notes an act in the trail of a record, with the Consents on which it rests.
+    pub fn note(&mut self, act: Act, basis: &Basis, key: &ResourceKey) {
         let version_id = self.pending(key.resource_type, &key.id).map_or(0, |resource| resource.version.0);
         let touched = Touched {
             compartment: key.compartment.clone(),
@@ -298,8 +298,10 @@ impl<'a> Draft<'a> {
             version_id,
             level: Level::Held,
         };
-        let event = self.caller.event(act, basis, &touched);
-        self.set.audit.push(event);
+        let event = self.caller.event(act, basis.code(), &touched);
+        let consents = if let Basis::Consent { consents } = basis { consents.as_slice() } else { &[] };
+        let consents: Vec<String> = consents.iter().map(|id| id.0.clone()).collect();
+        self.set.audit.push(event.resting_on(&consents));
     }
 
     /// The first of the records that the draft looked at; empty where it looked at none.

@@ -51,6 +51,9 @@ impl Party<'_> {
     ) -> Result<Finding, Failure> {
         let Some(practitioner) = self.practitioner else { return Ok(finding) };
         let role = PractitionerRole::from_code(&practitioner.role);
+        if finding.is_permitted() && role.is_none_or(|role| !role.sees(key.resource_type)) {
+            return Ok(Finding::Kept(Refusal::BeyondRole));
+        }
         let viewer = Viewer {
             organization: self.grantee(),
             practitioner: Grantee::practitioner(&practitioner.id).to_string(),
@@ -63,17 +66,13 @@ impl Party<'_> {
         };
         let level = app.store.level(viewer, key.resource_type, &key.id).await?;
         Ok(match (level, finding) {
-            _ if role.is_none() => Finding::Kept(Refusal::BeyondRole),
             (Some(Level::Emergency), Finding::Closed(_) | Finding::Consents(Decision::Deny(_))) => {
                 Finding::Beside("emergency")
             }
             (Some(Level::Law), Finding::Closed(_) | Finding::Consents(Decision::Deny(_))) => {
                 Finding::Beside(MANDATED_TREATMENT.0)
             }
-            (None | Some(Level::Minimum), finding) if finding.is_permitted() => {
-                let is_of_role = role.is_some_and(|role| role.sees(key.resource_type));
-                Finding::Kept(if is_of_role { Refusal::KeptFrom } else { Refusal::BeyondRole })
-            }
+            (None | Some(Level::Minimum), finding) if finding.is_permitted() => Finding::Kept(Refusal::KeptFrom),
             (_, finding) => finding,
         })
     }

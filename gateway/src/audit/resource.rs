@@ -59,7 +59,8 @@ const INTERACTIONS: &[&str] = &[
     "batch",
 ];
 /// The operations of the gateway; what is none of these is an act of a referral.
-const OPERATIONS: &[&str] = &["access-log", "explain", "who-can-see", "conflicts", "consent-conflict", "token"];
+const OPERATIONS: &[&str] =
+    &["access-log", "explain", "who-can-see", "conflicts", "consent-conflict", "token", "token-revoked"];
 /// The reasons of `consent`, for which a refusal is an authorization decision.
 const CONSENT_REASONS: &[&str] = &[
     "excluded-by-patient",

@@ -64,7 +64,8 @@ pub fn claimed_client(assertion: &str) -> Option<String> {
     identity("iss", claims.iss).ok().flatten()
 }
 
-/// Verifies an assertion of `client_id` with the client's keys. `endpoint` is the URL of the endpoint to which it was sent.
+/// Verifies an assertion of `client_id` with the client's keys. `endpoint` is the URL of the token endpoint: every
+/// assertion is made for that, to whichever endpoint it is sent.
 ///
 /// # Errors
 /// See [`TokenError`].

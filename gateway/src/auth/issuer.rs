@@ -1,4 +1,4 @@
-//! The sandbox's own issuer of tokens: one ES256 key, its public half as a JWK Set, and signed tokens.
+//! An issuer of tokens, the gateway's own or a sandbox's: one ES256 key, its public half as a JWK Set, and signed tokens.
 //!
 //! Its tokens pass through the same [`Verifier`](super::Verifier) as anybody's. Keeping the key between runs is the
 //! caller's. There is no built-in key, so no token of one sandbox is good at another.
@@ -34,6 +34,8 @@ pub struct TokenGrant<'a> {
     pub purpose: &'a str,
     /// Scopes, separated by spaces.
     pub scope: &'a str,
+    /// The thumbprint of the certificate to which the token is bound, if it is.
+    pub certificate: Option<&'a str>,
     /// How long the token is good, in seconds.
     pub lifetime_seconds: u32,
 }
@@ -68,6 +70,14 @@ struct Claims<'a> {
     fhir_user: Option<&'a str>,
     purpose_of_use: &'a str,
     scope: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cnf: Option<Confirmation<'a>>,
+}
+
+#[derive(Serialize)]
+struct Confirmation<'a> {
+    #[serde(rename = "x5t#S256")]
+    thumbprint: &'a str,
 }
 
 impl Issuer {
@@ -121,6 +131,7 @@ impl Issuer {
             fhir_user: grant.fhir_user,
             purpose_of_use: grant.purpose,
             scope: grant.scope,
+            cnf: grant.certificate.map(|thumbprint| Confirmation { thumbprint }),
         };
         let mut header = Header::new(Algorithm::ES256);
         header.typ = Some("at+jwt".to_owned());

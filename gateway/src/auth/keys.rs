@@ -1,4 +1,4 @@
-//! The issuer's public keys, from a JWK Set.
+//! Public keys of an issuer or of a client, from a JWK Set.
 //!
 //! A key is taken only if its purpose is beyond doubt: it has a `kid` that no other key has, it is for signatures, and
 //! its type fits an algorithm that the configuration allows. Every other key of the set is left out, so nothing can

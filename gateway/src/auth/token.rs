@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Notify;
 
+use super::certificate::PeerCertificate;
 use super::fhir_user::FhirUser;
 use super::keys::KeySet;
 use super::scopes::Scopes;
@@ -52,6 +53,8 @@ pub struct TokenClaims {
     pub expires_at_ms: i64,
     /// The token's own id (`jti`), if it has one.
     pub token_id: Option<String>,
+    /// The certificate to which it is bound (`cnf`), if it is: a thumbprint, see [`PeerCertificate`].
+    pub certificate: Option<String>,
 }
 
 /// Why a token is refused. The text is for the log and the client; it holds nothing of the token.
@@ -261,6 +264,7 @@ struct RawClaims {
     fhir_user: Option<Value>,
     #[serde(rename = "fhirUser")]
     smart_fhir_user: Option<Value>,
+    cnf: Option<Value>,
 }
 
 fn read_claims(raw: RawClaims) -> Result<Verified, TokenError> {
@@ -280,6 +284,7 @@ fn read_claims(raw: RawClaims) -> Result<Verified, TokenError> {
         person_scopes,
         expires_at_ms,
         token_id: identity("jti", raw.jti)?,
+        certificate: raw.cnf.map(|cnf| confirmed(&cnf)).transpose()?,
     };
     Ok(Verified { claims: Arc::new(claims), not_before_ms })
 }
@@ -352,6 +357,10 @@ fn fhir_user(ours: Option<Value>, smart: Option<Value>) -> Result<Option<FhirUse
         (None, None) => return Ok(None),
     };
     FhirUser::parse(&named).map(Some).ok_or(TokenError::ClaimInvalid(NAME))
+}
+
+fn confirmed(cnf: &Value) -> Result<String, TokenError> {
+    PeerCertificate::confirmed(cnf).ok_or(TokenError::ClaimInvalid("cnf"))
 }
 
 fn scopes(value: Option<Value>) -> Result<(Scopes, Scopes), TokenError> {

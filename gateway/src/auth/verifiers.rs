@@ -37,8 +37,8 @@ impl Verifiers {
         }
     }
 
-    /// Whether somebody's tokens can be verified.
+    /// Whether the tokens of every issuer can be verified.
     pub fn has_keys(&self) -> bool {
-        self.0.iter().any(|verifier| verifier.has_keys())
+        self.0.iter().all(|verifier| verifier.has_keys())
     }
 }

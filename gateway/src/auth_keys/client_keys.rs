@@ -2,12 +2,11 @@
 //! names one that is not known.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use connectors::http::{HttpClient, HttpError};
 use connectors::jwks::fetch_jwks;
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::auth::{Assertion, KeySet, TokenError};
@@ -21,13 +20,13 @@ const PAUSE: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub struct ClientKeySets {
     client: HttpClient,
-    sets: Mutex<HashMap<String, Arc<Mutex<Fetched>>>>,
+    sets: Mutex<HashMap<String, Fetched>>,
     pause: Duration,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Fetched {
-    keys: KeySet,
+    keys: Arc<KeySet>,
     asked: Option<Instant>,
     fresh_for: Duration,
 }
@@ -45,7 +44,8 @@ impl ClientKeySets {
         Ok(Self { client: HttpClient::new()?, sets: Mutex::default(), pause })
     }
 
-    /// Verifies with the keys at a URL: those that are known, and once more with fresh ones where they do not have the key.
+    /// Verifies with the keys at a URL: those that are known, and once more with fresh ones where they do not have the key. While
+    /// one request fetches them nobody else waits: the others go by what is known.
     ///
     /// # Errors
     /// What `verify` says of the keys that are had at last.
@@ -54,31 +54,42 @@ impl ClientKeySets {
         url: &str,
         verify: impl Fn(&KeySet) -> Result<Assertion, TokenError>,
     ) -> Result<Assertion, TokenError> {
-        let set = Arc::clone(self.sets.lock().await.entry(url.to_owned()).or_default());
-        // Whoever else asks for the same client waits for one fetch, and no other client does.
-        let mut set = set.lock().await;
-        let since = set.asked.map(|asked| asked.elapsed());
-        if since.is_none_or(|since| since >= set.fresh_for.max(FRESH)) {
-            self.fetch(url, &mut set).await;
-        }
-        let verified = verify(&set.keys);
-        let may_ask = set.asked.is_none_or(|asked| asked.elapsed() >= self.pause);
-        if verified == Err(TokenError::KeyUnknown) && may_ask {
-            self.fetch(url, &mut set).await;
-            return verify(&set.keys);
+        let is_old = |set: &Fetched| set.asked.is_none_or(|asked| asked.elapsed() >= set.fresh_for.max(FRESH));
+        let keys = self.keys(url, is_old).await;
+        let verified = verify(&keys);
+        if verified == Err(TokenError::KeyUnknown) {
+            let may_ask = |set: &Fetched| set.asked.is_none_or(|asked| asked.elapsed() >= self.pause);
+            return verify(&*self.keys(url, may_ask).await);
         }
         verified
     }
 
-    /// Keys that cannot be fetched again stay in use.
-    async fn fetch(&self, url: &str, set: &mut Fetched) {
-        set.asked = Some(Instant::now());
-        match fetch_jwks(&self.client, url).await {
-            Ok(fetched) => match KeySet::of_client(&fetched.text) {
-                Ok(keys) => (set.keys, set.fresh_for) = (keys, fetched.fresh_for),
-                Err(error) => tracing::warn!(%error, "what a client publishes as its keys is of no use"),
-            },
-            Err(error) => tracing::warn!(%error, "the keys of a client could not be fetched"),
-        }
+    /// The keys at a URL, fetched by this request if they are due. Keys that cannot be fetched again stay in use.
+    async fn keys(&self, url: &str, is_due: impl Fn(&Fetched) -> bool) -> Arc<KeySet> {
+        let known = {
+            let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+            let set = sets.entry(url.to_owned()).or_default();
+            if !is_due(set) {
+                return Arc::clone(&set.keys);
+            }
+            set.asked = Some(Instant::now());
+            Arc::clone(&set.keys)
+        };
+        let fetched = match fetch_jwks(&self.client, url).await {
+            Ok(fetched) => {
+                KeySet::of_client(&fetched.text).map(|keys| (Arc::new(keys), fetched.fresh_for)).map_err(|error| {
+                    tracing::warn!(%error, "what a client publishes as its keys is of no use");
+                })
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the keys of a client could not be fetched");
+                Err(())
+            }
+        };
+        let Ok((keys, fresh_for)) = fetched else { return known };
+        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        let set = sets.entry(url.to_owned()).or_default();
+        (set.keys, set.fresh_for) = (Arc::clone(&keys), fresh_for);
+        keys
     }
 }

@@ -28,6 +28,7 @@ fn token(issuer: &Issuer) -> String {
         fhir_user: None,
         purpose: "TREAT",
         scope: "system/*.rs",
+        certificate: None,
         lifetime_seconds: 300,
     };
     issuer.issue(&grant, "1", NOW_MS).expect("signed")

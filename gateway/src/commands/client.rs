@@ -48,12 +48,13 @@ async fn act(store: &Store, action: ClientAction) -> Result<(), CommandError> {
             if keys.is_none() {
                 return Err(CommandError::Wrong("give the new keys: --jwks FILE or --jwks-url URL".to_owned()));
             }
-            put_client(store, &Client { keys, ..client }).await?;
+            store.put_client(&Client { keys, ..client }).await.map_err(StartError::Storage)?;
             println!("Client {} has new keys; tokens that it holds are good until they end.", rotate.id);
         }
         ClientAction::Disable(disable) => {
             let client = known(&disable.id)?;
-            put_client(store, &Client { active: false, ..client }).await?;
+            // Whatever it is registered for: what is wrong with that must not keep it in.
+            store.put_client(&Client { active: false, ..client }).await.map_err(StartError::Storage)?;
             println!("Client {} is disabled.", disable.id);
         }
     }
@@ -103,8 +104,9 @@ fn keys(files: &ClientKeyFiles) -> Result<Option<ClientKeys>, CommandError> {
     if let Some(file) = &files.jwks {
         let text = read_file(file).map_err(|error| wrong("--jwks", &error))?;
         // A private key does not belong here, nor on this machine.
-        let is_private = ["\"d\"", "\"k\""].iter().any(|member| text.contains(member));
-        if is_private {
+        let set: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        let keys = set["keys"].as_array().cloned().unwrap_or_default();
+        if keys.iter().any(|key| ["d", "k"].iter().any(|member| key.get(member).is_some())) {
             return Err(wrong("--jwks", &"holds a private key: give the public half alone"));
         }
         KeySet::of_client(&text).map_err(|error| wrong("--jwks", &error))?;

@@ -83,6 +83,21 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "server",
+        "tls_client_ca_file",
+        Text,
+        Absent,
+        "PEM file with the certificates of those who issue certificates to clients. With it clients may show one, and the tokens that the \
+         gateway gives over such a connection are good with that certificate alone (RFC 8705).",
+    ),
+    key(
+        "server",
+        "tls_client_certificates",
+        Text,
+        Value("optional"),
+        "`optional`, or `required`: then a client without a certificate of these issuers gets no connection.",
+    ),
+    key(
+        "server",
         "drain_timeout_seconds",
         Integer(0, 3_600),
         Value("30"),

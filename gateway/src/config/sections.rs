@@ -10,21 +10,22 @@ use reqwest::Url;
 
 use super::reader::Reader;
 use super::{
-    AuthConfig, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, ExternalIssuer, KeySource, Limits, LogConfig,
-    LogFormat, OwnIssuer, ServedTypes, ServerConfig, TlsFiles, TokenAlgorithm, is_loopback,
+    AuthConfig, ClientCertificates, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, ExternalIssuer, KeySource,
+    Limits, LogConfig, LogFormat, OwnIssuer, ServedTypes, ServerConfig, TlsFiles, TokenAlgorithm, is_loopback,
 };
 
 /// Reads every key; after an error there are stand-ins in it.
 pub(super) fn read(reader: &mut Reader) -> Config {
+    let server = ServerConfig {
+        listen: listen(reader),
+        base_url: base_url(reader),
+        tls: tls(reader),
+        drain_timeout: seconds(reader, "server.drain_timeout_seconds"),
+    };
     Config {
-        server: ServerConfig {
-            listen: listen(reader),
-            base_url: base_url(reader),
-            tls: tls(reader),
-            drain_timeout: seconds(reader, "server.drain_timeout_seconds"),
-        },
         database: database(reader),
-        auth: auth(reader),
+        auth: auth(reader, &server.base_url),
+        server,
         types: types(reader),
         limits: limits(reader),
         waiting_days_max: reader.integer("referral.waiting_days_max"),
@@ -68,8 +69,15 @@ fn tls(reader: &mut Reader) -> Option<TlsFiles> {
     let certificate = reader.optional_text("server.tls_certificate_file");
     let key = reader.optional_text("server.tls_key_file");
     match (certificate, key) {
-        (Some(certificate), Some(key)) => Some(TlsFiles { certificate: certificate.into(), key: key.into() }),
-        (None, None) => None,
+        (Some(certificate), Some(key)) => {
+            Some(TlsFiles { certificate: certificate.into(), key: key.into(), clients: client_certificates(reader) })
+        }
+        (None, None) => {
+            if client_certificates(reader).is_some() {
+                reader.fail("server.tls_client_ca_file", "needs tls_certificate_file and tls_key_file");
+            }
+            None
+        }
         (Some(_), None) => {
             reader.fail("server.tls_key_file", "is required with tls_certificate_file");
             None
@@ -79,6 +87,20 @@ fn tls(reader: &mut Reader) -> Option<TlsFiles> {
             None
         }
     }
+}
+
+fn client_certificates(reader: &mut Reader) -> Option<ClientCertificates> {
+    let ca = reader.optional_text("server.tls_client_ca_file");
+    let which = reader.text("server.tls_client_certificates");
+    let are_required = match which.as_str() {
+        "required" => true,
+        "optional" => false,
+        _ => {
+            reader.fail("server.tls_client_certificates", "is optional or required");
+            false
+        }
+    };
+    ca.map(|ca| ClientCertificates { ca: ca.into(), are_required })
 }
 
 fn database(reader: &mut Reader) -> DatabaseConfig {
@@ -93,19 +115,22 @@ fn database(reader: &mut Reader) -> DatabaseConfig {
     DatabaseConfig { url, connections_max, writers: writers.unwrap_or(if is_sqlite { 1 } else { 2 }) }
 }
 
-fn auth(reader: &mut Reader) -> AuthConfig {
+fn auth(reader: &mut Reader, base_url: &str) -> AuthConfig {
     let audience = reader.text("auth.audience");
+    let (leeway, refresh) = (seconds(reader, "auth.leeway_seconds"), seconds(reader, "auth.jwks_refresh_seconds"));
     let lifetime = seconds(reader, "auth.token_lifetime_seconds");
     let signing_key_file = reader.optional_text("auth.signing_key_file").map(PathBuf::from);
-    let own = signing_key_file.map(|signing_key_file| OwnIssuer { signing_key_file, lifetime });
+    let own = signing_key_file.map(|signing_key_file| OwnIssuer { signing_key_file, lifetime, leeway });
     let has_issuer = reader.is_given("auth.issuer");
     let issuer = reader.optional_text("auth.issuer");
     if !has_issuer && own.is_none() {
         reader.fail("auth.issuer", "is required, or signing_key_file, or both");
     }
+    if own.is_some() && issuer.as_deref() == Some(base_url.trim_end_matches("/fhir")) {
+        reader.fail("auth.issuer", "is the gateway's own name: with signing_key_file its tokens are believed anyway");
+    }
     let keys = key_source(reader, has_issuer);
     let algorithms = algorithms(reader);
-    let (leeway, refresh) = (seconds(reader, "auth.leeway_seconds"), seconds(reader, "auth.jwks_refresh_seconds"));
     let external = issuer.map(|issuer| ExternalIssuer { issuer, keys, algorithms, leeway, refresh });
     AuthConfig { audience, external, own }
 }

@@ -6,7 +6,7 @@ use crate::access::Draft;
 use crate::access::caller::Act;
 use crate::app::Registry;
 use crate::audit::AuditEvent;
-use crate::consent::{Conflict, Consent, ConsentId, Grant, Grantee, conflicts, grants};
+use crate::consent::{Basis, Conflict, Consent, ConsentId, Grant, Grantee, LawRule, conflicts, grants};
 use crate::error::Failure;
 use crate::storage::conflict::StoredConflict;
 use crate::storage::write_set::{ConflictRow, NewDelivery, ResourceKey, VersionId};
@@ -14,11 +14,12 @@ use crate::storage::write_set::{ConflictRow, NewDelivery, ResourceKey, VersionId
 /// The act in the trail.
 const ACT: Act = Act::new("E", "consent-conflict");
 /// On what it rests that a contradiction is noted, whoever wrote.
-const CONFLICT_RULE: &str = "consent-conflict";
+const CONFLICT_RULE: LawRule = LawRule("consent-conflict");
 /// The kind of notice that the custodian's data steward gets.
 const NOTICE: &str = "consent-conflict";
 
-/// After the rules of some Consents of a record changed in the draft, deletion and withdrawal included: once a draft.
+/// After the rules of some Consents of a record changed in the draft, deletion and withdrawal included. No Consent of a draft
+/// comes here twice.
 ///
 /// # Errors
 /// The database is away.
@@ -89,7 +90,7 @@ async fn tell(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Failure> {
         version,
         due_ms: draft.caller.now_ms,
     });
-    draft.note(ACT, CONFLICT_RULE, key);
+    draft.note(ACT, &Basis::Law { rule: CONFLICT_RULE }, key);
     Ok(())
 }
 

@@ -65,24 +65,28 @@ struct RequestText {
     if_match: Option<String>,
 }
 
-/// The stage of Consents: at later ones, whom they permit is settled.
-pub const CONSENT_STAGE: u8 = 3;
-
 impl Entry<'_> {
-    /// When it is decided: what others rest on comes first.
+    /// When it is decided: what others rest on comes first. Between stages it is settled what changed Consents entail, so one
+    /// that is withdrawn gives back what waits before another is recorded.
     pub fn stage(&self) -> u8 {
         match (self.verb, self.resource_type.as_str()) {
             (Verb::Delete, _) => 0,
             (Verb::Post | Verb::Put, "Patient") => 1,
+            (Verb::Put, "Consent") if self.is_withdrawal() => 2,
             // A Consent may name a team of the same Bundle.
-            (Verb::Post | Verb::Put, "CareTeam" | "Group") => 2,
-            (Verb::Post | Verb::Put, "Consent") => CONSENT_STAGE,
-            (Verb::Post | Verb::Put, "Provenance" | "Binary") => 5,
-            (Verb::Post | Verb::Put, "ServiceRequest") => 6,
-            (Verb::Post | Verb::Put, "Task") => 7,
-            (Verb::Post | Verb::Put, _) => 4,
-            (Verb::Get, _) => 8,
+            (Verb::Post | Verb::Put, "CareTeam" | "Group") => 3,
+            (Verb::Post | Verb::Put, "Consent") => 4,
+            (Verb::Post | Verb::Put, "Provenance" | "Binary") => 6,
+            (Verb::Post | Verb::Put, "ServiceRequest") => 7,
+            (Verb::Post | Verb::Put, "Task") => 8,
+            (Verb::Post | Verb::Put, _) => 5,
+            (Verb::Get, _) => 9,
         }
+    }
+
+    fn is_withdrawal(&self) -> bool {
+        let resource = self.resource.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+        resource.is_some_and(|consent| consent["status"] == "inactive")
     }
 
     /// The version that the entry rests on.

@@ -8,6 +8,7 @@ use crate::access::caller::Act;
 use crate::access::{Caller, Draft};
 use crate::app::App;
 use crate::audit::AuditEvent;
+use crate::auth::PeerCertificate;
 use crate::error::{Failure, Issue};
 use crate::search::parameters::type_name;
 use mappings::r4::primitive::is_id;
@@ -23,6 +24,8 @@ pub struct Exchange {
     pub uri: Uri,
     /// The IP address of the other end of the connection; empty where it is not known.
     pub network: String,
+    /// The certificate by which the client speaks TLS, if it showed one.
+    pub certificate: Option<PeerCertificate>,
 }
 
 /// What a request is about, for the trail.
@@ -74,7 +77,7 @@ impl Exchange {
         if !self.takes_json() {
             return Failure::NotAcceptable.into_response();
         }
-        let caller = match Caller::of(&self.app, &self.headers, self.request_id()).await {
+        let caller = match Caller::of(&self.app, &self.headers, self.certificate.as_ref(), self.request_id()).await {
             Ok(mut caller) => {
                 caller.network.clone_from(&self.network);
                 caller

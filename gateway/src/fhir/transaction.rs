@@ -13,7 +13,7 @@ use super::answer::{Written, etag, json as answer};
 use super::bundle::Bundle;
 use super::content::{must_be, structure};
 use super::create::{self, RequestKey, exists, key_of, remembered, written};
-use super::entry::{CONSENT_STAGE, Entry, Verb, entries};
+use super::entry::{Entry, Verb, entries};
 use super::exchange::{Exchange, Target};
 use super::{delete, read, search, update, write};
 use crate::access::caller::Act;
@@ -160,9 +160,10 @@ async fn decide_all(
         ids.push(id);
     }
     let mut seen: Vec<ResourceKey> = Vec::new();
+    let mut stage = 0;
     for n in order {
         if done[n].is_none() {
-            if entries[n].stage() > CONSENT_STAGE {
+            if std::mem::replace(&mut stage, entries[n].stage()) != stage {
                 write::settle(draft).await.map_err(|failure| (n, failure))?;
             }
             let one = decide(exchange, draft, &entries[n], &ids[n], &addresses).await;

@@ -39,7 +39,7 @@ pub async fn create(
         keep_declared(&mut content.value, None, LabelSet::NONE);
     }
     let permit = permit(draft, &key, false, Interaction::Create).await?;
-    let basis = permit.basis().code();
+    let basis = permit.basis().clone();
     if resource_type == "Patient" {
         draft.begin_record(&key.compartment);
     }
@@ -48,7 +48,7 @@ pub async fn create(
     }
     let put = Put { key: key.clone(), content, previous: None, method: Method::Post, minimum: None };
     within_limits(draft.put(permit, put))?;
-    draft.note(Act::new("C", "create"), basis, &key);
+    draft.note(Act::new("C", "create"), &basis, &key);
     follow(draft, &key, None).await?;
     Ok(key)
 }
@@ -92,7 +92,7 @@ pub async fn update(
         let details = "a resource stays in the record in which it was created: create it anew in the other";
         return Err(Failure::content(resource_type, "business-rule", details));
     }
-    let basis = permit.basis().code();
+    let basis = permit.basis().clone();
     let before = (!located.deleted).then(|| serde_json::from_str(&located.body).unwrap_or_default());
     if is_of_record(&located.key) {
         keep_declared(&mut content.value, before.as_ref(), located.facts.declared);
@@ -100,7 +100,7 @@ pub async fn update(
     let key = located.key;
     let put = Put { key: key.clone(), content, previous: Some(located.version), method: Method::Put, minimum: None };
     within_limits(draft.put(permit, put))?;
-    draft.note(Act::new("U", "update"), basis, &key);
+    draft.note(Act::new("U", "update"), &basis, &key);
     follow(draft, &key, before.as_ref()).await?;
     Ok(key)
 }
@@ -124,7 +124,7 @@ pub async fn delete(
     }
     matches(&located, if_match)?;
     let permit = permit(draft, &located.key, true, Interaction::Delete).await?;
-    let basis = permit.basis().code();
+    let basis = permit.basis().clone();
     let key = located.key;
     if is_part_of_referral(draft, &key).await? {
         let details = "a referral under way rests on this resource: close or cancel the referral first";
@@ -133,7 +133,7 @@ pub async fn delete(
     let content = Content { text: String::new(), value: Value::Null };
     let put = Put { key: key.clone(), content, previous: Some(located.version), method: Method::Delete, minimum: None };
     draft.put(permit, put);
-    draft.note(Act::new("D", "delete"), basis, &key);
+    draft.note(Act::new("D", "delete"), &basis, &key);
     match resource_type {
         "Consent" => drop_grants(draft, &key).await?,
         "RelatedPerson" => representative::end(draft, &key).await?,
@@ -294,7 +294,7 @@ async fn update_by_person(draft: &mut Draft<'_>, located: Located, sent: &Value)
 
 /// Writes a Consent as it is stored, but `inactive`.
 async fn take_out_of_force(draft: &mut Draft<'_>, located: Located, permit: Permit) -> Result<ResourceKey, Failure> {
-    let basis = permit.basis().code();
+    let basis = permit.basis().clone();
     let mut value: Value =
         serde_json::from_str(&located.body).map_err(|_| Failure::Internal("a stored Consent is not JSON"))?;
     value["status"] = Value::from("inactive");
@@ -302,7 +302,7 @@ async fn take_out_of_force(draft: &mut Draft<'_>, located: Located, permit: Perm
     let key = located.key;
     let put = Put { key: key.clone(), content, previous: Some(located.version), method: Method::Put, minimum: None };
     draft.put(permit, put);
-    draft.note(Act::new("U", "withdraw"), basis, &key);
+    draft.note(Act::new("U", "withdraw"), &basis, &key);
     follow(draft, &key, None).await?;
     Ok(key)
 }
@@ -335,7 +335,7 @@ pub async fn withdraw(draft: &mut Draft<'_>, id: &str, if_match: Option<VersionI
     let value: Value =
         serde_json::from_str(&located.body).map_err(|_| Failure::Internal("a stored Consent is not JSON"))?;
     if value.get("status").and_then(Value::as_str) == Some("inactive") {
-        draft.note(Act::new("U", "withdraw"), permit.basis().code(), &located.key);
+        draft.note(Act::new("U", "withdraw"), permit.basis(), &located.key);
         return Ok(Withdrawal::Already(Box::new(located)));
     }
     take_out_of_force(draft, located, permit).await.map(Withdrawal::Written)
@@ -363,8 +363,8 @@ async fn follow_team(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Fai
     Ok(())
 }
 
-/// What the Consents and teams that changed do to what waits and to what contradicts: once for all of them, before whatever rests
-/// on them and before the draft is finished.
+/// What the Consents and teams that changed do to what waits and to what contradicts: for all of them together, before whatever
+/// rests on them and before the draft is finished.
 ///
 /// # Errors
 /// The database is away, or what waits moved meanwhile.

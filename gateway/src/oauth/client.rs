@@ -1,11 +1,16 @@
 //! Which client asks: proved by its assertion, to every endpoint of the token service in the same way.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, Request};
 
 use super::error::OAuthError;
 use super::form::Form;
-use crate::app::{App, Registry, TokenService};
+use crate::app::{App, MachineTokens, Registry};
+use crate::audit::{AuditEvent, Outcome};
 use crate::auth::{ASSERTION_TYPE, Assertion, KeySet, TokenError, claimed_client, verify_assertion};
+use crate::consent::{Basis, Grantee};
 use crate::storage::registry::{Client, ClientKeys};
 
 /// A client that proved who it is.
@@ -23,13 +28,13 @@ pub(super) struct Proved {
 ///
 /// # Errors
 /// [`OAuthError::InvalidClient`], whatever is wrong with it: the log has the reason.
-pub(super) async fn prove(app: &App, tokens: &TokenService, form: &Form) -> Result<Proved, OAuthError> {
+pub(super) async fn prove(app: &App, tokens: &MachineTokens, form: &Form) -> Result<Proved, OAuthError> {
     let text = form.required("client_assertion")?;
     if form.required("client_assertion_type")? != ASSERTION_TYPE {
         return Err(OAuthError::parameter("client_assertion_type", "must be private_key_jwt's"));
     }
     let refuse = |client: &str, reason: &dyn std::fmt::Display| {
-        tracing::info!(client, %reason, "a client assertion was refused");
+        tracing::debug!(client, %reason, "a client assertion was refused");
         app.refusals.count("invalid-client", app.clock.now_ms());
         OAuthError::InvalidClient
     };
@@ -54,4 +59,43 @@ pub(super) async fn prove(app: &App, tokens: &TokenService, form: &Form) -> Resu
         return Err(refuse(&id, &"the assertion was shown before"));
     }
     Ok(Proved { client: client.clone(), assertion, registry })
+}
+
+/// The IP address from which it is asked, for the trail.
+pub(super) fn network(request: &Request) -> String {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    peer.map(|ConnectInfo(address)| address.ip().to_canonical().to_string()).unwrap_or_default()
+}
+
+/// A token was given, or refused to who proved who it is.
+pub(super) const TOKEN: &str = "token";
+/// A token was taken back.
+pub(super) const REVOKED: &str = "token-revoked";
+
+/// An act of a client in the trail of its organisation.
+pub(super) fn act_of(client: &Client, (act, network): (&'static str, &str), now_ms: i64) -> AuditEvent {
+    let organization = Grantee::organization(&client.organization_id).to_string();
+    let id = AuditEvent::fresh_id();
+    AuditEvent {
+        compartment: organization.clone(),
+        id: id.clone(),
+        recorded_ms: now_ms,
+        action: "E",
+        subtype: act,
+        outcome: Outcome::Success,
+        reason: String::new(),
+        organization,
+        client: client.id.clone(),
+        practitioner: String::new(),
+        purpose: client.purposes.first().cloned().unwrap_or_default(),
+        basis: Basis::OwnCompartment.code(),
+        resource_type: String::new(),
+        resource_id: String::new(),
+        version_id: 0,
+        request_id: id,
+        case_id: String::new(),
+        network: network.to_owned(),
+        query: String::new(),
+        consents: String::new(),
+    }
 }

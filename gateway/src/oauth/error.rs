@@ -38,6 +38,14 @@ impl OAuthError {
         Self::InvalidRequest(format!("{name} {problem}"))
     }
 
+    /// The answer where there is no room, or no time is left.
+    pub(super) fn beyond_limits(status: StatusCode) -> Response<Body> {
+        let mut response = Self::Unavailable.into_response();
+        *response.status_mut() = status;
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        response
+    }
+
     /// The answer.
     pub(super) fn into_response(self) -> Response<Body> {
         let (status, code, description) = match self {

@@ -7,11 +7,15 @@ use axum::extract::Request;
 use axum::http::{Response, StatusCode};
 use serde_json::json;
 
-use super::client::{Proved, prove};
+use super::client::{Proved, REVOKED, act_of, network, prove};
 use super::error::{OAuthError, json as json_answer};
 use super::form::Form;
 use crate::app::App;
+use crate::audit::AuditEvent;
 use crate::auth::TokenClaims;
+
+/// The most by which clocks may be said to differ.
+const LEEWAY_MS_MAX: i64 = 60_000;
 
 /// Answers what a token is good for; of another client's, and of none at all, that it is not active.
 pub(super) async fn introspect(app: App, request: Request) -> Response<Body> {
@@ -40,12 +44,15 @@ pub(super) async fn introspect(app: App, request: Request) -> Response<Body> {
 /// Takes a token back: from then on it is refused here at once, and at every other replica within a second. What is no token of
 /// the client's stays as it is, and the answer is the same.
 pub(super) async fn revoke(app: App, request: Request) -> Response<Body> {
+    let network = network(&request);
     let done = async {
-        if let (_, Some(claims)) = own_token(&app, request).await?
+        if let (proved, Some(claims)) = own_token(&app, request).await?
             && let Some(id) = &claims.token_id
         {
-            // It ends by itself a little later than it says, by the difference that clocks may have.
-            app.store.revoke_token(id, claims.expires_at_ms + 60_000).await?;
+            let event = act_of(&proved.client, (REVOKED, &network), app.clock.now_ms());
+            app.store.record_only(vec![AuditEvent { request_id: id.clone(), ..event }]).await?;
+            // It ends a little later than it says, by the difference that clocks may have.
+            app.store.revoke_token(id, claims.expires_at_ms + LEEWAY_MS_MAX).await?;
             app.forget_registry();
         }
         Ok(json!({}))
@@ -53,12 +60,12 @@ pub(super) async fn revoke(app: App, request: Request) -> Response<Body> {
     answered(done.await)
 }
 
-/// The client that asks, and the claims of the token in the form if it is one of that client's that holds.
+/// The client that asks, and the claims of the token in the form if the gateway gave it to that client and it holds.
 async fn own_token(app: &App, request: Request) -> Result<(Proved, Option<Arc<TokenClaims>>), OAuthError> {
     let tokens = app.tokens.as_ref().ok_or(OAuthError::Internal)?;
     let form = Form::read(request).await?;
     let proved = prove(app, tokens, &form).await?;
-    let claims = app.verifiers.verify(form.required("token")?, app.clock.now_ms()).ok();
+    let claims = tokens.verifier.verify(form.required("token")?, app.clock.now_ms()).ok();
     let claims = claims.filter(|claims| claims.client_id == proved.client.id);
     Ok((proved, claims))
 }

@@ -15,25 +15,32 @@ mod token;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
+use axum::http::{Response, StatusCode};
 use axum::routing::{get, post};
 
 use crate::app::App;
 
-/// The routes of the token service; none where the gateway gives no tokens.
+/// What is answered where the gateway has no room or no time for a request.
+pub fn unavailable(status: StatusCode) -> Response<Body> {
+    error::OAuthError::beyond_limits(status)
+}
+
+/// The routes for tokens; none where the gateway gives no tokens.
 pub fn routes(app: &App) -> Router {
     let Some(tokens) = &app.tokens else { return Router::new() };
     let jwks = tokens.issuer.jwks().to_owned();
     let configuration = smart_configuration::document(tokens).to_string();
     let told = move || {
         let configuration = configuration.clone();
-        async move { error::json(axum::http::StatusCode::OK, configuration) }
+        async move { error::json(StatusCode::OK, configuration) }
     };
     let (for_token, for_introspection, for_revocation) = (Arc::clone(app), Arc::clone(app), Arc::clone(app));
     Router::new()
         .route("/.well-known/smart-configuration", get(told.clone()))
         .route("/fhir/.well-known/smart-configuration", get(told))
-        .route("/oauth/jwks", get(move || async move { error::json(axum::http::StatusCode::OK, jwks) }))
+        .route("/oauth/jwks", get(move || async move { error::json(StatusCode::OK, jwks) }))
         .route("/oauth/token", post(move |request: Request| token::token(for_token, request)))
         .route("/oauth/introspect", post(move |request: Request| introspect::introspect(for_introspection, request)))
         .route("/oauth/revoke", post(move |request: Request| introspect::revoke(for_revocation, request)))

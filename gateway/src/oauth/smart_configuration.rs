@@ -4,10 +4,10 @@
 
 use serde_json::{Value, json};
 
-use crate::app::TokenService;
+use crate::app::MachineTokens;
 
 /// The SMART configuration.
-pub(super) fn document(tokens: &TokenService) -> Value {
+pub(super) fn document(tokens: &MachineTokens) -> Value {
     let root = &tokens.root;
     json!({
         "issuer": root,
@@ -19,6 +19,7 @@ pub(super) fn document(tokens: &TokenService) -> Value {
         "scopes_supported": ["system/*.cruds", "system/*.rs"],
         "introspection_endpoint": format!("{root}/oauth/introspect"),
         "revocation_endpoint": format!("{root}/oauth/revoke"),
+        "tls_client_certificate_bound_access_tokens": tokens.binds_to_certificates,
         "capabilities": ["client-confidential-asymmetric", "permission-v1", "permission-v2"],
     })
 }

@@ -5,17 +5,14 @@ use axum::extract::Request;
 use axum::http::{Response, StatusCode};
 use serde_json::json;
 
-use super::client::{Proved, prove};
+use super::client::{Proved, TOKEN, act_of, network, prove};
 use super::error::{OAuthError, json as json_answer};
 use super::form::Form;
-use crate::app::{App, Registry, TokenService};
+use crate::app::{App, MachineTokens, Registry};
 use crate::audit::{AuditEvent, Outcome};
-use crate::auth::{Scopes, TokenGrant};
+use crate::auth::{PeerCertificate, Scopes, TokenGrant};
 use crate::consent::{Grantee, PractitionerRole, Purpose};
 use crate::storage::registry::Client;
-
-/// The act in the trail of the client's organisation.
-const ACT: &str = "token";
 
 /// Answers a request for a token.
 pub(super) async fn token(app: App, request: Request) -> Response<Body> {
@@ -27,13 +24,35 @@ pub(super) async fn token(app: App, request: Request) -> Response<Body> {
 
 async fn grant(app: &App, request: Request) -> Result<Response<Body>, OAuthError> {
     let tokens = app.tokens.as_ref().ok_or(OAuthError::Internal)?;
+    let certificate = request.extensions().get::<PeerCertificate>().cloned();
+    let network = network(&request);
     let form = Form::read(request).await?;
     if form.required("grant_type")? != "client_credentials" {
         return Err(OAuthError::UnsupportedGrantType);
     }
     let requested = form.required("scope")?;
     let proved = prove(app, tokens, &form).await?;
-    let Proved { client, assertion, registry } = &proved;
+    match given(app, (tokens, &proved), requested, (certificate.as_ref(), &network)).await {
+        // Whoever proved who it is and is refused all the same, has that on record.
+        Err(
+            error @ (OAuthError::InvalidRequest(_) | OAuthError::InvalidScope(_) | OAuthError::UnauthorizedClient(_)),
+        ) => {
+            let event = act_of(&proved.client, (TOKEN, &network), app.clock.now_ms());
+            let refused = AuditEvent { outcome: Outcome::Refused, reason: "scope".to_owned(), basis: "", ..event };
+            app.store.record_only(vec![refused]).await?;
+            Err(error)
+        }
+        given => given,
+    }
+}
+
+async fn given(
+    app: &App,
+    (tokens, proved): (&MachineTokens, &Proved),
+    requested: &str,
+    (certificate, network): (Option<&PeerCertificate>, &str),
+) -> Result<Response<Body>, OAuthError> {
+    let Proved { client, assertion, registry } = proved;
     if client.person_app {
         return Err(OAuthError::UnauthorizedClient("an app for people who sign in gets no token without a person"));
     }
@@ -51,17 +70,24 @@ async fn grant(app: &App, request: Request) -> Result<Response<Body>, OAuthError
         fhir_user: None,
         purpose,
         scope: &scope,
+        certificate: certificate.map(PeerCertificate::thumbprint),
         lifetime_seconds,
     };
     let (id, now_ms) = (AuditEvent::fresh_id(), app.clock.now_ms());
     let token = issue(tokens, &grant, &id, now_ms)?;
     // A token that is nowhere on record is not given.
-    app.store.record_only(vec![event(&grant, &id, now_ms)]).await?;
+    let event = AuditEvent {
+        practitioner: practitioner.map(|id| Grantee::practitioner(id).to_string()).unwrap_or_default(),
+        purpose: purpose.to_owned(),
+        request_id: id,
+        ..act_of(client, (TOKEN, network), now_ms)
+    };
+    app.store.record_only(vec![event]).await?;
     let answer = json!({"access_token": token, "token_type": "bearer", "expires_in": lifetime_seconds, "scope": scope});
     Ok(json_answer(StatusCode::OK, answer.to_string()))
 }
 
-fn issue(tokens: &TokenService, grant: &TokenGrant<'_>, id: &str, now_ms: i64) -> Result<String, OAuthError> {
+fn issue(tokens: &MachineTokens, grant: &TokenGrant<'_>, id: &str, now_ms: i64) -> Result<String, OAuthError> {
     tokens.issuer.issue(grant, id, now_ms).map_err(|error| {
         tracing::error!(%error, "a token could not be signed");
         OAuthError::Internal
@@ -92,30 +118,4 @@ fn practitioner<'i>(registry: &Registry, client: &Client, id: &'i str) -> Result
     let is_known = of_organization.is_some_and(|row| PractitionerRole::from_code(&row.role).is_some());
     let unknown = "is no practitioner who is registered for this organisation";
     is_known.then_some(id).ok_or_else(|| OAuthError::parameter("extensions.hl7-b2b.subject_id", unknown))
-}
-
-fn event(grant: &TokenGrant<'_>, id: &str, now_ms: i64) -> AuditEvent {
-    let organization = Grantee::organization(grant.organization_id).to_string();
-    AuditEvent {
-        compartment: organization.clone(),
-        id: AuditEvent::fresh_id(),
-        recorded_ms: now_ms,
-        action: "E",
-        subtype: ACT,
-        outcome: Outcome::Success,
-        reason: String::new(),
-        organization,
-        client: grant.client_id.to_owned(),
-        practitioner: grant.practitioner_id.map(|id| Grantee::practitioner(id).to_string()).unwrap_or_default(),
-        purpose: grant.purpose.to_owned(),
-        basis: "own-compartment",
-        resource_type: String::new(),
-        resource_id: String::new(),
-        version_id: 0,
-        request_id: id.to_owned(),
-        case_id: String::new(),
-        network: String::new(),
-        query: String::new(),
-        consents: String::new(),
-    }
 }

@@ -74,10 +74,10 @@ async fn send_to(
             return Ok(());
         }
     };
-    let basis = permit.basis().code();
+    let basis = permit.basis().clone();
     draft.put(permit, Put::made(key.clone(), whole, Some(shown)));
     draft.set.sights.push(Sight { key: key.clone(), grantee: referrer.to_owned(), requires_consent: false });
     queue(draft, referrer, Notice::Feedback.code(), &key);
-    draft.note(act, basis, &key);
+    draft.note(act, &basis, &key);
     Ok(())
 }

@@ -228,7 +228,7 @@ async fn make_tasks(
     let minimum = Minimum::of(&patient, value, &kind(registry, &offer.room), today(&draft.instant));
     let (task_id, sent) = offer.task.map_or_else(|| (AuditEvent::fresh_id(), None), |(id, sent)| (id, Some(sent)));
     let expires_ms = expires_ms(draft, sent.as_ref());
-    let basis = permit.basis().code();
+    let basis = permit.basis().clone();
     let template = ReferralTask {
         compartment,
         id: order.id.clone(),
@@ -263,7 +263,7 @@ async fn make_tasks(
         .ok_or(Failure::Internal("the table has no row for placing"))?;
     notify(draft, &organization_task, row.notices);
     let event = if predecessor.is_some() { Event::Forward } else { Event::Place };
-    draft.note(Act::new("E", event.code()), basis, &task_key(&organization_task.compartment, &organization_task.id));
+    draft.note(Act::new("E", event.code()), &basis, &task_key(&organization_task.compartment, &organization_task.id));
     Ok(organization_task)
 }
 

@@ -79,7 +79,7 @@ pub(super) async fn step(
     permit: Permit,
     members: &[(&str, Value)],
 ) -> Result<ReferralTask, Failure> {
-    let basis = permit.basis().code();
+    let basis = permit.basis().clone();
     let next = ReferralTask { state: row.to.code().to_owned(), ..task.clone() };
     let key = task_key(&task.compartment, &task.id);
     let stored = draft.content(&key).await?.ok_or(Failure::Internal("a referral's Task is missing"))?;
@@ -102,7 +102,7 @@ pub(super) async fn step(
     draft.set.tasks.push(next.clone());
     draft.set.voided_deliveries.push(key.clone());
     notify(draft, &next, row.notices);
-    draft.note(Act::new("E", row.event.code()), basis, &key);
+    draft.note(Act::new("E", row.event.code()), &basis, &key);
     Ok(next)
 }
 

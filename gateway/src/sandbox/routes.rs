@@ -96,6 +96,7 @@ async fn token(app: App, issuer: Arc<Issuer>, form: String) -> Response<Body> {
         fhir_user: fhir_user.as_deref(),
         purpose,
         scope: scope.as_deref().unwrap_or(default_scope),
+        certificate: None,
         lifetime_seconds: TOKEN_LIFETIME_SECONDS,
     };
     match issuer.issue(&grant, &Uuid::new_v4().to_string(), app.clock.now_ms()) {

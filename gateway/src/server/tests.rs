@@ -205,7 +205,7 @@ impl Certificate {
     }
 
     fn files(&self) -> TlsFiles {
-        TlsFiles { certificate: self.0.join("certificate.pem"), key: self.0.join("key.pem") }
+        TlsFiles { certificate: self.0.join("certificate.pem"), key: self.0.join("key.pem"), clients: None }
     }
 
     /// A client that trusts this certificate and no other, and offers one protocol.

@@ -1,4 +1,4 @@
-//! The server's certificate: read from two PEM files, and read again when they change.
+//! The server's certificate, and whose certificates of clients are taken: read from PEM files, and read again when they change.
 //!
 //! A certificate is replaced while connections go on; those that exist keep the one they began with. A file that cannot
 //! be used is reported and the certificate in use stays.
@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
-use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::TlsFiles;
+use crate::config::{ClientCertificates, TlsFiles};
 
 const CHECK_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -31,8 +33,8 @@ struct Loaded {
     stamp: Stamp,
 }
 
-/// When both files were last changed.
-type Stamp = [Option<SystemTime>; 2];
+/// When the files were last changed.
+type Stamp = [Option<SystemTime>; 3];
 
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +53,7 @@ pub enum TlsError {
 }
 
 impl TlsKeys {
-    /// Reads both files.
+    /// Reads the files.
     ///
     /// # Errors
     /// See [`TlsError`].
@@ -111,14 +113,37 @@ fn load(files: &TlsFiles) -> Result<Loaded, TlsError> {
         return Err(TlsError::File { file: files.certificate.clone(), cause: "holds no certificate".to_owned() });
     }
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| unusable(&files.key, &error))?;
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+    let builder = match &files.clients {
+        None => builder.with_no_client_auth(),
+        Some(clients) => builder.with_client_cert_verifier(verifier(clients, provider)?),
+    };
+    let mut config = builder.with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Loaded { config: Arc::new(config), stamp })
 }
 
+/// Who issues the certificates of clients.
+fn verifier(
+    clients: &ClientCertificates,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let unusable = |cause: String| TlsError::File { file: clients.ca.clone(), cause };
+    let mut roots = RootCertStore::empty();
+    for issuer in CertificateDer::pem_file_iter(&clients.ca).map_err(|error| unusable(error.to_string()))? {
+        roots.add(issuer.map_err(|error| unusable(error.to_string()))?)?;
+    }
+    if roots.is_empty() {
+        return Err(unusable("holds no certificate".to_owned()));
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    let builder = if clients.are_required { builder } else { builder.allow_unauthenticated() };
+    builder.build().map_err(|error| unusable(error.to_string()))
+}
+
 fn stamp(files: &TlsFiles) -> Stamp {
-    [&files.certificate, &files.key].map(|file| std::fs::metadata(file).and_then(|metadata| metadata.modified()).ok())
+    let changed = |file: &PathBuf| std::fs::metadata(file).and_then(|metadata| metadata.modified()).ok();
+    let of_clients = files.clients.as_ref().and_then(|clients| changed(&clients.ca));
+    [changed(&files.certificate), changed(&files.key), of_clients]
 }

@@ -50,12 +50,12 @@ pub struct ConsentVersion {
     pub version: VersionId,
     /// UTC milliseconds.
     pub recorded_ms: i64,
-    /// The stored bytes; none of a deletion.
-    pub body: Option<String>,
+    /// Whether it is a deletion.
+    pub is_deleted: bool,
 }
 
 /// How far back [`Store::consent_versions`] looks.
-pub const CONSENT_VERSIONS_MAX: usize = 2_000;
+pub const CONSENT_VERSIONS_MAX: usize = 20_000;
 
 const LOCATED: &str = "SELECT compartment, resource_type, id, version_id, author, deleted, body, minimum, \
      labels, label_version, declared, data_from_ms, data_until_ms, atoms FROM resource ";
@@ -140,7 +140,7 @@ impl Store {
     }
 
     /// The versions of the Consents of a record that were written until a moment, deletions included, newest first; at most
-    /// [`CONSENT_VERSIONS_MAX`].
+    /// [`CONSENT_VERSIONS_MAX`]. What they say is read by [`Store::consent_body`].
     ///
     /// # Errors
     /// [`StorageError`].
@@ -151,7 +151,7 @@ impl Store {
     ) -> Result<Vec<ConsentVersion>, StorageError> {
         let versions = |table: &str| {
             format!(
-                "SELECT id, version_id, last_updated_ms, deleted, body FROM {table} \
+                "SELECT id, version_id, last_updated_ms, deleted FROM {table} \
                  WHERE compartment = $1 AND resource_type = 'Consent' AND last_updated_ms <= $2"
             )
         };
@@ -166,9 +166,31 @@ impl Store {
                 id: Row::get(row, 0),
                 version: VersionId(Row::get(row, 1)),
                 recorded_ms: Row::get(row, 2),
-                body: Some(Row::get::<String, _>(row, 4)).filter(|_| Row::get::<i64, _>(row, 3) == 0),
+                is_deleted: Row::get::<i64, _>(row, 3) != 0,
             };
             Ok(rows.iter().map(version).collect())
+        })
+    }
+
+    /// The stored bytes of one version of a Consent.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn consent_body(
+        &self,
+        compartment: &str,
+        id: &str,
+        version: VersionId,
+    ) -> Result<Option<String>, StorageError> {
+        let of = |table: &str| {
+            format!(
+                "SELECT body FROM {table} WHERE compartment = $1 AND resource_type = 'Consent' AND id = $2 AND version_id = $3"
+            )
+        };
+        let sql = format!("{} UNION ALL {}", of("resource"), of("resource_history"));
+        read!(&self.database, |pool| {
+            let query = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(compartment).bind(id).bind(version.0);
+            Ok(query.fetch_optional(pool).await?)
         })
     }
 

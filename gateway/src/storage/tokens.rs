@@ -2,6 +2,9 @@
 
 use super::{StorageError, Store, write};
 
+/// By how much the clocks of replicas may differ.
+const AFTER_MS: i64 = 60_000;
+
 impl Store {
     /// Remembers an assertion of a client until it ends. False where it was shown before, to whichever replica: it is good once.
     ///
@@ -28,7 +31,8 @@ impl Store {
         })
     }
 
-    /// Forgets assertions and tokens that have ended. Answers how many.
+    /// Forgets assertions and tokens that ended a while ago, so that no replica whose clock is behind takes one for good. Answers how
+    /// many.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -36,8 +40,9 @@ impl Store {
         let mut rows = 0;
         for sql in ["DELETE FROM client_assertion WHERE until_ms < $1", "DELETE FROM revoked_token WHERE until_ms < $1"]
         {
-            rows +=
-                write!(&self.database, |pool| { sqlx::query(sql).bind(now_ms).execute(pool).await?.rows_affected() });
+            rows += write!(&self.database, |pool| {
+                sqlx::query(sql).bind(now_ms - AFTER_MS).execute(pool).await?.rows_affected()
+            });
         }
         Ok(rows)
     }

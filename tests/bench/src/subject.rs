@@ -73,6 +73,7 @@ impl Subject {
                 fhir_user: None,
                 purpose: "TREAT",
                 scope: "system/*.cruds",
+                certificate: None,
                 lifetime_seconds: 24 * 60 * 60,
             };
             issuer.issue(&grant, id, Clock::System.now_ms()).map_err(io::Error::other)

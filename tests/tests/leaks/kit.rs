@@ -29,6 +29,7 @@ fn token(gateway: &Gateway, organization: &str, practitioner: Option<&str>) -> S
         practitioner_id: practitioner,
         purpose: "TREAT",
         scope: "system/*.cruds",
+        certificate: None,
         lifetime_seconds: 10 * 24 * 60 * 60,
     })
 }

@@ -81,12 +81,12 @@ async fn consents_and_patient_are_what_is_not_deleted_of_that_record_only() {
         assert!(store.consents_and_patient("none").await.expect("it answers").is_empty(), "{kind}");
         let versions = store.consent_versions("r", i64::MAX).await.expect("it answers");
         let newest = versions.first().expect("there are some");
-        assert_eq!(
-            (versions.len(), &*newest.id, newest.version, &newest.body),
-            (3, "2", VersionId(2), &None),
-            "{kind}"
-        );
-        assert!(versions[1..].iter().all(|one| one.version == VersionId(1) && one.body.is_some()), "{kind}");
+        let first = (versions.len(), &*newest.id, newest.version, newest.is_deleted);
+        assert_eq!(first, (3, "2", VersionId(2), true), "{kind}");
+        assert!(versions[1..].iter().all(|one| one.version == VersionId(1) && !one.is_deleted), "{kind}");
+        let body = async |id, version| store.consent_body("r", id, VersionId(version)).await.expect("it answers");
+        assert!(body("2", 1).await.is_some_and(|body| body.contains("inactive")), "{kind}: an old version");
+        assert_eq!((body("2", 2).await.as_deref(), body("3", 1).await), (Some(""), None), "{kind}");
         let before = newest.recorded_ms - 1;
         assert!(
             store.consent_versions("r", before).await.expect("it answers").is_empty(),

@@ -103,6 +103,7 @@ impl World {
             fhir_user: None,
             purpose: "TREAT",
             scope: "system/*.cruds",
+            certificate: None,
             lifetime_seconds: 3_600,
         };
         let token = self.issuer.issue(&grant, "token", app.clock.now_ms()).expect("it can be signed");
@@ -111,7 +112,7 @@ impl World {
         headers.insert(header::AUTHORIZATION, bearer);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/fhir+json"));
         let uri = format!("/fhir/{address}").parse::<Uri>().expect("an address");
-        Exchange { app, headers, uri, network: String::new() }
+        Exchange { app, headers, uri, network: String::new(), certificate: None }
     }
 
     pub(crate) async fn post(&self, replica: usize, organization: &str, resource: &Value) -> Answer {

@@ -95,9 +95,13 @@ async fn an_assertion_is_good_once_and_a_token_taken_back_stays_so_until_it_ends
         }
         let revoked = async || other.registry().await.expect("it answers").revoked_tokens;
         assert_eq!(revoked().await, ["t"], "{kind}");
-        assert_eq!(store.forget_tokens(end).await.expect("it answers"), 0, "{kind}");
+        assert_eq!(
+            store.forget_tokens(end + 60_000).await.expect("it answers"),
+            0,
+            "{kind}: another clock may be behind"
+        );
         assert!(!store.is_first_use("c", "1", end).await.expect("it answers"), "{kind}");
-        assert_eq!(store.forget_tokens(end + 1).await.expect("it answers"), 3, "{kind}");
+        assert_eq!(store.forget_tokens(end + 60_001).await.expect("it answers"), 3, "{kind}");
         assert_eq!(revoked().await, Vec::<String>::new(), "{kind}");
     }
 }

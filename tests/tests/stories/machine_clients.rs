@@ -51,7 +51,7 @@ async fn a_client_proves_itself_with_each_algorithm_and_uses_its_token(gateway: 
         caller.delete(format!("Patient/{id}")).await.expect(403);
         let trail = gateway.as_("elp-1").search(format!("AuditEvent?patient={id}")).await;
         assert!(trail.iter().any(|event| event["agent"].to_string().contains("psychologist-1")), "{trail:?}");
-        gateway.advance(301_000);
+        gateway.advance(331_000);
         caller.get(format!("Patient/{id}")).await.expect(401);
     }
     let own = gateway.as_("elp-1").search("AuditEvent?_count=500").await;
@@ -190,6 +190,7 @@ async fn a_token_is_asked_about_and_taken_back_by_its_client_alone(gateway: Gate
         fhir_user: None,
         purpose: "TREAT",
         scope: "system/*.rs",
+        certificate: None,
         lifetime_seconds: 300,
     });
     let active = post(&gateway, "oauth/introspect", &fresh(), &[("token", &token)]).await.expect(200).json;

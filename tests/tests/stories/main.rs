@@ -2,6 +2,7 @@
 
 mod authorization;
 mod blindness;
+mod client_certificates;
 mod conflicts;
 mod crisis;
 mod data;

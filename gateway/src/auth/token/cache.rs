@@ -108,6 +108,7 @@ mod tests {
             scopes: Scopes::default(),
             expires_at_ms,
             token_id: None,
+            certificate: None,
         };
         Verified { claims: Arc::new(claims), not_before_ms: 0 }
     }

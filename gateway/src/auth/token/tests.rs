@@ -274,6 +274,7 @@ fn a_verified_token_is_remembered_until_the_keys_change() {
         fhir_user: None,
         purpose: "TREAT",
         scope: "system/*.rs",
+        certificate: None,
         lifetime_seconds: 300,
     };
     let token = bench.issuer.issue(&grant, "1", NOW_MS).expect("signed");

@@ -13,7 +13,9 @@ use crate::access::{Caller, Draft};
 use crate::app::Registry;
 use crate::auth::Interaction;
 use crate::clock::format_instant;
-use crate::consent::{self, Considered, Decision, Identities, Purpose, Request, Teams, deciding, provision_path};
+use crate::consent::{
+    self, Considered, Decision, Identities, Purpose, Reason, Refusal, Request, Teams, deciding, provision_path,
+};
 use crate::error::Failure;
 use crate::fhir::exchange::{Exchange, Target};
 use crate::labels::ResourceFacts;
@@ -154,7 +156,13 @@ async fn answer(
         json!({"name": "sentence", "valueString": sentence}),
         json!({"name": "at", "valueInstant": format_instant(question.at_ms)}),
     ];
-    if let Finding::Consents(decision) = &finding {
+    let excluded = Decision::Deny(Reason::Excluded);
+    let decided = match &finding {
+        Finding::Consents(decision) => Some(decision),
+        Finding::Kept(Refusal::KeptFrom) => Some(&excluded),
+        _ => None,
+    };
+    if let Some(decision) = decided {
         let deciding = deciding(decision, &account).into_iter();
         members.extend(deciding.map(|considered| json!({"name": "deciding", "part": deciding_parts(considered)})));
     }

@@ -15,7 +15,9 @@ use crate::access::{Caller, Draft};
 use crate::app::Registry;
 use crate::auth::Interaction;
 use crate::clock::format_instant;
-use crate::consent::{Basis, Consent, Decision, Grantee, Identities, Purpose, Request, Status, Teams, classes, decide};
+use crate::consent::{
+    Basis, Consent, Decision, Grantee, Identities, PractitionerRole, Purpose, Request, Status, Teams, classes, decide,
+};
 use crate::error::{Failure, Issue};
 use crate::fhir::exchange::{Exchange, Target};
 use crate::labels::ResourceFacts;
@@ -198,6 +200,8 @@ impl<'g> Ground<'g> {
     async fn kept(&self, exchange: &Exchange, member: &Party<'_>, id: &str) -> Result<(Vec<Value>, bool), Failure> {
         let grantees = member.grantees(self.registry);
         let (mut kept, mut is_whole) = (Vec::new(), true);
+        let role = member.practitioner.and_then(|one| PractitionerRole::from_code(&one.role));
+        let is_of_role = role.is_some_and(|role| role.sees("Patient"));
         for class in &self.classes {
             let Some(purpose) = class.first() else { continue };
             let finding = match before_consents(self.registry, self.facts, member) {
@@ -206,6 +210,10 @@ impl<'g> Ground<'g> {
             };
             if !finding.is_permitted() {
                 continue;
+            }
+            // Of another organisation the Consents themselves say whom they keep out, so only a role is left to ask about.
+            if matches!(finding, Finding::Consents(_)) && is_of_role {
+                return Ok((Vec::new(), false));
             }
             match member.as_practitioner(&exchange.app, (*purpose, self.now_ms), &patient_key(id), finding).await? {
                 Finding::Kept(refusal) => {

@@ -154,7 +154,47 @@ async fn the_log_names_the_consent_that_permitted_at_the_time_and_so_does_the_tr
     assert!(!json!(named.iter().map(|(_, consents)| consents).collect::<Vec<_>>()).to_string().contains(&of_another));
 }
 
+async fn the_log_names_every_consent_of_a_search_and_the_one_of_a_read(gateway: Gateway) {
+    let edpbw = gateway.as_("edpbw-a");
+    let id = edpbw.create(&patient()).await;
+    let mut permits = Vec::new();
+    let mut observations = Vec::new();
+    for text in ["x", "y"] {
+        let observation = json!({"resourceType": "Observation", "status": "final", "code": {"text": text},
+                                 "subject": {"reference": format!("Patient/{id}")}});
+        let observation = edpbw.create(&observation).await;
+        let mut provision = permit(&["elp-1"]);
+        provision["data"] =
+            json!([{"meaning": "instance", "reference": {"reference": format!("Observation/{observation}")}}]);
+        permits.push(edpbw.create(&consent(&id, &provision)).await);
+        observations.push(observation);
+    }
+    let elp = gateway.as_("elp-1");
+    assert_eq!(elp.search(format!("Observation?patient={id}")).await.len(), 2);
+    elp.get(format!("Observation/{}", observations[0])).await.expect(200);
+    elp.get(format!("Observation/{}", observations[1])).await.expect(200);
+    edpbw.delete(format!("Observation/{}", observations[1])).await.expect(204);
+
+    let log = edpbw.get(format!("Patient/{id}/$access-log?_count=500")).await.expect(200);
+    let entries = log.json["entries"].as_array().expect("entries").clone();
+    let by_elp = entries.iter().rev().filter(|entry| entry["organization"]["id"] == "elp-1");
+    let named: Vec<(Value, Vec<String>)> = by_elp
+        .map(|entry| {
+            let consents = entry["consents"].as_array().into_iter().flatten();
+            let mut consents: Vec<String> = consents.filter_map(|one| one.as_str().map(str::to_owned)).collect();
+            consents.sort();
+            (entry["act"]["code"].clone(), consents)
+        })
+        .collect();
+    let mut both: Vec<String> = permits.iter().map(|id| format!("Consent/{id}")).collect();
+    both.sort();
+    assert_eq!(named[0], (json!("search-type"), both), "{log}");
+    assert_eq!(named[1], (json!("read"), vec![format!("Consent/{}", permits[0])]), "{log}");
+    assert_eq!(named[2], (json!("read"), vec![format!("Consent/{}", permits[1])]), "also of what was deleted since");
+}
+
 stories!(
+    the_log_names_every_consent_of_a_search_and_the_one_of_a_read,
     the_log_names_the_consent_that_permitted_at_the_time_and_so_does_the_trail,
     the_access_log_tells_a_disclosure_and_a_refusal_in_plain_words,
     the_access_log_is_read_page_by_page_by_the_person_the_representative_and_the_custodian_only,
