@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 use gateway::audit::Outcome;
 use gateway::storage::representative::RepresentativeRow;
 use gateway::storage::resource::Shows as _;
+use gateway::storage::sight::Level;
 use gateway::storage::write_set::{
     Closure, GrantDataRow, GrantRow, IdempotencyKey, Method, NewDelivery, NewVersion, Precondition, RecordState,
     ReferralTask, Sight, TeamMemberRow, VersionId, WriteSet,
@@ -267,6 +268,8 @@ async fn a_new_version_replaces_the_index_and_keeps_the_old_version() {
         let seen = read(&store, viewer("a"), "Patient", "r").await.expect("the custodian sees the deletion");
         assert!(seen.deleted && seen.body.is_empty(), "{kind}");
         assert!(store.sees_whole(viewer("a"), "Patient", "r").await.expect("it answers"), "{kind}");
+        let level = async |organization| store.level(viewer(organization), "Patient", "r").await.expect("it answers");
+        assert_eq!((level("a").await, level("b").await), (Some(Level::Held), None), "{kind}");
         let compartment = store.visible_compartment(viewer("a"), "Patient", "r").await.expect("it answers");
         assert_eq!(compartment, None, "{kind}: a reference to what was deleted does not resolve");
     }
