@@ -70,11 +70,11 @@ pub fn statement(app: &AppState, started_ms: i64) -> String {
     .to_string()
 }
 
-/// How clients get tokens: by any OAuth, or as SMART describes it, from the gateway itself.
+/// How clients get tokens: by OAuth, and as SMART describes it where the gateway itself gives them.
 fn services(app: &AppState) -> Vec<Value> {
-    let code = if app.tokens.is_some() { "SMART-on-FHIR" } else { "OAuth" };
     let system = "http://terminology.hl7.org/CodeSystem/restful-security-service";
-    vec![json!({"coding": [{"system": system, "code": code}]})]
+    let codes = ["OAuth"].into_iter().chain(app.tokens.is_some().then_some("SMART-on-FHIR"));
+    codes.map(|code| json!({"coding": [{"system": system, "code": code}]})).collect()
 }
 
 fn resource(resource_type: &'static str) -> Value {

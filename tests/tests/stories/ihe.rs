@@ -235,7 +235,9 @@ async fn the_statement_says_what_is_played(gateway: Gateway) {
     let guides = statement["implementationGuide"].to_string();
     assert!(guides.contains("/PCF/") && guides.contains("/BALP/"), "{guides}");
     assert_eq!(statement.get("instantiates"), None, "XML and a search over the whole system are not served");
-    assert_eq!(statement["rest"][0]["security"]["service"][0]["coding"][0]["code"], "OAuth");
+    let security = &statement["rest"][0]["security"]["service"];
+    let codes = [&security[0]["coding"][0]["code"], &security[1]["coding"][0]["code"]];
+    assert_eq!(codes, ["OAuth", "SMART-on-FHIR"], "the gateway gives tokens itself");
     let resources = statement["rest"][0]["resource"].as_array().expect("types").clone();
     let consent = resources.iter().find(|one| one["type"] == "Consent").expect("Consent is served");
     let names: Vec<&str> =
