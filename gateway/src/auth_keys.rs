@@ -145,7 +145,11 @@ pub async fn keep_fresh(loader: KeyLoader, verifier: Arc<Verifier>, times: Refre
     }
 }
 
-async fn read_key_file(file: &Path) -> io::Result<String> {
+/// Reads a file with a JWK Set, an issuer's or a client's.
+///
+/// # Errors
+/// It cannot be read, or is too long for one.
+pub async fn read_key_file(file: &Path) -> io::Result<String> {
     if tokio::fs::metadata(file).await?.len() > JWKS_FILE_BYTES_MAX {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "is too long for a key set"));
     }

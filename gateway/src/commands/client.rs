@@ -1,20 +1,16 @@
 //! The operator's commands about clients: which program calls for whom, for what, and how it proves itself.
 
-use std::path::Path;
-
 use reqwest::Url;
 
 use super::CommandError;
 use crate::auth::{KeySet, Scopes};
+use crate::auth_keys::read_key_file;
 use crate::cli::{ClientAction, ClientAdd, ClientKeyFiles};
 use crate::config::{Config, is_loopback};
 use crate::consent::Purpose;
 use crate::gateway::{self, StartError};
 use crate::storage::Store;
 use crate::storage::registry::{Client, ClientKeys};
-
-/// A set of some fifty keys with certificates has 100 KB.
-const JWKS_BYTES_MAX: u64 = 256 * 1024;
 
 /// Adds, lists, changes or disables clients.
 ///
@@ -38,13 +34,13 @@ async fn act(store: &Store, action: ClientAction) -> Result<(), CommandError> {
             if rows.organizations.iter().all(|row| row.id != add.organization) {
                 return Err(CommandError::Wrong(format!("no organisation '{}' is registered", add.organization)));
             }
-            put_client(store, &read(&add)?).await?;
+            put_client(store, &read(&add).await?).await?;
             println!("Client {} is registered.", add.id);
         }
         ClientAction::List(_) => rows.clients.iter().for_each(|client| println!("{}", line(client))),
         ClientAction::Rotate(rotate) => {
             let client = known(&rotate.id)?;
-            let keys = keys(&rotate.keys)?;
+            let keys = keys(&rotate.keys).await?;
             if keys.is_none() {
                 return Err(CommandError::Wrong("give the new keys: --jwks FILE or --jwks-url URL".to_owned()));
             }
@@ -78,11 +74,11 @@ pub(super) async fn put_client(store: &Store, client: &Client) -> Result<(), Com
     Ok(store.put_client(client).await.map_err(StartError::Storage)?)
 }
 
-fn read(add: &ClientAdd) -> Result<Client, CommandError> {
+async fn read(add: &ClientAdd) -> Result<Client, CommandError> {
     if let Some(scope) = add.scopes.iter().find(|scope| Scopes::parse(scope).is_empty() || scope.contains(' ')) {
         return Err(CommandError::Wrong(format!("--scope: '{scope}' is no scope such as system/*.rs")));
     }
-    let keys = keys(&add.keys)?;
+    let keys = keys(&add.keys).await?;
     if keys.is_some() && add.scopes.is_empty() {
         return Err(CommandError::Wrong(
             "--scope: say what its tokens may be good for, such as system/*.rs".to_owned(),
@@ -99,10 +95,10 @@ fn read(add: &ClientAdd) -> Result<Client, CommandError> {
     })
 }
 
-fn keys(files: &ClientKeyFiles) -> Result<Option<ClientKeys>, CommandError> {
+async fn keys(files: &ClientKeyFiles) -> Result<Option<ClientKeys>, CommandError> {
     let wrong = |option: &str, why: &dyn std::fmt::Display| CommandError::Wrong(format!("{option}: {why}"));
     if let Some(file) = &files.jwks {
-        let text = read_file(file).map_err(|error| wrong("--jwks", &error))?;
+        let text = read_key_file(file).await.map_err(|error| wrong("--jwks", &error))?;
         // A private key does not belong here, nor on this machine.
         let set: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
         let keys = set["keys"].as_array().cloned().unwrap_or_default();
@@ -117,13 +113,6 @@ fn keys(files: &ClientKeyFiles) -> Result<Option<ClientKeys>, CommandError> {
         Ok(parsed) if parsed.scheme() == "https" || is_loopback(&parsed) => Ok(Some(ClientKeys::Url(url.clone()))),
         _ => Err(wrong("--jwks-url", &"must be an https URL")),
     }
-}
-
-fn read_file(file: &Path) -> std::io::Result<String> {
-    if std::fs::metadata(file)?.len() > JWKS_BYTES_MAX {
-        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "is too long for a key set"));
-    }
-    std::fs::read_to_string(file)
 }
 
 fn line(client: &Client) -> String {

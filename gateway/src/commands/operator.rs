@@ -53,14 +53,17 @@ async fn add_organization(store: &Store, add: &OrganizationAdd, now_ms: i64) -> 
     };
     registry::put_organization(store, &organization, &add.pools, now_ms).await.map_err(StartError::Storage)?;
     if let Some(client) = &add.client {
+        // Who registers the organisation again says nothing of how its client proves itself: that stays.
+        let before = known.clients.into_iter().find(|row| row.id == *client && row.organization_id == add.id);
+        let (keys, scopes) = before.map(|before| (before.keys, before.scopes)).unwrap_or_default();
         let client = Client {
             id: client.clone(),
             organization_id: add.id.clone(),
             purposes: add.purposes.clone(),
             active: true,
             person_app: false,
-            keys: None,
-            scopes: String::new(),
+            keys,
+            scopes,
         };
         put_client(store, &client).await?;
     }
