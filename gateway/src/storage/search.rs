@@ -341,7 +341,7 @@ fn page(statement: &mut Statement, query: &Query, keys: &[OrderKey], after: Opti
 
 fn criterion_sql(statement: &mut Statement, criterion: &Criterion) -> String {
     let alternatives: Vec<String> = match &criterion.values {
-        Values::Token(tokens) => tokens.iter().map(|token| token_sql(statement, token)).collect(),
+        Values::Token(tokens) => vec![tokens_sql(statement, tokens)],
         Values::Reference(values) | Values::Uri(values) => {
             let list: Vec<String> = values.iter().map(|value| statement.text(value)).collect();
             vec![format!("i.value IN ({})", list.join(", "))]
@@ -369,17 +369,28 @@ fn criterion_sql(statement: &mut Statement, criterion: &Criterion) -> String {
     format!("i.parameter = '{}' AND ({})", criterion.parameter, alternatives.join(" OR "))
 }
 
-fn token_sql(statement: &mut Statement, token: &Token) -> String {
-    let mut parts = Vec::new();
-    if let Some(code) = &token.code {
-        parts.push(format!("i.value = {}", statement.text(code)));
+/// One of several tokens. SQLite looks up none of them by index where they only stand between ORs, but goes through all values of
+/// the parameter; so their codes stand in a list of their own as well.
+fn tokens_sql(statement: &mut Statement, tokens: &[Token]) -> String {
+    let mut codes = Vec::new();
+    let mut alternatives = Vec::new();
+    for token in tokens {
+        let mut parts = Vec::new();
+        if let Some(code) = &token.code {
+            let code = statement.text(code);
+            parts.push(format!("i.value = {code}"));
+            codes.push(code);
+        }
+        match &token.system {
+            TokenSystem::Any => {}
+            TokenSystem::None => parts.push("i.system = ''".to_owned()),
+            TokenSystem::Is(system) => parts.push(format!("i.system = {}", statement.text(system))),
+        }
+        alternatives.push(format!("({})", parts.join(" AND ")));
     }
-    match &token.system {
-        TokenSystem::Any => {}
-        TokenSystem::None => parts.push("i.system = ''".to_owned()),
-        TokenSystem::Is(system) => parts.push(format!("i.system = {}", statement.text(system))),
-    }
-    format!("({})", parts.join(" AND "))
+    let any = alternatives.join(" OR ");
+    let have_codes = tokens.len() > 1 && codes.len() == tokens.len();
+    if have_codes { format!("i.value IN ({}) AND ({any})", codes.join(", ")) } else { any }
 }
 
 /// The SQL of [`DateCondition::is_met`].

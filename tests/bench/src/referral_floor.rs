@@ -30,6 +30,12 @@ const TABLES: &[(&str, &[&str])] = &[
             "#deleted",
             "body",
             "minimum",
+            "#labels",
+            "#label_version",
+            "#declared",
+            "#data_from_ms",
+            "#data_until_ms",
+            "atoms",
         ],
     ),
     (
@@ -101,6 +107,10 @@ const TABLES: &[(&str, &[&str])] = &[
             "resource_id",
             "#version_id",
             "request_id",
+            "case_id",
+            "network",
+            "query",
+            "consents",
         ],
     ),
 ];
