@@ -48,6 +48,8 @@ pub struct AppState {
     pub tokens: Option<MachineTokens>,
     /// By what resources are labelled.
     pub labels: Arc<LabelTable>,
+    /// For how long copies of the key store are kept.
+    pub key_copies_days: u32,
     /// Made-up data only.
     pub is_sandbox: bool,
     /// Days that a referral waits.

@@ -2,6 +2,7 @@
 
 mod client;
 mod operator;
+mod vault;
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -17,6 +18,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError, KeySource, LogConfig};
 use crate::demo::{self, StoryError};
 use crate::gateway::{self, StartError};
+use crate::key_ring;
 use crate::relabel::{self, Progress};
 use crate::sandbox::{Sandbox, SandboxError};
 use crate::server::shutdown_signal;
@@ -25,6 +27,7 @@ use crate::telemetry::{Telemetry, TelemetryError};
 
 pub use client::client;
 pub use operator::{organization, pool, practitioner};
+pub use vault::vault;
 
 /// Why a command failed, in words for whoever typed it.
 #[derive(Debug, thiserror::Error)]
@@ -181,6 +184,9 @@ async fn check_files(config: &Config) -> Vec<ConfigError> {
     {
         wrong("server.tls_certificate_file", error.to_string());
     }
+    if let Err(error) = key_ring::read(&config.vault.ring) {
+        wrong("vault.key_ring_file", format!("the key ring {error}"));
+    }
     if let Some(own) = &config.auth.own
         && let Err(error) = own_issuer(own, "", "")
     {
@@ -214,7 +220,10 @@ mod tests {
             Some(TlsFiles { certificate: directory.join("c.pem"), key: directory.join("k.pem"), clients: None });
         let errors = check_files(&config).await;
         let keys: Vec<&str> = errors.iter().map(|error| error.key.as_str()).collect();
-        assert_eq!(keys, ["server.tls_certificate_file", "auth.signing_key_file", "auth.jwks_file"]);
+        assert_eq!(
+            keys,
+            ["server.tls_certificate_file", "vault.key_ring_file", "auth.signing_key_file", "auth.jwks_file"]
+        );
         assert!(errors.iter().all(|error| error.message.contains("/nonexistent/")), "{errors:?}");
     }
 }

@@ -30,6 +30,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// Where the data is kept.
     pub database: DatabaseConfig,
+    /// How national numbers and the like are sealed.
+    pub vault: VaultConfig,
     /// Whose tokens are believed.
     pub auth: AuthConfig,
     /// Which resource types are served.
@@ -101,6 +103,30 @@ pub enum DatabaseUrl {
     Sqlite(PathBuf),
     /// A `postgres://` URL.
     Postgres(String),
+}
+
+/// `[vault]`
+#[derive(Clone, Debug)]
+pub struct VaultConfig {
+    /// Where the keys of records are.
+    pub key_store: DatabaseUrl,
+    /// Where the keys are that wrap them.
+    pub ring: RingSource,
+    /// Systems of identifiers that are sealed.
+    pub identifier_systems: Vec<String>,
+    /// Elements of a person that are sealed: of `name`, `address` and `telecom`.
+    pub elements: Vec<String>,
+    /// How long copies of the key store are kept.
+    pub copies_days: u32,
+}
+
+/// Where the keys are that wrap those of records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RingSource {
+    /// A file on this machine.
+    File(PathBuf),
+    /// A program that prints them, with its arguments.
+    Command(String),
 }
 
 /// `[auth]`: at least one of the two issuers.
@@ -288,8 +314,12 @@ impl Config {
             ("jwks_file".to_owned(), text(in_directory("jwks.json"))),
             ("signing_key_file".to_owned(), text(in_directory("issuer-key.pkcs8"))),
         ]);
+        let vault = Table::from_iter([
+            ("key_store".to_owned(), text(format!("sqlite:{}", in_directory("keys.sqlite")))),
+            ("key_ring_file".to_owned(), text(in_directory("key-ring"))),
+        ]);
         let log = Table::from_iter([("format".to_owned(), text("human".to_owned()))]);
-        let sections = [("server", server), ("database", database), ("auth", auth), ("log", log)];
+        let sections = [("server", server), ("database", database), ("vault", vault), ("auth", auth), ("log", log)];
         let file = sections.map(|(section, entries)| (section.to_owned(), toml::Value::Table(entries)));
         let config = Self::from_table(Table::from_iter(file), &environment)?;
         Ok(Self { is_sandbox: true, ..config })

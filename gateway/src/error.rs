@@ -114,7 +114,7 @@ impl From<StorageError> for Failure {
                 tracing::error!(error = %cause, "the database did not answer");
                 Self::Unavailable
             }
-            StorageError::Corrupt(what) => Self::Internal(what),
+            StorageError::Corrupt(what) | StorageError::Vault(what) => Self::Internal(what),
         }
     }
 }

@@ -14,17 +14,21 @@ use crate::auth::{KeySet, Verifier, Verifiers};
 use crate::auth_keys::{ClientKeySets, KeyLoadError, KeyLoader, RefreshTimes, keep_fresh, own_issuer, verifier};
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, OwnIssuer, ServedTypes, TokenAlgorithm};
+use crate::key_ring;
 use crate::labels::LabelTable;
 use crate::referral::expiry::expire;
 use crate::relabel::{Progress, relabel};
 use crate::router::router;
+use crate::sealed::{self, seal_stored, write_receipts};
 use crate::search::cursor::CursorKey;
 use crate::search::overlay::{SERVED_TYPES, belongs};
 use crate::search::parameters::type_name;
 use crate::server::tls::{TlsError, TlsKeys};
 use crate::server::{ServerSettings, serve};
+use crate::storage::key_store::VaultSettings;
 use crate::storage::{OpenError, StorageError, Store, StoreSettings};
 use crate::telemetry::Telemetry;
+use crate::vault::SealedElements;
 use mappings::r4::structure::resource_types;
 
 /// How often waiting that took too long is looked for.
@@ -77,21 +81,28 @@ pub enum StartError {
 /// # Errors
 /// [`OpenError`].
 pub async fn open(config: &Config) -> Result<Store, OpenError> {
-    Store::open(&store_settings(config)).await
+    Store::open(&store_settings(config)?).await
 }
 
 /// How a configuration opens its store.
-pub fn store_settings(config: &Config) -> StoreSettings {
-    let url = match &config.database.url {
+///
+/// # Errors
+/// [`OpenError::Ring`].
+pub fn store_settings(config: &Config) -> Result<StoreSettings, OpenError> {
+    let url = |url: &DatabaseUrl| match url {
         DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
         DatabaseUrl::Postgres(url) => url.clone(),
     };
-    StoreSettings {
-        url,
+    let sealed =
+        SealedElements { systems: config.vault.identifier_systems.clone(), elements: config.vault.elements.clone() };
+    let ring = key_ring::read(&config.vault.ring).map_err(|error| OpenError::Ring(error.to_string()))?;
+    Ok(StoreSettings {
+        url: url(&config.database.url),
+        vault: Some(VaultSettings { url: url(&config.vault.key_store), ring, sealed }),
         connections_max: config.database.connections_max,
         writers: usize::try_from(config.database.writers).unwrap_or(1),
         write_queue_max: config.limits.write_queue_max,
-    }
+    })
 }
 
 /// Assembles the gateway over an open store.
@@ -117,6 +128,7 @@ pub async fn assemble(config: &Config, store: Store, clock: Clock) -> Result<(Ap
         types: served(&config.types)?,
         base_url: config.server.base_url.clone(),
         labels: labels(config)?,
+        key_copies_days: config.vault.copies_days,
         limits: config.limits.clone(),
         is_sandbox: config.is_sandbox,
         waiting_days_max: config.waiting_days_max,
@@ -179,6 +191,7 @@ pub async fn run(
     background.spawn(telemetry.upkeep());
     background.spawn(housekeeping(Arc::clone(&app)));
     background.spawn(relabel_all(Arc::clone(&app)));
+    background.spawn(seal_all(Arc::clone(&app)));
     if let Some(tls) = tls {
         background.spawn(async move {
             if let Err(error) = tls.watch().await {
@@ -204,6 +217,15 @@ async fn relabel_all(app: App) {
     }
 }
 
+/// Seals what was stored before there was a vault.
+async fn seal_all(app: App) {
+    let tell = |sealed::Progress { done, total }| tracing::info!(done, total, "versions sealed");
+    while let Err(error) = seal_stored(&app.store, tell).await {
+        tracing::warn!(%error, "what is stored could not be sealed, it is tried again");
+        tokio::time::sleep(RELABEL_INTERVAL).await;
+    }
+}
+
 /// What time does by itself: expiry of what waits, counts of refusals, keys to forget.
 async fn housekeeping(app: App) {
     let mut expiry = tokio::time::interval(EXPIRY_INTERVAL);
@@ -222,7 +244,12 @@ async fn housekeeping(app: App) {
                     tracing::warn!("tokens that ended could not be forgotten, it is tried again");
                 }
             }
-            _ = refusals.tick() => write_refusals(&app).await,
+            _ = refusals.tick() => {
+                write_refusals(&app).await;
+                if write_receipts(&app).await.is_err() {
+                    tracing::warn!("receipts of destroyed keys could not be written, it is tried again");
+                }
+            }
             _ = forget.tick() => {
                 let now_ms = app.clock.now_ms();
                 if app.store.forget(now_ms - KEY_AGE_MS_MAX, now_ms - NOTICE_AGE_MS_MAX).await.is_err() {

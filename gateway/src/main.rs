@@ -72,6 +72,7 @@ async fn run(command: Command) -> Result<(), CommandError> {
             };
             commands::practitioner(load(config)?, arguments.action).await
         }
+        Command::Vault(arguments) => commands::vault(load(arguments.action.config())?, arguments.action).await,
         Command::CheckConfig(arguments) => {
             print!("{}", commands::check_config(&arguments).await?);
             Ok(())

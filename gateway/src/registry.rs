@@ -124,6 +124,7 @@ async fn show(
             method: if previous.is_some() { Method::Put } else { Method::Post },
             body: resource.to_string(),
             minimum: None,
+            holes: None,
             index,
             facts,
             replaces: previous.is_some(),

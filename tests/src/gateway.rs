@@ -11,7 +11,7 @@ use axum::Router;
 use gateway::app::App;
 use gateway::auth::{Issuer, TokenGrant};
 use gateway::clock::Clock;
-use gateway::config::{Config, LogConfig, LogFormat, TlsFiles};
+use gateway::config::{Config, LogConfig, LogFormat, RingSource, TlsFiles};
 use gateway::gateway::{assemble, store_settings};
 use gateway::registry::{put_organization, put_pool, put_practitioner};
 use gateway::router::router;
@@ -33,6 +33,18 @@ use crate::caller::Caller;
 pub const NOW_MS: i64 = 1_772_366_400_000;
 /// A day of the clock.
 pub const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// Makes the key ring of a configuration where there is none.
+///
+/// # Panics
+/// It cannot be made.
+pub fn make_key_ring(config: &Config) {
+    if let RingSource::File(ring) = &config.vault.ring
+        && !ring.exists()
+    {
+        gateway::key_ring::add_key(ring, NOW_MS).expect("the directory is there");
+    }
+}
 
 /// The client of `portal-1` at which people sign in.
 pub(crate) const PERSON_APP: &str = "portal-1-app";
@@ -127,7 +139,9 @@ impl Gateway {
         std::fs::write(directory.path().join("jwks.json"), issuer.jwks()).expect("the directory is there");
         std::fs::write(directory.path().join("issuer-key.pkcs8"), &secret_key).expect("the directory is there");
 
-        let store = Store::open(&store_settings(&config)).await.expect("the database is empty and ours");
+        make_key_ring(&config);
+        let settings = store_settings(&config).expect("the key ring is there");
+        let store = Store::open(&settings).await.expect("the database is empty and ours");
         register(&store, options.elp_members.max(2)).await;
         let clock = Clock::fixed(NOW_MS);
         let (app, _) = assemble(&config, store, clock.clone()).await.expect("the gateway is assembled");

@@ -3,7 +3,7 @@
 //! The server is that of `WELLGATE_TEST_POSTGRES`; without it, one that this process starts with `tests/postgres` and that
 //! ends with this process. Databases are not dropped: each drop costs a checkpoint, and they go with the server.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -58,6 +58,21 @@ pub fn query(url: &str, sql: &str) -> String {
     let output = psql.stdin(Stdio::null()).output().expect("psql is installed: tests/setup does it");
     assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+}
+
+/// Copies a database into an empty one, as a backup and its restoration would.
+///
+/// # Panics
+/// One of the two programs fails.
+pub fn copy(from: &str, to: &str) {
+    let mut dump = Command::new("pg_dump");
+    let dump = dump.args(["--no-owner", from]).stdin(Stdio::null()).output().expect("pg_dump comes with psql");
+    assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
+    let mut psql = Command::new("psql");
+    psql.args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", to]).stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut psql = psql.spawn().expect("psql is installed: tests/setup does it");
+    psql.stdin.take().expect("a pipe").write_all(&dump.stdout).expect("it reads");
+    assert!(psql.wait().expect("it is ours").success(), "the copy is restored");
 }
 
 fn start() -> Option<Server> {

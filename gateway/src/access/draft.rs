@@ -388,6 +388,7 @@ fn new_version(resource: &DraftResource, instant: &str, caller: &Caller, base: &
         author: caller.organization(),
         method: resource.method,
         body,
+        holes: None,
         index: if deleted { Vec::new() } else { rows(resource, &meta, minimum.as_ref(), base) },
         facts: resource.facts.clone(),
         minimum: minimum.map(|minimum| minimum.to_string()),

@@ -253,6 +253,7 @@ fn entities(event: &StoredEvent, pattern: Pattern, is_profiled: bool) -> Vec<Val
             "role": coding(OBJECT_ROLE, "24"),
             "query": STANDARD.encode(format!("{}?{}", event.resource_type, event.query)),
         })),
+        _ if event.subtype == "destroy-key" => entities.push(receipt(event)),
         Pattern::Decision if is_profiled => return entities,
         _ => entities.extend(data(event)),
     }
@@ -264,6 +265,13 @@ fn entities(event: &StoredEvent, pattern: Pattern, is_profiled: bool) -> Vec<Val
         "type": coding(BALP_ENTITY, "XrequestId"),
     }));
     entities
+}
+
+/// What was destroyed with a key, and on which day the last copy of it dies.
+fn receipt(event: &StoredEvent) -> Value {
+    let details = event.query.split('&').filter_map(|detail| detail.split_once('='));
+    let details: Vec<Value> = details.map(|(name, value)| json!({"type": name, "valueString": value})).collect();
+    json!({"type": coding(ENTITY_TYPE, "4"), "detail": details})
 }
 
 /// The resource that was asked for, as far as one was.

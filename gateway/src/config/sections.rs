@@ -11,7 +11,8 @@ use reqwest::Url;
 use super::reader::Reader;
 use super::{
     AuthConfig, ClientCertificates, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, ExternalIssuer, KeySource,
-    Limits, LogConfig, LogFormat, OwnIssuer, ServedTypes, ServerConfig, TlsFiles, TokenAlgorithm, is_loopback,
+    Limits, LogConfig, LogFormat, OwnIssuer, RingSource, ServedTypes, ServerConfig, TlsFiles, TokenAlgorithm,
+    VaultConfig, is_loopback,
 };
 
 /// Reads every key; after an error there are stand-ins in it.
@@ -22,8 +23,10 @@ pub(super) fn read(reader: &mut Reader) -> Config {
         tls: tls(reader),
         drain_timeout: seconds(reader, "server.drain_timeout_seconds"),
     };
+    let database = database(reader);
     Config {
-        database: database(reader),
+        vault: vault(reader, &database.url),
+        database,
         auth: auth(reader, &server.base_url),
         server,
         types: types(reader),
@@ -205,6 +208,38 @@ fn limits(reader: &mut Reader) -> Limits {
         header_read_timeout: seconds(reader, "limits.header_read_timeout_seconds"),
         connections_max,
         write_queue_max,
+    }
+}
+
+fn vault(reader: &mut Reader, records: &DatabaseUrl) -> VaultConfig {
+    let url = reader.parsed("vault.key_store", "sqlite:PATH or postgres://…");
+    if url.as_ref() == Some(records) {
+        reader.fail("vault.key_store", "is the database of the records: keys beside what they seal protect nothing");
+    }
+    let ring = match (reader.optional_text("vault.key_ring_file"), reader.optional_text("vault.key_ring_command")) {
+        (Some(file), None) => RingSource::File(file.into()),
+        (None, Some(command)) => RingSource::Command(command),
+        (file, _) => {
+            let message = if file.is_some() {
+                "is given together with key_ring_command"
+            } else {
+                "is required, or key_ring_command"
+            };
+            reader.fail("vault.key_ring_file", message);
+            RingSource::File(PathBuf::new())
+        }
+    };
+    let identifier_systems = reader.list("vault.identifier_systems");
+    let elements = reader.list("vault.elements");
+    if elements.iter().any(|element| !["name", "address", "telecom"].contains(&element.as_str())) {
+        reader.fail("vault.elements", "lists some of name, address and telecom");
+    }
+    VaultConfig {
+        key_store: url.unwrap_or(DatabaseUrl::Sqlite(PathBuf::new())),
+        ring,
+        identifier_systems,
+        elements,
+        copies_days: reader.integer("vault.copies_days"),
     }
 }
 

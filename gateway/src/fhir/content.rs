@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::access::draft::Content;
 use crate::error::{Failure, Issue};
+use crate::vault::stray_number;
 use mappings::json::{JsonError, Limits, parse};
 use mappings::r4::structure::check;
 
@@ -50,12 +51,19 @@ pub fn must_be(value: &Value, resource_type: &str) -> Result<(), Failure> {
 pub fn structure(value: &Value, within: &str) -> Result<(), Failure> {
     let issues = check(value);
     if issues.is_empty() {
-        return Ok(());
+        return without_stray_number(value, within);
     }
     let issue = |issue: mappings::r4::structure::StructureIssue| {
         Issue::at(format!("{within}{}", issue.expression), issue.code.as_str(), issue.details)
     };
     Err(Failure::Unprocessable(issues.into_iter().map(issue).collect()))
+}
+
+/// A national number is kept sealed in an identifier of its system, and nowhere else.
+fn without_stray_number(value: &Value, within: &str) -> Result<(), Failure> {
+    let Some(expression) = stray_number(value) else { return Ok(()) };
+    let details = "a national number stands in a text: it may be only the value of an identifier with its system";
+    Err(Failure::content(format!("{within}{expression}"), "business-rule", details))
 }
 
 fn json_issue(error: &JsonError) -> Issue {

@@ -91,7 +91,7 @@ pub async fn exists(
     (query, name): &(Query, String),
 ) -> Result<Option<Seen>, Failure> {
     draft.caller.may(resource_type, Interaction::Search)?;
-    let name = format!("{}/{name}", draft.caller.organization());
+    let name = format!("{}/{}", draft.caller.organization(), exchange.app.store.veil(name));
     let epoch = exchange.app.store.guard_epoch(&name).await?;
     let mut found = matches_of(exchange, draft.caller, resource_type, query).await?;
     match (found.pop(), found.is_empty()) {
@@ -158,7 +158,7 @@ pub fn key_of(exchange: &Exchange, asked: &[&str], body: &[u8]) -> Result<Option
         hash.update([0]);
     }
     hash.update(body);
-    Ok(Some(RequestKey { key: key.to_owned(), fingerprint: hex(&hash.finalize()) }))
+    Ok(Some(RequestKey { key: key.to_owned(), fingerprint: exchange.app.store.veil(&hex(&hash.finalize())) }))
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

@@ -12,9 +12,10 @@ use tokio::net::TcpListener;
 
 use crate::auth_keys::sandbox_issuer;
 use crate::clock::Clock;
-use crate::config::{self, Config, ConfigError};
+use crate::config::{self, Config, ConfigError, RingSource};
 use crate::gateway::{StartError, assemble, run, store_settings};
-use crate::storage::Store;
+use crate::key_ring;
+use crate::storage::{OpenError, Store};
 use crate::telemetry::Telemetry;
 
 /// A sandbox that is set up and not yet serving.
@@ -84,7 +85,13 @@ impl Sandbox {
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), StartError> {
         let config = &self.config;
-        let store = Store::open_sandbox(&store_settings(config)).await?;
+        if let RingSource::File(ring) = &config.vault.ring
+            && !ring.exists()
+        {
+            let made = key_ring::add_key(ring, Clock::System.now_ms());
+            made.map_err(|error| OpenError::Ring(error.to_string()))?;
+        }
+        let store = Store::open_sandbox(&store_settings(config)?).await?;
         let clock = Clock::System;
         organizations::register(&store, clock.now_ms()).await?;
         let name = config.auth.external.as_ref().map_or("", |external| external.issuer.as_str());

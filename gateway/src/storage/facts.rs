@@ -35,6 +35,8 @@ pub struct Located {
     pub deleted: bool,
     /// The stored bytes.
     pub body: String,
+    /// Where they have holes, as it is stored; empty where none is left open.
+    pub(super) holes: String,
     /// The stored minimum.
     pub minimum: Option<String>,
     /// What it is about.
@@ -58,7 +60,7 @@ pub struct ConsentVersion {
 pub const CONSENT_VERSIONS_MAX: usize = 20_000;
 
 const LOCATED: &str = "SELECT compartment, resource_type, id, version_id, author, deleted, body, minimum, \
-     labels, label_version, declared, data_from_ms, data_until_ms, atoms FROM resource ";
+     labels, label_version, declared, data_from_ms, data_until_ms, atoms, COALESCE(holes, '') FROM resource ";
 const TASK: &str = "SELECT compartment, id, kind, state, requester, room, owner, part_of, predecessor, service_request, \
                     expires_ms FROM referral_task ";
 
@@ -78,6 +80,7 @@ macro_rules! located {
                 data: DataPeriod { from_ms: $row.get(11), until_ms: $row.get(12) },
                 atoms: $row.get(13),
             },
+            holes: $row.get(14),
         })
     };
 }
@@ -213,10 +216,15 @@ impl Store {
     /// [`StorageError`].
     pub async fn locate(&self, resource_type: &str, id: &str) -> Result<Option<Located>, StorageError> {
         let sql = sqlx::AssertSqlSafe(format!("{LOCATED} WHERE resource_type = $1 AND id = $2"));
-        read!(&self.database, |pool| {
+        let found: Option<Located> = read!(&self.database, |pool| {
             let row = sqlx::query(sql).bind(resource_type).bind(id).fetch_optional(pool).await?;
-            Ok(row.and_then(|row| located!(row)))
-        })
+            row.and_then(|row| located!(row))
+        });
+        let mut found: Vec<Located> = found.into_iter().collect();
+        if found.iter().any(|located| !located.holes.is_empty()) {
+            Box::pin(self.fill_located(&mut found)).await?;
+        }
+        Ok(found.pop())
     }
 
     /// The organisation that first wrote a resource: whoever recorded a Consent may always withdraw it.

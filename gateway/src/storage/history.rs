@@ -13,7 +13,8 @@ use super::write_set::VersionId;
 use super::{StorageError, Store, read};
 
 const COLUMNS: &str = "s.level, r.compartment, r.resource_type, r.id, r.version_id, r.last_updated_ms, r.author, r.method, \
-                       r.deleted, CASE WHEN (s.level & 1) = 1 THEN r.body ELSE COALESCE(r.minimum, '') END AS body";
+                       r.deleted, CASE WHEN (s.level & 1) = 1 THEN r.body ELSE COALESCE(r.minimum, '') END AS body, \
+                       CASE WHEN (s.level & 1) = 1 THEN COALESCE(r.holes, '') ELSE '' END AS holes";
 
 /// `s`: the resources that the viewer sees; `h`: every version of them, as the viewer sees it.
 fn versions(which: &str) -> String {
@@ -80,6 +81,10 @@ pub struct Versions {
 impl Shows for Versions {
     fn touched(&self) -> Vec<Touched> {
         self.versions.touched()
+    }
+
+    fn shown(&mut self) -> Vec<&mut Seen> {
+        self.versions.shown()
     }
 }
 

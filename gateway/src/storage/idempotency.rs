@@ -1,8 +1,18 @@
 //! What is remembered of answered requests, and how long.
 
+use std::sync::LazyLock;
+
 use sqlx::Row;
 
+use super::rows::{Fat, Kind};
 use super::{StorageError, Store, read, write};
+
+/// Remembers an answer.
+pub(super) static PUT_KEY: LazyLock<Fat> = LazyLock::new(|| {
+    let text = |name| (name, Kind::Text);
+    let columns = [text("client_id"), text("idempotency_key"), text("fingerprint"), text("answer")];
+    Fat::insert("idempotency_key", &[&columns[..], &[("created_ms", Kind::Integer)]].concat(), "")
+});
 
 /// An answer kept under an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]

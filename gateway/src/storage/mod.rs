@@ -12,6 +12,7 @@ pub mod emergency;
 pub mod facts;
 pub mod history;
 pub mod idempotency;
+pub mod key_store;
 mod precondition;
 mod reader;
 pub mod registry;
@@ -20,11 +21,13 @@ pub mod representative;
 pub mod resource;
 mod rows;
 mod rules;
+mod sealing;
 pub mod search;
 pub mod sight;
 mod statements;
 pub mod teams;
 mod tokens;
+mod unsealed;
 pub mod write_set;
 mod writer;
 
@@ -37,6 +40,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgPool, SqlSafeStr, SqlitePool};
 
+use self::key_store::{KeyStore, VaultSettings};
 use self::reader::Reader;
 use self::writer::Writer;
 
@@ -98,6 +102,9 @@ pub enum StorageError {
     /// The idempotency key was used meanwhile.
     #[error("this idempotency key was used meanwhile")]
     KeyUsed,
+    /// The vault cannot seal or open: its keys are not what they were, or the system gives no randomness.
+    #[error("the vault does not work: {0}")]
+    Vault(&'static str),
     /// A row does not read as what was written there.
     #[error("a stored row is not readable: {0}")]
     Corrupt(&'static str),
@@ -121,6 +128,15 @@ pub enum OpenError {
     /// A sandbox was to be opened on a database that no sandbox made.
     #[error("this database was not made by a sandbox: a sandbox does not touch it")]
     NotASandbox,
+    /// The key ring cannot be read.
+    #[error("vault: the key ring {0}")]
+    Ring(String),
+    /// A key that wrapped keys of the key store is not in the ring.
+    #[error("the key ring has no key '{0}', with which keys of the key store are wrapped")]
+    RingKey(String),
+    /// The key store cannot be used.
+    #[error("the key store cannot be used: it was changed, is not of this key ring, or the system gives no randomness")]
+    Vault,
     /// A later version of the program was here before.
     #[error("this database was brought to migration {0} by a newer version of wellgate: run that version")]
     Newer(i64),
@@ -149,12 +165,14 @@ pub struct StoreSettings {
     pub writers: usize,
     /// Write sets that may wait before a caller is told to come back.
     pub write_queue_max: usize,
+    /// How values are sealed; a store without is for tests that write none.
+    pub vault: Option<VaultSettings>,
 }
 
 impl StoreSettings {
     /// The settings of a small installation on the given database.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), connections_max: 8, writers: 4, write_queue_max: 4096 }
+        Self { url: url.into(), connections_max: 8, writers: 4, write_queue_max: 4096, vault: None }
     }
 }
 
@@ -164,6 +182,7 @@ pub struct Store {
     pub(crate) database: Database,
     writer: Writer,
     reader: Reader,
+    keys: Option<KeyStore>,
 }
 
 impl Store {
@@ -176,10 +195,14 @@ impl Store {
     }
 
     async fn start(database: Database, settings: &StoreSettings) -> Result<Self, OpenError> {
-        database.migrate().await?;
+        database.migrate(&MIGRATIONS).await?;
+        let keys = match &settings.vault {
+            Some(vault) => Some(KeyStore::open(vault).await?),
+            None => None,
+        };
         let writer = Writer::start(&database, settings.writers, settings.write_queue_max);
         let reader = Reader::start(&database);
-        Ok(Self { database, writer, reader })
+        Ok(Self { database, writer, reader, keys })
     }
 
     /// Opens a database only if it is empty or was made by a sandbox, and marks it as one.
@@ -208,12 +231,9 @@ impl Store {
     /// Waits until everything accepted is committed, then closes the connections.
     pub async fn close(&self) {
         self.writer.drain().await;
-        match &self.database {
-            Database::Sqlite { writer, reader } => {
-                reader.close().await;
-                writer.close().await;
-            }
-            Database::Postgres { pool } => pool.close().await,
+        self.database.close().await;
+        if let Some(keys) = &self.keys {
+            keys.close().await;
         }
     }
 }
@@ -221,7 +241,7 @@ impl Store {
 impl Database {
     async fn connect(settings: &StoreSettings) -> Result<Self, OpenError> {
         if settings.url.starts_with("sqlite:") {
-            Self::connect_sqlite(settings).await
+            Self::connect_sqlite(settings, "OFF").await
         } else if is_postgres(&settings.url) {
             Self::connect_postgres(settings).await
         } else {
@@ -229,7 +249,26 @@ impl Database {
         }
     }
 
-    async fn connect_sqlite(settings: &StoreSettings) -> Result<Self, OpenError> {
+    /// The same, but on SQLite what is deleted is overwritten.
+    async fn connect_wiping(settings: &StoreSettings) -> Result<Self, OpenError> {
+        if settings.url.starts_with("sqlite:") {
+            Self::connect_sqlite(settings, "ON").await
+        } else {
+            Self::connect(settings).await
+        }
+    }
+
+    async fn close(&self) {
+        match self {
+            Self::Sqlite { writer, reader } => {
+                reader.close().await;
+                writer.close().await;
+            }
+            Self::Postgres { pool } => pool.close().await,
+        }
+    }
+
+    async fn connect_sqlite(settings: &StoreSettings, secure_delete: &'static str) -> Result<Self, OpenError> {
         let options = SqliteConnectOptions::from_str(&settings.url)?
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
@@ -239,6 +278,7 @@ impl Database {
             .statement_cache_capacity(200)
             // The trail dirties the same pages again and again: copied back less often, they are copied back once.
             .pragma("wal_autocheckpoint", "4000")
+            .pragma("secure_delete", secure_delete)
             .pragma("temp_store", "memory")
             .pragma("cache_size", "-16384");
         let open = || SqlitePoolOptions::new().max_connections(1).connect_with(options.clone());
@@ -261,10 +301,10 @@ impl Database {
         Ok(Self::Postgres { pool })
     }
 
-    async fn migrate(&self) -> Result<(), OpenError> {
+    async fn migrate(&self, migrations: &'static Migrator) -> Result<(), OpenError> {
         match self {
             Self::Sqlite { writer, .. } => {
-                let adapted = MIGRATIONS.iter().cloned().map(|mut migration| {
+                let adapted = migrations.iter().cloned().map(|mut migration| {
                     // A type whose name has "int" in it, as "point" does, is a number's to SQLite: "007" would become 7.
                     let text = migration.sql.as_str().replace("code_point_text", "TEXT");
                     let text = text.replace("/*SQLITE WITHOUT ROWID */", "WITHOUT ROWID");
@@ -279,7 +319,7 @@ impl Database {
             }
             Self::Postgres { pool } => {
                 sqlx::query(CODE_POINT_TEXT).execute(pool).await?;
-                MIGRATIONS.run(pool).await?;
+                migrations.run(pool).await?;
             }
         }
         Ok(())

@@ -164,7 +164,8 @@ fn text(questions: &str) -> String {
          s AS MATERIALIZED (SELECT v.n, r.*, {LEVEL} AS level FROM v CROSS JOIN resource r \
            WHERE r.resource_type = v.resource_type AND r.id = v.id) \
          SELECT n, compartment, resource_type, id, version_id, last_updated_ms, author, method, deleted, level, \
-         CASE WHEN (level & 1) = 1 THEN body ELSE minimum END AS body FROM s WHERE level > 0"
+         CASE WHEN (level & 1) = 1 THEN body ELSE minimum END AS body, \
+         CASE WHEN (level & 1) = 1 THEN COALESCE(holes, '') ELSE '' END AS holes FROM s WHERE level > 0"
     )
 }
 

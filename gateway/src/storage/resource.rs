@@ -27,6 +27,8 @@ pub struct Seen {
     pub level: Level,
     /// The bytes to show.
     pub body: String,
+    /// Where the body has holes, as it is stored; they are filled when it is recorded, for whoever may have the values.
+    pub(super) holes: String,
 }
 
 impl Seen {
@@ -51,6 +53,7 @@ impl Seen {
             deleted: row.get::<i64, _>("deleted") != 0,
             level: Level::from_code(row.get("level"))?,
             body: row.get("body"),
+            holes: row.get("holes"),
         })
     }
 }
@@ -70,11 +73,20 @@ impl<T> Unrecorded<T> {
 pub trait Shows {
     /// Every record of which something is shown, each once.
     fn touched(&self) -> Vec<Touched>;
+
+    /// Every resource that is shown, to fill its holes.
+    fn shown(&mut self) -> Vec<&mut Seen> {
+        Vec::new()
+    }
 }
 
 impl Shows for Option<Seen> {
     fn touched(&self) -> Vec<Touched> {
         self.iter().map(Touched::of).collect()
+    }
+
+    fn shown(&mut self) -> Vec<&mut Seen> {
+        self.iter_mut().collect()
     }
 }
 
@@ -88,6 +100,10 @@ impl Shows for Vec<Seen> {
             }
         }
         touched
+    }
+
+    fn shown(&mut self) -> Vec<&mut Seen> {
+        self.iter_mut().collect()
     }
 }
 
@@ -186,7 +202,7 @@ impl Store {
     /// [`StorageError`]: then there is no answer either.
     pub async fn record<T: Shows>(
         &self,
-        value: Unrecorded<T>,
+        mut value: Unrecorded<T>,
         event: impl Fn(&Touched) -> AuditEvent,
         further: Vec<AuditEvent>,
     ) -> Result<T, StorageError> {
@@ -195,6 +211,10 @@ impl Store {
         self.mark_emergencies(&mut audit).await?;
         if !audit.is_empty() {
             self.record_only(audit).await?;
+        }
+        let shown = value.0.shown();
+        if shown.iter().any(|seen| !seen.holes.is_empty()) {
+            Box::pin(self.fill_shown(shown)).await?;
         }
         Ok(value.0)
     }
@@ -212,7 +232,10 @@ impl Store {
     /// # Errors
     /// [`StorageError::Moved`] where a precondition does not hold any more, [`StorageError::KeyUsed`], or the database is
     /// away. Nothing was written then.
-    pub async fn apply(&self, set: WriteSet) -> Result<(), StorageError> {
+    pub async fn apply(&self, mut set: WriteSet) -> Result<(), StorageError> {
+        if !set.versions.is_empty() {
+            Box::pin(self.seal(&mut set)).await?;
+        }
         self.writer.apply(set).await
     }
 }

@@ -141,6 +141,7 @@ pub(super) const RESOURCE: &[(&str, Kind)] = &[
     ("deleted", Integer),
     ("body", Text),
     ("minimum", Text),
+    ("holes", Text),
     ("labels", Integer),
     ("label_version", Integer),
     ("declared", Integer),
@@ -168,9 +169,9 @@ fat!(
     /// Keeps the version that an update is about to replace.
     KEEP_VERSION = Fat::over(
         "INSERT INTO resource_history (compartment, resource_type, id, version_id, last_updated_ms, author, method, deleted, \
-         body, minimum, labels, label_version, declared, data_from_ms, data_until_ms, atoms) \
+         body, minimum, holes, labels, label_version, declared, data_from_ms, data_until_ms, atoms) \
          SELECT r.compartment, r.resource_type, r.id, r.version_id, r.last_updated_ms, r.author, r.method, r.deleted, \
-         r.body, r.minimum, r.labels, r.label_version, r.declared, r.data_from_ms, r.data_until_ms, r.atoms FROM ",
+         r.body, r.minimum, r.holes, r.labels, r.label_version, r.declared, r.data_from_ms, r.data_until_ms, r.atoms FROM ",
         RESOURCE_KEY,
         " JOIN resource r ON r.compartment = q.compartment AND r.resource_type = q.resource_type AND r.id = q.id"
     )
@@ -183,6 +184,7 @@ fat!(
         "ON CONFLICT (compartment, resource_type, id) DO UPDATE SET version_id = excluded.version_id, \
      last_updated_ms = excluded.last_updated_ms, author = excluded.author, method = excluded.method, \
      deleted = excluded.deleted, body = excluded.body, minimum = excluded.minimum, \
+     holes = excluded.holes, \
      declared = resource.declared | excluded.declared, \
      labels = CASE WHEN excluded.deleted = 1 THEN resource.labels ELSE excluded.labels | resource.declared END, \
      label_version = CASE WHEN excluded.deleted = 1 THEN resource.label_version ELSE excluded.label_version END, \
@@ -426,19 +428,6 @@ fat!(
          AND (compartment, resource_type, resource_id) IN (SELECT compartment, resource_type, resource_id FROM ",
         &[("compartment", Text), ("resource_type", Text), ("resource_id", Text)],
         ")"
-    )
-);
-fat!(
-    PUT_KEY = Fat::insert(
-        "idempotency_key",
-        &[
-            ("client_id", Text),
-            ("idempotency_key", Text),
-            ("fingerprint", Text),
-            ("answer", Text),
-            ("created_ms", Integer)
-        ],
-        ""
     )
 );
 fat!(

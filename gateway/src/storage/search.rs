@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::resource::{Seen, Shows, Touched, Unrecorded};
 use super::sight::{CANDIDATES, LEVEL, Level, VIEWER, VIEWER_PARAMETERS, Viewer, bind_viewer, has_minimum};
-use super::{StorageError, Store, read};
+use super::{Database, StorageError, Store, read};
 use crate::search::parameters::SearchType;
 use crate::search::query::{Comparison, Criterion, DateCondition, Query, Sort, SortKey, Token, TokenSystem, Values};
 
@@ -45,6 +45,10 @@ impl Shows for Page {
         }
         touched
     }
+
+    fn shown(&mut self) -> Vec<&mut Seen> {
+        self.matches.shown()
+    }
 }
 
 /// The last code point: nothing that is stored sorts after it.
@@ -60,6 +64,18 @@ enum Way {
     Type,
     /// With the records of which the viewer may see something: a viewer of little does not pay for what others hold.
     Records,
+}
+
+/// Whether sight is looked up once for every row, before anything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Once {
+    /// Where a criterion or the viewer's records leave little, and where all is counted.
+    Yes,
+    /// Row by row, until the page is full.
+    No,
+    /// The same, in the order of ids: PostgreSQL sorts the ids first, and looks up sight for as many as the page takes. (SQLite
+    /// would sort after it.)
+    NoAndSorted,
 }
 
 /// A statement under construction: its text and what is bound to it after the viewer.
@@ -97,6 +113,7 @@ impl Store {
         (after, bytes_max): (Option<&[Key]>, usize),
         with_total: bool,
     ) -> Result<Unrecorded<Page>, StorageError> {
+        let query = &*self.sealed_query(query).await?;
         let counted = if with_total { Some(self.count(viewer, resource_type, query).await?) } else { None };
         let (total, counted) = counted.map_or((None, Vec::new()), |(total, touched)| (Some(total), touched));
         if query.count == 0 {
@@ -107,7 +124,15 @@ impl Store {
         let way =
             if is_narrow(query) || (by_id && !self.has_few_records(viewer).await?) { Way::Type } else { Way::Records };
         let mut statement = Statement { text: String::new(), bound: Vec::new() };
-        visible(&mut statement, way, resource_type, query, &keys);
+        let once = if way == Way::Type && !is_narrow(query) {
+            // A page ends as soon as it is full.
+            Once::No
+        } else if by_id && way == Way::Records && matches!(self.database, Database::Postgres { .. }) {
+            Once::NoAndSorted
+        } else {
+            Once::Yes
+        };
+        visible(&mut statement, (way, once), resource_type, query, &keys);
         page(&mut statement, query, &keys, after, bytes_max);
         read!(&self.database, |pool| {
             let mut sql = bind_viewer!(sqlx::query(AssertSqlSafe(statement.text)), viewer);
@@ -144,7 +169,8 @@ impl Store {
     ) -> Result<(u64, Vec<Touched>), StorageError> {
         let mut statement = Statement { text: String::new(), bound: Vec::new() };
         let way = if is_narrow(query) { Way::Type } else { Way::Records };
-        visible(&mut statement, way, resource_type, query, &[]);
+        let once = if way == Way::Records || is_narrow(query) { Once::Yes } else { Once::No };
+        visible(&mut statement, (way, once), resource_type, query, &[]);
         statement.text.push_str(
             " SELECT '' AS compartment, CAST(0 AS BIGINT) AS level, COUNT(*) FROM t WHERE level = 1 \
              UNION ALL SELECT compartment, level, COUNT(*) FROM t WHERE level <> 1 GROUP BY compartment, level",
@@ -250,7 +276,13 @@ fn sort_keys(sort: &[Sort]) -> Vec<OrderKey> {
 }
 
 /// `t`: the keys of every match that the viewer sees, with the sort keys `k0 …`.
-fn visible(statement: &mut Statement, way: Way, resource_type: &'static str, query: &Query, keys: &[OrderKey]) {
+fn visible(
+    statement: &mut Statement,
+    (way, once): (Way, Once),
+    resource_type: &'static str,
+    query: &Query,
+    keys: &[OrderKey],
+) {
     let resource_type_bound = statement.text(resource_type);
     let mut inner = format!("r.resource_type = {resource_type_bound} AND r.deleted = 0");
     if let Some(ids) = &query.ids {
@@ -288,20 +320,25 @@ fn visible(statement: &mut Statement, way: Way, resource_type: &'static str, que
     for (n, key) in keys.iter().enumerate() {
         let _ = write!(columns, ", {} AS k{n}", key.expression);
     }
-    let (records, from) = match way {
-        Way::Type => (String::new(), "v CROSS JOIN resource r WHERE"),
-        // SQLite keeps the order of a CROSS JOIN.
-        Way::Records => (
-            format!(", k AS MATERIALIZED (SELECT DISTINCT compartment FROM ({CANDIDATES}) AS every)"),
-            "v CROSS JOIN k CROSS JOIN resource r WHERE r.compartment = k.compartment AND",
-        ),
+    let records = match way {
+        Way::Type => String::new(),
+        Way::Records => format!(", k AS MATERIALIZED (SELECT DISTINCT compartment FROM ({CANDIDATES}) AS every)"),
     };
-    // Where a criterion or the viewer's records leave little, sight is looked up once a row; else a page must end as soon as it
-    // is full.
-    let once = if way == Way::Records || is_narrow(query) { " MATERIALIZED" } else { "" };
+    // SQLite keeps the order of a CROSS JOIN.
+    let from = match (way, once) {
+        (Way::Type, _) => format!("v CROSS JOIN resource r WHERE {inner}"),
+        (Way::Records, Once::NoAndSorted) => format!(
+            "v CROSS JOIN (SELECT r.* FROM k CROSS JOIN resource r WHERE r.compartment = k.compartment AND {inner} \
+               ORDER BY r.id) AS r"
+        ),
+        (Way::Records, _) => {
+            format!("v CROSS JOIN k CROSS JOIN resource r WHERE r.compartment = k.compartment AND {inner}")
+        }
+    };
+    let materialized = if once == Once::Yes { " MATERIALIZED" } else { "" };
     statement.text = format!(
-        "{VIEWER}{records}, s AS{once} (SELECT r.compartment, r.resource_type, r.id, r.last_updated_ms, {LEVEL} AS level \
-           FROM {from} {inner}), \
+        "{VIEWER}{records}, s AS{materialized} (SELECT r.compartment, r.resource_type, r.id, r.last_updated_ms, {LEVEL} AS level \
+           FROM {from}), \
          t AS (SELECT {columns} FROM s WHERE {outer})"
     );
 }
@@ -333,7 +370,8 @@ fn page(statement: &mut Statement, query: &Query, keys: &[OrderKey], after: Opti
          b AS (SELECT p.*, COUNT(*) OVER () AS in_all, SUM(LENGTH(r.body)) OVER (ORDER BY {order}) - LENGTH(r.body) AS bytes \
            FROM p JOIN resource r ON {same}) \
          SELECT {names}, r.compartment, r.resource_type, r.id, r.version_id, r.last_updated_ms, r.author, r.method, r.deleted, \
-         p.level, p.in_all, CASE WHEN (p.level & 1) = 1 THEN r.body ELSE r.minimum END AS body \
+         p.level, p.in_all, CASE WHEN (p.level & 1) = 1 THEN r.body ELSE r.minimum END AS body, \
+         CASE WHEN (p.level & 1) = 1 THEN COALESCE(r.holes, '') ELSE '' END AS holes \
          FROM b AS p JOIN resource r ON {same} WHERE p.bytes < {bytes_max} ORDER BY {order}",
         same = "r.compartment = p.compartment AND r.resource_type = p.resource_type AND r.id = p.id"
     );

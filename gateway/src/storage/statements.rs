@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use super::precondition::Ground;
 use super::rows::{self, Cell, Fat, Rows};
 use super::write_set::{NewVersion, ResourceKey, WriteSet};
-use super::{conflict, crisis, emergency};
+use super::{conflict, crisis, emergency, idempotency};
 use crate::audit::AuditEvent;
 use crate::labels::Facts;
 
@@ -56,7 +56,7 @@ pub(super) fn statements<'a>(sets: &[&'a WriteSet]) -> Vec<Statement<'a>> {
     add(&crisis::PUT_DISCLOSURE, each(crisis::disclosure_rows));
     add(&conflict::RESOLVE_CONFLICT, each(conflict::resolved_rows));
     add(&conflict::PUT_CONFLICT, each(conflict::conflict_rows));
-    add(&rows::PUT_KEY, each(idempotency_rows));
+    add(&idempotency::PUT_KEY, each(idempotency_rows));
     let now_ms = sets.iter().flat_map(|set| &set.audit).map(|event| event.recorded_ms).max().unwrap_or(0);
     add(&rows::PUT_GUARD, Ground::moved_guards(sets.iter().copied(), now_ms));
     add(&rows::PUT_AUDIT, each(|set| set.audit.iter().map(audit_row).collect()));
@@ -109,6 +109,7 @@ fn version_row(version: &NewVersion) -> Vec<Cell<'_>> {
         i64::from(version.method == super::write_set::Method::Delete).into(),
         version.body.as_str().into(),
         version.minimum.as_deref().into(),
+        version.holes.as_deref().into(),
     ]);
     row.extend(facts_cells(&version.facts));
     row

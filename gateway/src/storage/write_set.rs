@@ -135,6 +135,8 @@ pub struct NewVersion {
     pub body: String,
     /// What is shown of it to a waiting room or a past sender.
     pub minimum: Option<String>,
+    /// Where the body has holes and what belongs there: made when it is written, with the vault; before that the body is whole.
+    pub holes: Option<String>,
     /// How it is found. The flag says from which form a row was made: 1 whole, 2 minimum, 3 both.
     pub index: Vec<(IndexRow, i64)>,
     /// What it is about; a deletion keeps that of what it deletes.

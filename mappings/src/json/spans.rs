@@ -117,7 +117,7 @@ pub fn replace_references(text: &str, replacement: &dyn Fn(&str) -> Option<Strin
     splice(text, edits)
 }
 
-fn byte_at(text: &str, position: usize) -> Option<u8> {
+pub(super) fn byte_at(text: &str, position: usize) -> Option<u8> {
     text.as_bytes().get(position).copied()
 }
 
@@ -125,7 +125,7 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-fn skip_space(text: &str, mut position: usize) -> usize {
+pub(super) fn skip_space(text: &str, mut position: usize) -> usize {
     while byte_at(text, position).is_some_and(is_space) {
         position += 1;
     }
@@ -133,7 +133,7 @@ fn skip_space(text: &str, mut position: usize) -> usize {
 }
 
 /// Just after the quote that closes the string which opens at `start`.
-fn string_end(text: &str, start: usize) -> usize {
+pub(super) fn string_end(text: &str, start: usize) -> usize {
     let mut position = start + 1;
     while let Some(byte) = byte_at(text, position) {
         match byte {
@@ -172,7 +172,7 @@ fn value_end(text: &str, start: usize) -> usize {
     text.len()
 }
 
-fn unquote(text: &str, span: Range<usize>) -> Cow<'_, str> {
+pub(super) fn unquote(text: &str, span: Range<usize>) -> Cow<'_, str> {
     let quoted = text.get(span).unwrap_or_default();
     let inner = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(quoted);
     if inner.contains('\\') {

@@ -22,5 +22,6 @@ mod relabel;
 mod search;
 mod teams;
 mod values;
+mod vault;
 mod world;
 mod write_sets;

@@ -70,9 +70,11 @@ impl World {
             &config.auth.audience,
         )
         .expect("keys can be made");
+        wellgate_tests::gateway::make_key_ring(&config);
+        let settings = store_settings(&config).expect("the key ring is there");
         let mut replicas = Vec::new();
         for _ in 0..2 {
-            let store = Store::open(&store_settings(&config)).await.expect("it opens");
+            let store = Store::open(&settings).await.expect("it opens");
             replicas.push(assemble(&config, store, Clock::System).await.expect("it can be served").0);
         }
         let replicas: [App; 2] = replicas.try_into().expect("two");

@@ -136,6 +136,7 @@ pub(crate) fn first(key: ResourceKey, resource: &Value) -> NewVersion {
         method: Method::Post,
         body: resource.to_string(),
         minimum: None,
+        holes: None,
         index,
         facts,
         replaces: false,

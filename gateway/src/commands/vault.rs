@@ -1,0 +1,65 @@
+//! The operator's commands about sealed values.
+
+use super::CommandError;
+use crate::cli::VaultAction;
+use crate::clock::Clock;
+use crate::config::{Config, RingSource};
+use crate::gateway::{self, StartError};
+use crate::key_ring;
+use crate::sealed::{Progress, rotate, seal_stored, write_receipts};
+
+/// Grows the ring, wraps anew, seals, destroys.
+///
+/// # Errors
+/// The key ring, the key store or the database cannot be used. What was done until then stays done.
+pub async fn vault(config: Config, action: VaultAction) -> Result<(), CommandError> {
+    let tell = |Progress { done, total }| println!("{done} of {total}");
+    if let VaultAction::NewKey(_) = action {
+        return new_key(&config);
+    }
+    let store = gateway::open(&config).await.map_err(StartError::Open)?;
+    let failed = StartError::Storage;
+    match action {
+        VaultAction::NewKey(_) => {}
+        VaultAction::Rotate(_) => {
+            let done = rotate(&store, tell).await.map_err(failed)?;
+            println!("The newest key of the ring wraps every key; {done} were wrapped by older ones.");
+        }
+        VaultAction::Seal(_) => {
+            let done = seal_stored(&store, tell).await.map_err(failed)?;
+            println!("Everything is sealed; {done} versions were not.");
+        }
+        VaultAction::Destroy(destroy) => {
+            if !destroy.yes {
+                return Err(CommandError::Wrong("it cannot be undone: say --yes where it is meant".to_owned()));
+            }
+            let destroyed = store.destroy_keys(&destroy.record, Clock::System.now_ms()).await.map_err(failed)?;
+            if destroyed == 0 {
+                return Err(CommandError::Wrong(format!("record {} has no key", destroy.record)));
+            }
+            let (app, _) = gateway::assemble(&config, store.clone(), Clock::System).await?;
+            let receipts = write_receipts(&app).await;
+            receipts.map_err(|_| {
+                CommandError::Failed("the key is destroyed; its receipt is written by the next gateway".to_owned())
+            })?;
+            println!(
+                "The key of record {} is destroyed. Copies of the key store may have it for {} more days.",
+                destroy.record, config.vault.copies_days
+            );
+        }
+    }
+    store.close().await;
+    Ok(())
+}
+
+fn new_key(config: &Config) -> Result<(), CommandError> {
+    let RingSource::File(path) = &config.vault.ring else {
+        return Err(CommandError::Wrong(
+            "vault.key_ring_command prints the ring: make the key where it is kept".to_owned(),
+        ));
+    };
+    let name = key_ring::add_key(path, Clock::System.now_ms())
+        .map_err(|error| CommandError::Failed(format!("the key ring {error}")))?;
+    println!("{name} is the newest key of {}. Keep a copy of this file apart from all backups.", path.display());
+    Ok(())
+}
