@@ -11,7 +11,7 @@ use axum::Router;
 use gateway::app::App;
 use gateway::auth::{Issuer, TokenGrant};
 use gateway::clock::Clock;
-use gateway::config::{Config, LogConfig, LogFormat, RingSource, TlsFiles};
+use gateway::config::{Config, DatabaseUrl, LogConfig, LogFormat, RingSource, TlsFiles};
 use gateway::gateway::{assemble, store_settings};
 use gateway::registry::{put_organization, put_pool, put_practitioner};
 use gateway::router::router;
@@ -49,6 +49,13 @@ pub fn make_key_ring(config: &Config) {
 /// The client of `portal-1` at which people sign in.
 pub(crate) const PERSON_APP: &str = "portal-1-app";
 
+fn vault_of(config: &Config) -> (String, String) {
+    let (DatabaseUrl::Sqlite(key_store), RingSource::File(ring)) = (&config.vault.key_store, &config.vault.ring) else {
+        panic!("a gateway of the tests has its keys in files");
+    };
+    (format!("sqlite:{}", key_store.display()), ring.display().to_string())
+}
+
 /// Id, kind, pool.
 const ORGANIZATIONS: [(&str, &str, Option<&str>); 9] = [
     ("edpbw-a", "edpbw", None),
@@ -83,6 +90,8 @@ pub struct Options {
     pub elp_members: usize,
     /// It knows that its data is not made up: explanations show no more than what decides.
     pub is_production: bool,
+    /// The key store and the key ring of another gateway on the same database.
+    pub vault: Option<(String, String)>,
     /// Settings by their variables: `("WELLGATE_LIMITS_BODY_BYTES_MAX", "2048")`.
     pub settings: Vec<(&'static str, &'static str)>,
 }
@@ -109,6 +118,8 @@ pub struct Gateway {
     issuer: Issuer,
     secret_key: Vec<u8>,
     database_url: String,
+    /// The URL of its key store, and the file of its key ring.
+    vault: (String, String),
     _stop: oneshot::Sender<()>,
     _directory: TempDir,
 }
@@ -139,7 +150,12 @@ impl Gateway {
         std::fs::write(directory.path().join("jwks.json"), issuer.jwks()).expect("the directory is there");
         std::fs::write(directory.path().join("issuer-key.pkcs8"), &secret_key).expect("the directory is there");
 
+        if let Some((key_store, key_ring)) = &options.vault {
+            config.vault.key_store = key_store.parse().expect("a URL of the tests");
+            config.vault.ring = RingSource::File(key_ring.into());
+        }
         make_key_ring(&config);
+        let vault = vault_of(&config);
         let settings = store_settings(&config).expect("the key ring is there");
         let store = Store::open(&settings).await.expect("the database is empty and ours");
         register(&store, options.elp_members.max(2)).await;
@@ -166,6 +182,7 @@ impl Gateway {
             issuer,
             secret_key,
             database_url: database_url.to_owned(),
+            vault,
             _stop: stop,
             _directory: directory,
         }
@@ -192,7 +209,35 @@ impl Gateway {
 
     /// Another gateway on the same database, with an issuer and connections of its own.
     pub async fn replica(&self) -> Self {
-        Self::start(&self.database_url, Options::default()).await
+        Self::start(&self.database_url, Options { vault: Some(self.vault.clone()), ..Options::default() }).await
+    }
+
+    /// A gateway with settings of its own on a fresh database of the same kind.
+    ///
+    /// # Panics
+    /// There is none.
+    pub async fn beside(&self, options: Options) -> Self {
+        let is_sqlite = self.database_url.starts_with("sqlite:");
+        let fresh = if is_sqlite { Some(crate::sqlite::database_url()) } else { crate::postgres::database_url() };
+        Self::start(&fresh.expect("there is one of this kind already"), options).await
+    }
+
+    /// Everything that lies on a disk for it: the database's files or tables, and the key store's files.
+    ///
+    /// # Panics
+    /// A file cannot be read.
+    pub fn on_disk(&self) -> String {
+        let files = |url: &str| {
+            let path = url.strip_prefix("sqlite:").unwrap_or_default();
+            ["", "-wal", "-journal"].map(|end| std::fs::read(format!("{path}{end}")).unwrap_or_default()).concat()
+        };
+        let mut all = String::from_utf8_lossy(&files(&self.vault.0)).into_owned();
+        if self.database_url.starts_with("sqlite:") {
+            all.push_str(&String::from_utf8_lossy(&files(&self.database_url)));
+        } else {
+            all.push_str(&crate::postgres::dump(&self.database_url));
+        }
+        all
     }
 
     /// A client of an organisation: treatment, every type, everything that a scope may grant.

@@ -60,18 +60,26 @@ pub fn query(url: &str, sql: &str) -> String {
     String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
 }
 
+/// Everything in a database, as SQL.
+///
+/// # Panics
+/// The program fails.
+pub fn dump(url: &str) -> String {
+    let mut dump = Command::new("pg_dump");
+    let dump = dump.args(["--no-owner", url]).stdin(Stdio::null()).output().expect("pg_dump comes with psql");
+    assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
+    String::from_utf8_lossy(&dump.stdout).into_owned()
+}
+
 /// Copies a database into an empty one, as a backup and its restoration would.
 ///
 /// # Panics
 /// One of the two programs fails.
 pub fn copy(from: &str, to: &str) {
-    let mut dump = Command::new("pg_dump");
-    let dump = dump.args(["--no-owner", from]).stdin(Stdio::null()).output().expect("pg_dump comes with psql");
-    assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
     let mut psql = Command::new("psql");
     psql.args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", to]).stdin(Stdio::piped()).stdout(Stdio::null());
     let mut psql = psql.spawn().expect("psql is installed: tests/setup does it");
-    psql.stdin.take().expect("a pipe").write_all(&dump.stdout).expect("it reads");
+    psql.stdin.take().expect("a pipe").write_all(dump(from).as_bytes()).expect("it reads");
     assert!(psql.wait().expect("it is ours").success(), "the copy is restored");
 }
 

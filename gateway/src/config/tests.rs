@@ -7,6 +7,9 @@ const LEAST: &str = r#"
     base_url = "https://gateway.example.org/fhir/"
     [database]
     url = "postgres://wellgate:secret-word@database/wellgate"
+    [vault]
+    key_store = "sqlite:keys.sqlite"
+    key_ring_file = "key-ring"
     [auth]
     issuer = "https://login.example.org"
     audience = "https://gateway.example.org/fhir"
@@ -71,23 +74,40 @@ fn all_errors_are_reported_at_once_and_each_names_its_key() {
         "server.lisen",
         "server.listen",
         "server.tls_certificate_file",
+        "vault.key_ring_file",
+        "vault.key_store",
     ];
     assert_eq!(keys, expected);
 }
 
 #[test]
 fn what_must_be_given_is_asked_for_once() {
-    assert_eq!(wrong_keys("", &[]), ["server.base_url", "database.url", "auth.audience", "auth.issuer"]);
+    let asked =
+        ["server.base_url", "database.url", "vault.key_store", "vault.key_ring_file", "auth.audience", "auth.issuer"];
+    assert_eq!(wrong_keys("", &[]), asked);
     let without = |variables: &[(&str, &str)]| {
         let least = [
             ("WELLGATE_SERVER_BASE_URL", "https://gateway.example.org/fhir"),
             ("WELLGATE_DATABASE_URL", "sqlite:x"),
+            ("WELLGATE_VAULT_KEY_STORE", "sqlite:k"),
+            ("WELLGATE_VAULT_KEY_RING_FILE", "r"),
             ("WELLGATE_AUTH_AUDIENCE", "https://gateway.example.org/fhir"),
         ];
         wrong_keys("", &[&least, variables].concat())
     };
     assert_eq!(without(&[("WELLGATE_AUTH_ISSUER", "https://login.example.org")]), ["auth.jwks_file"]);
     assert_eq!(without(&[("WELLGATE_AUTH_JWKS_FILE", "k"), ("WELLGATE_AUTH_SIGNING_KEY_FILE", "s")]), ["auth.issuer"]);
+}
+
+#[test]
+fn the_keys_of_records_are_never_beside_the_records() {
+    let records = "postgres://wellgate:secret-word@database/wellgate";
+    assert_eq!(wrong_keys(LEAST, &[("WELLGATE_VAULT_KEY_STORE", records)]), ["vault.key_store"]);
+    assert_eq!(wrong_keys(LEAST, &[("WELLGATE_VAULT_KEY_RING_COMMAND", "printer")]), ["vault.key_ring_file"]);
+    assert_eq!(wrong_keys(LEAST, &[("WELLGATE_VAULT_ELEMENTS", "name,birthDate")]), ["vault.elements"]);
+    let config = load(LEAST, &[("WELLGATE_VAULT_ELEMENTS", "name,telecom")]).expect("valid");
+    assert_eq!(config.vault.elements, ["name", "telecom"]);
+    assert_eq!(config.vault.identifier_systems.len(), 2);
 }
 
 #[test]

@@ -44,7 +44,7 @@ const OPERATIONS: &[(&str, &str)] = &[
 
 /// The statement as text, for a gateway that started at `started_ms`.
 pub fn statement(app: &AppState, started_ms: i64) -> String {
-    let resources: Vec<Value> = app.types.iter().copied().map(resource).collect();
+    let resources: Vec<Value> = app.types.iter().map(|served| resource(app, served)).collect();
     json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -77,7 +77,7 @@ fn services(app: &AppState) -> Vec<Value> {
     codes.map(|code| json!({"coding": [{"system": system, "code": code}]})).collect()
 }
 
-fn resource(resource_type: &'static str) -> Value {
+fn resource(app: &AppState, resource_type: &'static str) -> Value {
     let is_trail = resource_type == "AuditEvent";
     let codes: &[&str] = if is_trail {
         &["read", "search-type"]
@@ -95,7 +95,9 @@ fn resource(resource_type: &'static str) -> Value {
         }
     } else {
         search.extend(COMMON.iter().map(|(name, search_type)| json!({"name": name, "type": search_type})));
+        let is_served = |name| !app.store.keys().is_some_and(|keys| keys.sealed().hides(resource_type, name));
         let named = parameters(resource_type)
+            .filter(|parameter| is_served(parameter.name))
             .map(|parameter| json!({"name": parameter.name, "type": parameter.search_type.as_str()}));
         search.extend(named);
         let chains = CHAINS.iter().filter(|chain| chain.resource_type == resource_type);

@@ -16,7 +16,7 @@ use crate::access::caller::Act;
 use crate::auth::Interaction;
 use crate::consent::PurposeSet;
 use crate::error::{Failure, Issue};
-use crate::search::query::{Query, QueryLimits, SearchError, SearchFault, TotalMode, parse};
+use crate::search::query::{Query, QueryLimits, SearchError, SearchFault, SortKey, TotalMode, parse};
 use crate::storage::resource::Seen;
 use crate::storage::search::Key;
 use crate::storage::sight::Viewer;
@@ -76,7 +76,7 @@ pub async fn searchset(
     resource_type: &'static str,
     pairs: &[(String, String)],
 ) -> Result<String, Failure> {
-    let query = parse(resource_type, pairs, limits(exchange)).map_err(refuse)?.localized(exchange.base());
+    let query = asked(exchange, resource_type, pairs)?;
     let name = name_of(resource_type, pairs);
     let after = query.cursor.as_deref().map(|cursor| open(exchange, caller, &name, cursor)).transpose()?;
     let with_total = query.total != TotalMode::None || query.summary_count;
@@ -149,7 +149,7 @@ pub async fn matches_of(
 /// 400 where a parameter is not served, or nothing is asked.
 pub fn condition(exchange: &Exchange, resource_type: &str, text: &str) -> Result<(Query, String), Failure> {
     let pairs = pairs_of(text.strip_prefix('?').unwrap_or(text));
-    let query = parse(resource_type, &pairs, limits(exchange)).map_err(refuse)?.localized(exchange.base());
+    let query = asked(exchange, resource_type, &pairs)?;
     if query.criteria.is_empty() && query.ids.is_none() {
         return Err(bad_request("a conditional interaction needs at least one search parameter"));
     }
@@ -199,6 +199,24 @@ pub fn links(
     links
 }
 
+/// Reads a query, and refuses what only sealed values could answer.
+fn asked(exchange: &Exchange, resource_type: &str, pairs: &[(String, String)]) -> Result<Query, Failure> {
+    let query = parse(resource_type, pairs, limits(exchange)).map_err(refuse)?.localized(exchange.base());
+    let Some(keys) = exchange.app.store.keys() else { return Ok(query) };
+    let is_hidden = |name: &&str| keys.sealed().hides(resource_type, name);
+    let sorted = query.sort.iter().filter_map(|sort| match sort.key {
+        SortKey::Parameter(parameter) => Some(parameter.name),
+        _ => None,
+    });
+    // Sealed identifiers have an order, and it means nothing.
+    let hidden = query.criteria.iter().map(|criterion| criterion.parameter).find(is_hidden);
+    let hidden = hidden.or_else(|| sorted.into_iter().find(|name| is_hidden(name) || *name == "identifier"));
+    match hidden {
+        Some(name) => Err(refuse(SearchError { parameter: name.to_owned(), fault: SearchFault::Sealed })),
+        None => Ok(query),
+    }
+}
+
 fn open(exchange: &Exchange, caller: &Caller, name: &str, cursor: &str) -> Result<Vec<Key>, Failure> {
     let place = exchange.app.cursor_key.open(&caller.bound_to(name), cursor);
     place
@@ -218,7 +236,9 @@ fn limits(exchange: &Exchange) -> QueryLimits {
 /// What is wrong with a search, as the client is told.
 pub fn refuse(error: SearchError) -> Failure {
     let code = match error.fault {
-        SearchFault::Unknown | SearchFault::NotSupported(_) | SearchFault::Modifier => "not-supported",
+        SearchFault::Unknown | SearchFault::NotSupported(_) | SearchFault::Modifier | SearchFault::Sealed => {
+            "not-supported"
+        }
         SearchFault::TooMany(_) => "too-costly",
         SearchFault::Value(_) | SearchFault::Repeated => "value",
     };

@@ -142,6 +142,9 @@ pub enum SearchFault {
     /// A modifier that the parameter does not have here.
     #[error("this modifier is not supported")]
     Modifier,
+    /// The values are kept sealed.
+    #[error("what it asks for is kept sealed: it is found by the whole value of an identifier only")]
+    Sealed,
     /// A value has not the form that is expected.
     #[error("the value must be {0}")]
     Value(&'static str),

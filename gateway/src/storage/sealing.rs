@@ -37,6 +37,8 @@ impl Store {
         let mut scopes: Vec<String> = Vec::new();
         for (n, version) in set.versions.iter_mut().enumerate() {
             version.holes = Some(String::new());
+            let resource_type = version.key.resource_type;
+            version.index.retain(|(row, _)| !keys.sealed().hides(resource_type, row.parameter));
             let spans = keys.sealed().places(&version.body);
             if version.minimum.as_deref().is_some_and(|minimum| !keys.sealed().places(minimum).is_empty()) {
                 return Err(StorageError::Corrupt("a minimum has a sealed value"));

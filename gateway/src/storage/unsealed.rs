@@ -4,6 +4,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::key_store::{KeyStore, RecordKey};
 use super::{StorageError, Store, read, write};
+use crate::search::parameters::parameters;
 use crate::vault::{Holes, scope};
 
 /// Versions of a step.
@@ -73,9 +74,25 @@ impl Store {
         })
     }
 
+    /// Takes the rows of parameters that would tell sealed elements out of the index.
+    async fn hide(&self, keys: &KeyStore, version: &Unsealed) -> Result<(), StorageError> {
+        let hidden =
+            parameters(&version.resource_type).filter(|one| keys.sealed().hides(&version.resource_type, one.name));
+        for parameter in hidden {
+            let sql =
+                "DELETE FROM search_index WHERE compartment = $1 AND resource_type = $2 AND id = $3 AND parameter = $4";
+            write!(&self.database, |pool| {
+                let query = sqlx::query(sql).bind(&version.compartment).bind(&version.resource_type);
+                query.bind(&version.id).bind(parameter.name).execute(pool).await?;
+            });
+        }
+        Ok(())
+    }
+
     async fn seal_one(&self, keys: &KeyStore, table: &str, version: &Unsealed) -> Result<(), StorageError> {
         let spans = keys.sealed().places(&version.body);
         let told = if table == "resource" { self.told(keys, version).await? } else { Vec::new() };
+        self.hide(keys, version).await?;
         let (mut body, mut holes) = (version.body.clone(), String::new());
         let mut put: Vec<(i64, String)> = Vec::new();
         if !spans.is_empty() || !told.is_empty() {

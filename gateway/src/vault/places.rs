@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use mappings::json::objects::each_object;
+use mappings::json::spans::top_level;
 
 use super::holes::MASK;
 
@@ -12,6 +13,14 @@ const TELLING: &[(&str, &[&str])] = &[
     ("address", &["text", "line", "city", "district", "state", "postalCode"]),
     ("telecom", &["value"]),
 ];
+
+/// The search parameters that would tell them.
+const TOLD_BY: &[(&str, &[&str])] = &[
+    ("name", &["name", "family", "given", "phonetic"]),
+    ("address", &["address", "address-city", "address-postalcode", "address-state"]),
+    ("telecom", &["telecom", "phone", "email"]),
+];
+const PERSONS: [&str; 2] = ["Patient", "RelatedPerson"];
 
 /// What is sealed: identifiers of these systems in any resource, and these elements of a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,13 +35,14 @@ impl SealedElements {
     /// The places of a text, in its order. What holds the mask already is none.
     pub fn places(&self, text: &str) -> Vec<Range<usize>> {
         let mut spans = Vec::new();
+        let is_person = !self.elements.is_empty() && is_person(text);
         each_object(text, &mut |path, members| {
             let value_of = |name: &str| members.iter().find(|member| member.key == name).map(|m| m.value_span.clone());
             let system = value_of("system").and_then(|span| text_at(text, span));
             if system.is_some_and(|system| self.systems.contains(&system)) {
                 spans.extend(value_of("value"));
             }
-            let Some(element) = self.element(path) else { return };
+            let Some(element) = self.element(path).filter(|_| is_person) else { return };
             let telling = TELLING.iter().find(|(name, _)| *name == element).map_or(&[][..], |(_, parts)| parts);
             for part in telling {
                 spans.extend(value_of(part));
@@ -51,6 +61,14 @@ impl SealedElements {
         self.systems.iter().any(|sealed| sealed == system)
     }
 
+    /// Whether a search parameter would tell a sealed element: then it is not served.
+    pub fn hides(&self, resource_type: &str, parameter: &str) -> bool {
+        let told = |element: &String| {
+            TOLD_BY.iter().any(|(name, parameters)| name == element && parameters.contains(&parameter))
+        };
+        PERSONS.contains(&resource_type) && self.elements.iter().any(told)
+    }
+
     /// The sealed element to which a path within a person leads.
     fn element<'p>(&self, path: &'p [String]) -> Option<&'p str> {
         let element = match path {
@@ -60,6 +78,13 @@ impl SealedElements {
         };
         self.elements.iter().any(|sealed| sealed == element).then_some(element)
     }
+}
+
+fn is_person(text: &str) -> bool {
+    let members = top_level(text);
+    let resource_type = members.into_iter().find(|member| member.key == "resourceType");
+    let resource_type = resource_type.and_then(|member| text_at(text, member.value_span));
+    resource_type.is_some_and(|resource_type| PERSONS.contains(&resource_type.as_str()))
 }
 
 /// The text of a string literal.

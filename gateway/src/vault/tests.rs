@@ -60,6 +60,10 @@ fn names_and_addresses_are_sealed_where_the_operator_says_so_and_their_codes_are
     names.sort();
     assert_eq!(names, ["\"An\"", "\"Claes\"", "\"Smit\"", "\"Zoë\""]);
     assert_eq!(cut(&["address"]), ["\"Gent\""]);
+    let organization = text.replace("\"Patient\"", "\"Organization\"");
+    assert!(sealed(&["name", "telecom"]).places(&organization).is_empty(), "an organisation is no person");
+    assert!(sealed(&["name"]).hides("Patient", "family") && !sealed(&["name"]).hides("Patient", "birthdate"));
+    assert!(!sealed(&[]).hides("Patient", "family") && !sealed(&["name"]).hides("Organization", "name"));
 }
 
 #[test]

@@ -59,6 +59,10 @@ impl Subject {
         fs::write(&jwks, issuer.jwks())?;
         let address = free_address()?;
         fs::write(&config, configuration(&address.to_string(), url, &jwks))?;
+        let made = command(program).args(["vault", "new-key", "--config"]).arg(&config).output()?;
+        if !made.status.success() {
+            return Err(io::Error::other(String::from_utf8_lossy(&made.stderr).into_owned()));
+        }
         for (id, kind) in [(SENDER, "edpbw"), (RECEIVER, "elp")] {
             register(program, &config, id, kind)?;
         }
@@ -188,8 +192,10 @@ fn serve(program: &Path, config: &Path, log: &Path) -> io::Result<Command> {
 
 fn configuration(address: &str, url: &str, jwks: &Path) -> String {
     format!(
-        "[server]\nlisten = \"{address}\"\nbase_url = \"http://{address}/fhir\"\n\n[database]\nurl = \"{url}\"\n\n\
+        "[vault]\nkey_store = \"sqlite:{keys}\"\nkey_ring_file = \"{ring}\"\n\n[server]\nlisten = \"{address}\"\nbase_url = \"http://{address}/fhir\"\n\n[database]\nurl = \"{url}\"\n\n\
          [auth]\nissuer = \"{ISSUER}\"\naudience = \"{AUDIENCE}\"\njwks_file = \"{}\"\n",
-        jwks.display()
+        jwks.display(),
+        keys = jwks.with_extension("keys").display(),
+        ring = jwks.with_extension("ring").display(),
     )
 }

@@ -66,19 +66,14 @@ async fn found(store: &Store, parameters: &str) -> Vec<String> {
     world::found(store, &viewer("a"), "Patient", parameters).await
 }
 
-/// Every text that a database has in any of its tables, as its own dump says it.
-async fn everything(url: &str) -> String {
+/// Every text that a database has in any of its tables, as its files or its dump have it.
+fn everything(url: &str) -> String {
     if let Some(path) = url.strip_prefix("sqlite:") {
         let bytes = |suffix: &str| std::fs::read(format!("{path}{suffix}")).unwrap_or_default();
         let all = [bytes(""), bytes("-wal"), bytes("-journal")].concat();
         return String::from_utf8_lossy(&all).into_owned();
     }
-    let mut all = String::new();
-    let tables = "SELECT string_agg(table_name, ' ') FROM information_schema.tables WHERE table_schema = 'public'";
-    for table in ask(url, tables).await.split_whitespace() {
-        all += &ask(url, &format!("SELECT string_agg(t::text, E'\n') FROM {table} t")).await;
-    }
-    all
+    wellgate_tests::postgres::dump(url)
 }
 
 #[tokio::test]
@@ -90,7 +85,7 @@ async fn a_number_is_in_no_file_and_comes_back_to_who_may_have_it() {
         let located = store.locate("Patient", "p").await.expect("it answers").expect("it is there");
         assert!(located.body.contains(NUMBER), "{kind}: a new version is made of the value, not of the mask");
         for url in [&settings.url, keys_url] {
-            let all = everything(url).await;
+            let all = everything(url);
             assert!(!all.contains(NUMBER), "{kind}: {url}");
             assert!(
                 all.contains(if url == &settings.url { "urn:mrn" } else { "first" }),
@@ -141,7 +136,7 @@ async fn a_new_version_is_sealed_and_the_old_one_stays_so() {
         let old = store.vread(&viewer("a"), "Patient", "p", VersionId(1)).await.expect("it answers");
         let old = recorded(store, old).await.expect("it is there");
         assert_eq!(serde_json::from_str::<Value>(&old.body).ok(), Some(patient("p", NUMBER)), "{}", safe.kind);
-        let all = everything(&safe.settings.url).await;
+        let all = everything(&safe.settings.url);
         assert!(!all.contains(NUMBER) && !all.contains("98472899765"), "{}", safe.kind);
     }
 }
@@ -227,9 +222,9 @@ async fn nothing_of_a_destroyed_key_stays_in_the_key_store() {
         let wrapped = ask(&safe.keys_url, "SELECT wrapped FROM record_key WHERE scope = 'p'").await;
         let blind = ask(&safe.keys_url, "SELECT MIN(blind) FROM blind_index").await;
         assert!(wrapped.len() > 40 && blind.len() > 20, "{}", safe.kind);
-        assert!(everything(&safe.keys_url).await.contains(&wrapped), "{}: it is looked at where it is", safe.kind);
+        assert!(everything(&safe.keys_url).contains(&wrapped), "{}: it is looked at where it is", safe.kind);
         safe.store.destroy_keys("p", NOW_MS).await.expect("it is destroyed");
-        let all = everything(&safe.keys_url).await;
+        let all = everything(&safe.keys_url);
         assert!(!all.contains(&wrapped) && !all.contains(&blind), "{}", safe.kind);
     }
 }

@@ -17,6 +17,7 @@ mod practitioners;
 mod referral;
 mod refusal;
 mod rest;
+mod sealed;
 mod search;
 mod token;
 mod transaction;
