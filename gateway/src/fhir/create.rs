@@ -158,7 +158,8 @@ pub fn key_of(exchange: &Exchange, asked: &[&str], body: &[u8]) -> Result<Option
         hash.update([0]);
     }
     hash.update(body);
-    Ok(Some(RequestKey { key: key.to_owned(), fingerprint: exchange.app.store.veil(&hex(&hash.finalize())) }))
+    let store = &exchange.app.store;
+    Ok(Some(RequestKey { key: store.veil(key), fingerprint: store.veil(&hex(&hash.finalize())) }))
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
