@@ -14,10 +14,10 @@ const FLOORS: [Floor; 11] = [
     // What a resource is about: facts that rules are held against.
     strangers(&["labels"]),
     // Pure rules. They are strangers to each other so that each can be read, and proved, alone.
-    strangers(&["auth", "audit", "consent", "routing", "search"]),
+    strangers(&["auth", "audit", "consent", "rates", "routing", "search"]),
     // What the rules are fed with from outside. All SQL is in storage; it takes the viewer and the write set as the rules make
     // them.
-    strangers(&["auth_keys", "storage"]),
+    strangers(&["auth_keys", "bodies", "storage"]),
     // What a running gateway holds, and what its errors mean to a client.
     strangers(&["app", "error"]),
     // Who asks, and may this pass?
