@@ -39,15 +39,21 @@ impl Issue {
     }
 
     fn to_value(&self, severity: &str) -> Value {
-        let mut issue = json!({"severity": severity, "code": self.code, "details": {"text": self.details}});
+        let mut issue =
+            json!({"severity": severity, "code": self.code, "details": {"text": without_markup(&self.details)}});
         if let Some(reason) = self.reason {
             issue["details"]["coding"] = json!([{"system": REASON_SYSTEM, "code": reason}]);
         }
         if let Some(expression) = &self.expression {
-            issue["expression"] = json!([expression]);
+            issue["expression"] = json!([without_markup(expression)]);
         }
         issue
     }
+}
+
+/// Names of parameters, keys and codes are repeated as they were sent, and whoever shows an error may show it as a page.
+fn without_markup(text: &str) -> String {
+    text.replace('<', "‹").replace('>', "›")
 }
 
 /// How a request fails.

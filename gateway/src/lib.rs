@@ -18,6 +18,7 @@ pub mod fhir;
 pub mod gateway;
 pub mod labels;
 pub mod oauth;
+pub mod openapi;
 pub mod rates;
 pub mod referral;
 pub mod registry;

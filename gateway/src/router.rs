@@ -25,14 +25,16 @@ use crate::error::{FHIR_JSON, Failure};
 use crate::fhir::exchange::Exchange;
 use crate::fhir::{capabilities, create, delete, history, operations, read, search, transaction, update};
 use crate::oauth;
+use crate::openapi;
 use crate::telemetry::{Telemetry, observe};
 
 /// The whole HTTP face. `extra` are further routes (the sandbox's).
 pub fn router(app: &App, telemetry: &Arc<Telemetry>, extra: Router) -> Router {
     let admission = Admission::new(app);
     let held = middleware::from_fn_with_state(admission.of_plain_routes(), admitted);
+    let is_sandbox = extra.has_routes();
     let (tokens, extra) = (oauth::routes(app).layer(held.clone()), extra.layer(held));
-    let routes = fhir(app, admission).merge(plain(app, telemetry)).merge(tokens).merge(extra);
+    let routes = fhir(app, admission).merge(plain(app, telemetry, is_sandbox)).merge(tokens).merge(extra);
     let routes = routes.fallback(not_found);
     let is_https = app.base_url.starts_with("https://");
     // One layer of two functions: every layer of a router is a service more to clone and to box for each request.
@@ -79,13 +81,15 @@ fn operations() -> [(&'static str, MethodRouter<App>); 11] {
 }
 
 /// What anyone may ask: what the gateway can do, and whether it is well. No patient data is in any of it.
-fn plain(app: &App, telemetry: &Arc<Telemetry>) -> Router {
+fn plain(app: &App, telemetry: &Arc<Telemetry>, is_sandbox: bool) -> Router {
     let statement = Bytes::from(capabilities::statement(app, app.clock.now_ms()));
+    let description = Bytes::from(openapi::document(app, is_sandbox).to_string());
     let (readiness, telemetry) = (Arc::clone(app), Arc::clone(telemetry));
     Router::new()
         .route("/fhir/metadata", get(move || async move { metadata(statement) }))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(move || ready(readiness)))
+        .route(openapi::PATH, get(move || async move { json(description) }))
         .route("/metrics", get(move || async move { telemetry.render() }))
 }
 
@@ -205,6 +209,12 @@ async fn crisis_disclosure(State(app): State<App>, Path(id): Path<String>, reque
 
 async fn crisis_disclosures(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response<Body> {
     operations::crisis_disclosure::list(exchange(app, request).0, id).await
+}
+
+fn json(text: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 fn metadata(statement: Bytes) -> Response<Body> {

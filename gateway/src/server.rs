@@ -6,6 +6,7 @@
 //! connection has a limit.
 
 mod activity;
+mod framing;
 mod peers;
 pub mod tls;
 
@@ -20,8 +21,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
+use hyper::header::CONNECTION;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -253,6 +255,11 @@ fn answer(
 ) -> impl Future<Output = Result<Response<activity::Observed>, Infallible>> + use<> {
     let in_flight = activity.begin();
     async move {
+        if framing::is_ambiguous(request.version(), request.headers()) {
+            let refused = Response::builder().status(StatusCode::BAD_REQUEST).header(CONNECTION, "close");
+            let refused = refused.body(Body::empty()).unwrap_or_default();
+            return Ok(refused.map(|body| in_flight.observe(body)));
+        }
         let response = router.oneshot(request.map(Body::new)).await?;
         Ok(response.map(|body| in_flight.observe(body)))
     }

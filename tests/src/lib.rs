@@ -16,6 +16,7 @@ pub mod record;
 pub mod referral;
 pub mod resources;
 pub mod sqlite;
+pub mod wire;
 
 use std::path::{Path, PathBuf};
 
