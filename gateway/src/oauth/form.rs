@@ -32,7 +32,8 @@ impl Form {
         for (name, value) in form_urlencoded::parse(&body) {
             let name = name.into_owned();
             if form.contains_key(&name) {
-                let name: String = name.chars().filter(char::is_ascii_graphic).take(64).collect();
+                let name: String =
+                    name.chars().filter(|one| one.is_ascii_alphanumeric() || "_.-".contains(*one)).take(64).collect();
                 return Err(OAuthError::parameter(&name, "is given twice"));
             }
             form.insert(name, value.into_owned());

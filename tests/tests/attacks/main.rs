@@ -4,5 +4,6 @@ mod described;
 mod output;
 mod parsing;
 mod rates;
+mod secrets;
 mod streams;
 mod transport;
