@@ -8,6 +8,7 @@ pub mod certificates;
 pub mod corpus;
 pub mod gateway;
 pub mod machine;
+pub mod mutate;
 pub mod postgres;
 pub mod profile;
 pub mod program;
