@@ -96,6 +96,10 @@ fn plain(app: &App, telemetry: &Arc<Telemetry>, is_sandbox: bool) -> Router {
 fn exchange(app: App, request: Request) -> (Exchange, Body) {
     let (parts, body) = request.into_parts();
     let mut headers = parts.headers;
+    if let Some(token) = headers.get_mut(header::AUTHORIZATION) {
+        // It is never printed, whoever prints the headers.
+        token.set_sensitive(true);
+    }
     if let Some(id) = parts.extensions.get::<RequestId>() {
         headers.insert("x-request-id", id.header_value().clone());
     }

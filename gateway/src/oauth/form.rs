@@ -1,6 +1,7 @@
 //! The form that a client posts.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use axum::extract::Request;
 use axum::http::header;
@@ -11,9 +12,14 @@ use super::error::OAuthError;
 /// An assertion has a kilobyte or two, with a certificate's worth of claims a few more.
 const FORM_BYTES_MAX: usize = 32 * 1024;
 
-/// The parameters of a request, each once.
-#[derive(Debug)]
+/// The parameters of a request, each once. Assertions and tokens are among them, so they are never printed.
 pub(super) struct Form(BTreeMap<String, String>);
+
+impl fmt::Debug for Form {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 impl Form {
     /// Reads the body.

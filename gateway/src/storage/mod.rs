@@ -28,6 +28,7 @@ mod tokens;
 pub mod write_set;
 mod writer;
 
+use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -138,8 +139,8 @@ impl From<MigrateError> for OpenError {
     }
 }
 
-/// How to open a store.
-#[derive(Clone, Debug)]
+/// How to open a store. Its URL may hold a password, so it is never printed.
+#[derive(Clone)]
 pub struct StoreSettings {
     /// `sqlite:PATH` or `postgres://user@host/database`.
     pub url: String,
@@ -149,6 +150,14 @@ pub struct StoreSettings {
     pub writers: usize,
     /// Write sets that may wait before a caller is told to come back.
     pub write_queue_max: usize,
+}
+
+impl fmt::Debug for StoreSettings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.url.split(':').next().unwrap_or_default();
+        let Self { connections_max, writers, write_queue_max, .. } = self;
+        formatter.write_fmt(format_args!("StoreSettings({kind}:…, {connections_max}, {writers}, {write_queue_max})"))
+    }
 }
 
 impl StoreSettings {

@@ -5,6 +5,8 @@ mod fuzz;
 mod output;
 mod parsing;
 mod rates;
+mod registration;
+mod repeats;
 mod secrets;
 mod streams;
 mod transport;

@@ -163,3 +163,19 @@ fn a_database_that_is_away_is_told_without_its_password() {
     assert!(!output.status.success() && !told.is_empty(), "{told}");
     assert!(!told.contains(PASSWORD), "{told}");
 }
+
+#[tokio::test]
+async fn no_debug_text_holds_a_secret() {
+    let url = format!("postgres://wellgate:{PASSWORD}@127.0.0.1:1/wellgate");
+    let settings = gateway::storage::StoreSettings::new(url);
+    let gateway =
+        wellgate_tests::gateway::Gateway::start(&wellgate_tests::sqlite::database_url(), Default::default()).await;
+    let texts = [format!("{settings:?}"), format!("{:?}", gateway.app)];
+    let key = format!("{:?}", gateway::auth::Issuer::generate_key().expect("a key"));
+    let beginning = &key[..40];
+    for text in texts {
+        assert!(!text.contains(PASSWORD), "{text}");
+        // Every key of this kind begins with the same bytes.
+        assert!(!text.contains(beginning), "{text}");
+    }
+}
