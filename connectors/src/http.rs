@@ -3,11 +3,14 @@
 //!
 //! Nothing else builds a `reqwest` client (`clippy.toml` holds that).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use reqwest::redirect::{Action, Attempt, Policy};
-use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, StatusCode};
+
+use crate::guard::{Guard, Refusal};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For a whole request with its answer; a request may set a shorter or longer one of its own.
@@ -19,6 +22,7 @@ const REDIRECTS_MAX: usize = 3;
 #[derive(Clone, Debug)]
 pub struct HttpClient {
     client: Client,
+    guard: Option<Arc<Guard>>,
 }
 
 /// A whole answer, of any status.
@@ -50,28 +54,34 @@ pub enum HttpError {
     /// A redirect to another origin, or one too many.
     #[error("the server redirects elsewhere")]
     Redirected,
+    /// The guard does not let it out: nothing was sent.
+    #[error("the URL is not asked: {0}")]
+    Refused(#[from] Refusal),
     /// The answer is longer than the request allows.
     #[error("the answer is longer than {0} bytes")]
     TooLong(usize),
 }
 
 impl HttpClient {
-    /// The client: TLS by rustls with the system's trusted certificates, and no proxy from the environment.
+    /// The client for URLs of the operator's own configuration: TLS by rustls with the system's trusted certificates, and no proxy from the
+    /// environment.
     ///
     /// # Errors
     /// [`HttpError::NotSendable`] if the system's trusted certificates cannot be read.
-    #[expect(clippy::disallowed_methods, reason = "the one place that builds a client")]
     pub fn new() -> Result<Self, HttpError> {
-        let client = Client::builder()
-            .user_agent(concat!("wellgate/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TIMEOUT)
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            .redirect(Policy::custom(within_origin))
-            .no_proxy()
-            .build()
-            .map_err(|error| HttpError::NotSendable(cause(error)))?;
-        Ok(Self { client })
+        let client = limited().redirect(Policy::custom(within_origin)).build();
+        Ok(Self { client: client.map_err(|error| HttpError::NotSendable(cause(error)))?, guard: None })
+    }
+
+    /// The client for every other URL. It follows no redirect, and asks nothing that the guard refuses: neither by its text nor by the
+    /// addresses of its host.
+    ///
+    /// # Errors
+    /// As [`HttpClient::new`].
+    pub fn guarded(guard: Guard) -> Result<Self, HttpError> {
+        let guard = Arc::new(guard);
+        let client = limited().redirect(Policy::none()).referer(false).dns_resolver(Arc::clone(&guard)).build();
+        Ok(Self { client: client.map_err(|error| HttpError::NotSendable(cause(error)))?, guard: Some(guard) })
     }
 
     /// Begins a request, for [`HttpClient::send`].
@@ -84,7 +94,11 @@ impl HttpClient {
     /// # Errors
     /// See [`HttpError`]. An answer with a status of failure is an answer, not an error.
     pub async fn send(&self, request: RequestBuilder, answer_bytes_max: usize) -> Result<Answer, HttpError> {
-        let mut response = request.send().await.map_err(HttpError::from)?;
+        let request = request.build().map_err(HttpError::from)?;
+        if let Some(guard) = &self.guard {
+            guard.check(request.url())?;
+        }
+        let mut response = self.client.execute(request).await.map_err(HttpError::from)?;
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(HttpError::from)? {
@@ -97,6 +111,17 @@ impl HttpClient {
     }
 }
 
+/// What holds for every client.
+#[expect(clippy::disallowed_methods, reason = "the one place that builds a client")]
+fn limited() -> ClientBuilder {
+    Client::builder()
+        .user_agent(concat!("wellgate/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(TIMEOUT)
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+        .no_proxy()
+}
+
 /// A redirect may move within the origin (scheme, host and port); elsewhere it would carry what was meant for one
 /// partner to another server, or lead into our own network.
 fn within_origin(attempt: Attempt<'_>) -> Action {
@@ -107,7 +132,9 @@ fn within_origin(attempt: Attempt<'_>) -> Action {
 
 impl From<reqwest::Error> for HttpError {
     fn from(error: reqwest::Error) -> Self {
-        if error.is_redirect() {
+        if let Some(refusal) = refusal(&error) {
+            Self::Refused(refusal)
+        } else if error.is_redirect() {
             Self::Redirected
         } else if error.is_builder() {
             Self::NotSendable(cause(error))
@@ -119,6 +146,18 @@ impl From<reqwest::Error> for HttpError {
             Self::Broken(cause(error))
         }
     }
+}
+
+/// What the guard said of the addresses of a name.
+fn refusal(error: &reqwest::Error) -> Option<Refusal> {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(refusal) = error.downcast_ref::<Refusal>() {
+            return Some(*refusal);
+        }
+        next = error.source();
+    }
+    None
 }
 
 /// The innermost cause, which says what went wrong and does not repeat the URL.
@@ -134,6 +173,7 @@ fn cause(error: reqwest::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guard::Origin;
     use crate::http::canned::Canned;
 
     async fn get(url: &str, answer_bytes_max: usize) -> Result<Answer, HttpError> {
@@ -157,6 +197,43 @@ mod tests {
         assert_eq!(get(&partner.url, 100).await.map(|answer| answer.body), Ok(b"ok".to_vec()));
         let partner = Canned::start(&[redirect]);
         assert_eq!(get(&partner.url, 100).await.err(), Some(HttpError::Redirected));
+    }
+
+    fn guarded(private: &[&str]) -> HttpClient {
+        let private: Vec<_> = private.iter().filter_map(|text| Origin::parse(text)).collect();
+        HttpClient::guarded(Guard::new(&[], &private, false)).expect("a client can be built")
+    }
+
+    #[tokio::test]
+    async fn attack_49_a_name_that_resolves_to_this_machine_is_not_connected_to() {
+        let inside = Canned::start(&["HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecret"]);
+        let port = inside.url.trim_end_matches('/').rsplit_once(':').expect("it has a port").1.to_owned();
+        let client = guarded(&[]);
+        for url in [format!("https://localhost:{port}/"), format!("https://127.0.0.1:{port}/")] {
+            let refused = client.send(client.request(Method::GET, &url), 100).await.err();
+            assert_eq!(refused, Some(HttpError::Refused(Refusal::Address)), "{url}");
+        }
+        let plain = client.send(client.request(Method::GET, &inside.url), 100).await.err();
+        assert_eq!(plain, Some(HttpError::Refused(Refusal::Scheme)));
+        assert_eq!(inside.requests(), 0, "nothing was sent");
+        let url = format!("http://localhost:{port}/");
+        let client = guarded(&[&url]);
+        let told = client.send(client.request(Method::GET, &url), 100).await.map(|answer| answer.body);
+        assert_eq!(told, Ok(b"secret".to_vec()), "what the operator lists is asked");
+    }
+
+    #[tokio::test]
+    async fn attack_49_a_guarded_client_follows_no_redirect() {
+        let elsewhere = Canned::start(&["HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecret"]);
+        let redirect = format!("HTTP/1.1 302 Found\r\nlocation: {}\r\ncontent-length: 0\r\n\r\n", elsewhere.url);
+        let within = "HTTP/1.1 302 Found\r\nlocation: /latest/meta-data\r\ncontent-length: 0\r\n\r\n";
+        let named = Canned::start(&[&redirect, within]);
+        let client = guarded(&[&named.url, &elsewhere.url]);
+        for _ in 0..2 {
+            let answer = client.send(client.request(Method::GET, &named.url), 100).await.expect("it answers");
+            assert_eq!(answer.status, StatusCode::FOUND);
+        }
+        assert_eq!((named.requests(), elsewhere.requests()), (2, 0));
     }
 
     #[tokio::test]

@@ -2,18 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard, RwLock};
 
 use crate::auth::{Issuer, Verifier, Verifiers};
 use crate::auth_keys::ClientKeySets;
+use crate::bodies::BodyLimits;
 use crate::clock::Clock;
 use crate::config::{EmergencyConfig, Limits};
 use crate::consent::{ActorReference, Grantee, ORGANIZATION_KIND_SYSTEM};
 use crate::labels::LabelTable;
+use crate::rates::RequestRates;
 use crate::search::cursor::CursorKey;
 use crate::storage::registry::{Client, Organization, Pool, Practitioner, RegistryRows};
 use crate::storage::{StorageError, Store};
@@ -64,6 +66,50 @@ pub struct AppState {
     pub refusals: Refusals,
     /// Writes that are decided again.
     pub turns: Turns,
+    /// How often each may ask.
+    pub rates: RequestRates,
+    /// The idempotency keys under which somebody is at work.
+    pub keys_at_work: KeysAtWork,
+}
+
+impl AppState {
+    /// How the body of a request may arrive.
+    pub fn body_limits(&self) -> BodyLimits {
+        let Limits { body_bytes_max, body_pause, body_timeout, .. } = self.limits;
+        BodyLimits { bytes_max: body_bytes_max, pause: body_pause, time: body_timeout }
+    }
+
+    /// Counts a request that a limit of rate or room refused.
+    pub fn refused_by(&self, limit: &'static str) {
+        metrics::counter!("wellgate_http_refused_total", "limit" => limit).increment(1);
+        self.refusals.count(limit, self.clock.now_ms());
+    }
+}
+
+/// The idempotency keys of requests that are being worked on, with their owners.
+#[derive(Debug, Default)]
+pub struct KeysAtWork(std::sync::Mutex<HashSet<(String, String)>>);
+
+/// A key that is at work, until it is dropped.
+#[derive(Debug)]
+pub struct KeyAtWork<'k> {
+    keys: &'k KeysAtWork,
+    key: (String, String),
+}
+
+impl KeysAtWork {
+    /// Puts a key to work; none where it is already. There are no more than requests in flight.
+    pub fn begin(&self, owner: &str, key: &str) -> Option<KeyAtWork<'_>> {
+        let key = (owner.to_owned(), key.to_owned());
+        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.insert(key.clone()).then(|| KeyAtWork { keys: self, key })
+    }
+}
+
+impl Drop for KeyAtWork<'_> {
+    fn drop(&mut self) {
+        self.keys.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
 }
 
 /// Whose turn it is to decide a write again, by record. Records that share a place wait for each other, and nothing worse.

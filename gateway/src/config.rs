@@ -6,6 +6,7 @@
 
 mod keys;
 mod reader;
+mod reference;
 mod sections;
 
 use std::collections::BTreeMap;
@@ -15,11 +16,12 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use connectors::guard::{Guard, Origin};
 use reqwest::Url;
 use toml::Table;
 
-pub use keys::reference;
 use reader::Reader;
+pub use reference::reference;
 
 const VARIABLE_PREFIX: &str = "WELLGATE_";
 
@@ -44,6 +46,8 @@ pub struct Config {
     pub labels_file: Option<PathBuf>,
     /// How far emergency access goes.
     pub emergency: EmergencyConfig,
+    /// Which URLs are asked that a registration names.
+    pub outbound: OutboundConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     /// Where traces are sent by OTLP; `None`: nowhere.
@@ -216,14 +220,37 @@ pub struct Limits {
     pub search_count_max: u32,
     /// Requests worked on at once.
     pub requests_in_flight_max: usize,
+    /// Requests that wait for room.
+    pub requests_waiting_max: usize,
+    /// How long one waits.
+    pub request_wait: Duration,
+    /// Requests a second of one client; 0: as many as it likes.
+    pub client_requests_per_second_max: u32,
+    /// Requests a minute from one address that prove nobody's identity; 0: as many as come.
+    pub unauthenticated_per_minute_max: u32,
+    /// Longest time for a body to arrive.
+    pub body_timeout: Duration,
+    /// Longest time without a byte of it.
+    pub body_pause: Duration,
     /// Longest time for one request.
     pub request_timeout: Duration,
     /// Longest time for a request's head.
     pub header_read_timeout: Duration,
     /// Open connections.
     pub connections_max: usize,
+    /// Open connections from one address.
+    pub connections_per_address_max: usize,
     /// Writes that wait for a commit.
     pub write_queue_max: usize,
+}
+
+/// `[outbound]`: which URLs are asked that a registration names.
+#[derive(Clone, Debug, Default)]
+pub struct OutboundConfig {
+    /// The only origins, where there are any.
+    pub allowed: Vec<Origin>,
+    /// Origins in a private network.
+    pub private: Vec<Origin>,
 }
 
 /// `[emergency]`
@@ -323,6 +350,11 @@ impl Config {
         let file = sections.map(|(section, entries)| (section.to_owned(), toml::Value::Table(entries)));
         let config = Self::from_table(Table::from_iter(file), &environment)?;
         Ok(Self { is_sandbox: true, ..config })
+    }
+
+    /// What guards requests to URLs that a registration names. A sandbox also asks its own machine, where those who try things run.
+    pub fn guard(&self) -> Guard {
+        Guard::new(&self.outbound.allowed, &self.outbound.private, self.is_sandbox)
     }
 
     fn from_table(file: Table, environment: &BTreeMap<String, String>) -> Result<Self, Vec<ConfigError>> {

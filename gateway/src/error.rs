@@ -7,6 +7,8 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
+use crate::bodies::BodyError;
+use crate::rates::TooOften;
 use crate::storage::StorageError;
 
 /// The code system of the reasons for which Wellgate refuses.
@@ -37,15 +39,21 @@ impl Issue {
     }
 
     fn to_value(&self, severity: &str) -> Value {
-        let mut issue = json!({"severity": severity, "code": self.code, "details": {"text": self.details}});
+        let mut issue =
+            json!({"severity": severity, "code": self.code, "details": {"text": without_markup(&self.details)}});
         if let Some(reason) = self.reason {
             issue["details"]["coding"] = json!([{"system": REASON_SYSTEM, "code": reason}]);
         }
         if let Some(expression) = &self.expression {
-            issue["expression"] = json!([expression]);
+            issue["expression"] = json!([without_markup(expression)]);
         }
         issue
     }
+}
+
+/// Names of parameters, keys and codes are repeated as they were sent, and whoever shows an error may show it as a page.
+fn without_markup(text: &str) -> String {
+    text.replace('<', "‹").replace('>', "›")
 }
 
 /// How a request fails.
@@ -85,12 +93,22 @@ pub enum Failure {
     NotAcceptable,
     /// The media type sent is not understood.
     UnsupportedMediaType,
+    /// The body comes packed.
+    Encoded,
+    /// The body does not arrive in time.
+    TooSlow,
     /// The interaction exists elsewhere, not here.
     MethodNotAllowed,
     /// Over a limit of size.
     TooLarge(String),
-    /// Over a limit of rate: come back.
+    /// Too many writes wait: come back.
     Throttled,
+    /// One asks too often: come back when the time is over.
+    TooOften(TooOften),
+    /// The same request is still being worked on under its idempotency key.
+    InProgress,
+    /// There is no room for another request: come back.
+    Overloaded,
     /// The database or a partner is away: come back.
     Unavailable,
     /// Ours.
@@ -131,6 +149,15 @@ impl Failure {
         Self::Unprocessable(vec![Issue::at(expression, code, details)])
     }
 
+    /// Why a body was not read.
+    pub fn of_body(error: BodyError, bytes_max: usize) -> Self {
+        match error {
+            BodyError::TooLong => Self::TooLarge(format!("the body is longer than {bytes_max} bytes")),
+            BodyError::TooSlow => Self::TooSlow,
+            BodyError::BrokenOff => Self::BadRequest(vec![Issue::new("structure", "the body broke off")]),
+        }
+    }
+
     /// The same failure about a known record.
     #[must_use]
     pub fn about(mut self, compartment: &str) -> Self {
@@ -165,13 +192,14 @@ impl Failure {
             Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
-            Self::Conflict => StatusCode::CONFLICT,
+            Self::Conflict | Self::InProgress => StatusCode::CONFLICT,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
-            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UnsupportedMediaType | Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Throttled => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Throttled | Self::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -187,7 +215,7 @@ impl Failure {
             Self::PreconditionRequired => Some("precondition-required"),
             Self::Unprocessable(_) => Some("content"),
             Self::BadRequest(_) => Some("request"),
-            Self::Conflict => Some("conflict"),
+            Self::Conflict | Self::InProgress => Some("conflict"),
             Self::TooLarge(_) => Some("too-costly"),
             Self::MethodNotAllowed => Some("not-supported"),
             _ => None,
@@ -218,13 +246,27 @@ impl Failure {
             Self::Conflict => one("conflict", "others wrote the same at this moment: read again and repeat"),
             Self::NotAcceptable => one("not-supported", "only JSON is served: application/fhir+json"),
             Self::UnsupportedMediaType => one("not-supported", "send JSON: Content-Type: application/fhir+json"),
+            Self::Encoded => one("not-supported", "send the body as it is, without Content-Encoding"),
+            Self::TooSlow => one("timeout", "the body did not arrive in time"),
             Self::MethodNotAllowed => one("not-supported", "this interaction is not offered here: see /fhir/metadata"),
             Self::TooLarge(details) => one("too-costly", details),
             Self::Throttled => one("throttled", "too many requests wait: repeat after the time in Retry-After"),
-            Self::Unavailable => {
+            Self::TooOften(_) => one("throttled", "too many requests: repeat after the time in Retry-After"),
+            Self::InProgress => one("conflict", "a request with this Idempotency-Key is being worked on: repeat later"),
+            Self::Unavailable | Self::Overloaded => {
                 one("transient", "the gateway cannot answer now: repeat after the time in Retry-After")
             }
             Self::Internal(_) => one("exception", "the gateway failed; the request id leads to the cause in its log"),
+        }
+    }
+
+    /// After how long the same request may be answered.
+    pub fn retry_after_seconds(&self) -> Option<u32> {
+        match self {
+            Self::TooOften(too_often) => Some(too_often.retry_after_seconds),
+            Self::InProgress | Self::Overloaded => Some(1),
+            Self::Throttled | Self::Unavailable => Some(2),
+            _ => None,
         }
     }
 
@@ -240,6 +282,7 @@ impl Failure {
         if let Self::Internal(cause) = &self {
             tracing::error!(cause, "the request failed");
         }
+        let retry_after = self.retry_after_seconds();
         let mut response = Response::new(Body::from(self.outcome()));
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
@@ -248,10 +291,16 @@ impl Failure {
             Self::Unauthenticated { .. } => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            Self::Throttled | Self::Unavailable => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+            Self::TooSlow => {
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Self::Encoded => {
+                headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             }
             _ => {}
+        }
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, OwnIssuer, ServedTypes, TokenAlgorithm};
 use crate::key_ring;
 use crate::labels::LabelTable;
+use crate::rates::RequestRates;
 use crate::referral::expiry::expire;
 use crate::relabel::{Progress, relabel};
 use crate::router::router;
@@ -136,6 +137,11 @@ pub async fn assemble(config: &Config, store: Store, clock: Clock) -> Result<(Ap
         registry: RegistryCache::default(),
         refusals: crate::app::Refusals::default(),
         turns: crate::app::Turns::default(),
+        rates: RequestRates::new(
+            config.limits.client_requests_per_second_max,
+            config.limits.unauthenticated_per_minute_max,
+        ),
+        keys_at_work: crate::app::KeysAtWork::default(),
         store,
         clock,
     };
@@ -150,7 +156,7 @@ fn machine_tokens(config: &Config, own: &OwnIssuer) -> Result<MachineTokens, Sta
         verifier: Arc::new(Verifier::new(&root, audience, own.leeway, keys)),
         issuer,
         lifetime: own.lifetime,
-        client_keys: ClientKeySets::new().map_err(KeyLoadError::from)?,
+        client_keys: ClientKeySets::new(config.guard()).map_err(KeyLoadError::from)?,
         binds_to_certificates: config.server.tls.as_ref().is_some_and(|files| files.clients.is_some()),
         root,
     })
@@ -182,6 +188,7 @@ pub async fn run(
         header_read_timeout: config.limits.header_read_timeout,
         request_timeout: config.limits.request_timeout,
         connections_max: config.limits.connections_max,
+        connections_per_address_max: config.limits.connections_per_address_max,
         drain_timeout: config.server.drain_timeout,
     };
     let mut background = JoinSet::new();

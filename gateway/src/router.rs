@@ -1,9 +1,11 @@
 //! Every route of the gateway, in one list, and the layers around them.
 
+mod admission;
+mod headers;
+
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -12,9 +14,10 @@ use axum::http::{HeaderValue, Response, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::routing::{MethodRouter, get, post};
 use futures_util::FutureExt as _;
-use tokio::sync::Semaphore;
 use tower::{ServiceBuilder, ServiceExt as _};
 use tower_http::request_id::RequestId;
+
+use admission::{Admission, admitted};
 
 use crate::app::App;
 use crate::auth::PeerCertificate;
@@ -22,26 +25,25 @@ use crate::error::{FHIR_JSON, Failure};
 use crate::fhir::exchange::Exchange;
 use crate::fhir::{capabilities, create, delete, history, operations, read, search, transaction, update};
 use crate::oauth;
+use crate::openapi;
 use crate::telemetry::{Telemetry, observe};
 
 /// The whole HTTP face. `extra` are further routes (the sandbox's).
 pub fn router(app: &App, telemetry: &Arc<Telemetry>, extra: Router) -> Router {
-    let limits = Limits {
-        room: Arc::new(Semaphore::new(app.limits.requests_in_flight_max)),
-        timeout: app.limits.request_timeout,
-        is_fhir: true,
-    };
-    let of_tokens = Limits { is_fhir: false, ..limits.clone() };
-    let tokens = oauth::routes(app).layer(middleware::from_fn_with_state(of_tokens, limited));
-    let routes = fhir(app, limits).merge(plain(app, telemetry)).merge(tokens).merge(extra);
+    let admission = Admission::new(app);
+    let held = middleware::from_fn_with_state(admission.of_plain_routes(), admitted);
+    let is_sandbox = extra.has_routes();
+    let (tokens, extra) = (oauth::routes(app).layer(held.clone()), extra.layer(held));
+    let routes = fhir(app, admission).merge(plain(app, telemetry, is_sandbox)).merge(tokens).merge(extra);
     let routes = routes.fallback(not_found);
+    let is_https = app.base_url.starts_with("https://");
     // One layer of two functions: every layer of a router is a service more to clone and to box for each request.
-    let guarded = middleware::from_fn_with_state(routes.clone(), guarded);
+    let guarded = middleware::from_fn_with_state(Guarded { routes: routes.clone(), is_https }, guarded);
     routes.layer(ServiceBuilder::new().layer(middleware::from_fn(observe)).layer(guarded))
 }
 
 /// The FHIR interactions: each authenticates by itself, and all share the limits.
-fn fhir(app: &App, limits: Limits) -> Router {
+fn fhir(app: &App, admission: Admission) -> Router {
     // The `$` of a name may come escaped, and means the same: https://www.rfc-editor.org/rfc/rfc3986#section-2.4
     let named = |routes: Router<App>, (path, methods): (&str, MethodRouter<App>)| {
         routes.route(&path.replace('$', "%24"), methods.clone()).route(path, methods)
@@ -57,7 +59,7 @@ fn fhir(app: &App, limits: Limits) -> Router {
         .route("/fhir/{type}/{id}/_history", get(instance_history))
         .route("/fhir/{type}/{id}/_history/{version}", get(vread))
         .method_not_allowed_fallback(|| async { Failure::MethodNotAllowed.into_response() })
-        .layer(middleware::from_fn_with_state(limits, limited))
+        .layer(middleware::from_fn_with_state(admission, admitted))
         .with_state(Arc::clone(app))
 }
 
@@ -79,19 +81,25 @@ fn operations() -> [(&'static str, MethodRouter<App>); 11] {
 }
 
 /// What anyone may ask: what the gateway can do, and whether it is well. No patient data is in any of it.
-fn plain(app: &App, telemetry: &Arc<Telemetry>) -> Router {
+fn plain(app: &App, telemetry: &Arc<Telemetry>, is_sandbox: bool) -> Router {
     let statement = Bytes::from(capabilities::statement(app, app.clock.now_ms()));
+    let description = Bytes::from(openapi::document(app, is_sandbox).to_string());
     let (readiness, telemetry) = (Arc::clone(app), Arc::clone(telemetry));
     Router::new()
         .route("/fhir/metadata", get(move || async move { metadata(statement) }))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(move || ready(readiness)))
+        .route(openapi::PATH, get(move || async move { json(description) }))
         .route("/metrics", get(move || async move { telemetry.render() }))
 }
 
 fn exchange(app: App, request: Request) -> (Exchange, Body) {
     let (parts, body) = request.into_parts();
     let mut headers = parts.headers;
+    if let Some(token) = headers.get_mut(header::AUTHORIZATION) {
+        // It is never printed, whoever prints the headers.
+        token.set_sensitive(true);
+    }
     if let Some(id) = parts.extensions.get::<RequestId>() {
         headers.insert("x-request-id", id.header_value().clone());
     }
@@ -207,6 +215,12 @@ async fn crisis_disclosures(State(app): State<App>, Path(id): Path<String>, requ
     operations::crisis_disclosure::list(exchange(app, request).0, id).await
 }
 
+fn json(text: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
 fn metadata(statement: Bytes) -> Response<Body> {
     let mut response = Response::new(Body::from(statement));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON));
@@ -256,37 +270,18 @@ async fn tidied(routes: Router, request: Request) -> Response<Body> {
 }
 
 #[derive(Clone)]
-struct Limits {
-    room: Arc<Semaphore>,
-    timeout: Duration,
-    /// Whether what is beyond them is told as an OperationOutcome.
-    is_fhir: bool,
+struct Guarded {
+    routes: Router,
+    is_https: bool,
 }
 
-impl Limits {
-    fn refusal(&self, failure: Failure) -> Response<Body> {
-        if self.is_fhir { failure.into_response() } else { oauth::unavailable(failure.status()) }
-    }
-}
-
-/// No more requests at once than there is room for, and none longer than its time.
-async fn limited(State(limits): State<Limits>, request: Request, next: Next) -> Response<Body> {
-    let Ok(_room) = limits.room.try_acquire() else { return limits.refusal(Failure::Throttled) };
-    match tokio::time::timeout(limits.timeout, next.run(request)).await {
-        Ok(response) => response,
-        // What was handed to the writer is still written or not, whole: the client repeats with its idempotency key.
-        Err(_) => limits.refusal(Failure::Unavailable),
-    }
-}
-
-/// A panic is answered as any fault of ours; and health data is neither guessed at by a browser nor kept by a cache.
-async fn guarded(State(routes): State<Router>, request: Request, next: Next) -> Response<Body> {
+/// A panic is answered as any fault of ours; and every answer has its headers.
+async fn guarded(State(guarded): State<Guarded>, request: Request, next: Next) -> Response<Body> {
+    let Guarded { routes, is_https } = guarded;
     let answer =
         async { if is_tidy(request.uri().path()) { next.run(request).await } else { tidied(routes, request).await } };
     let answered = AssertUnwindSafe(answer).catch_unwind().await;
     let mut response = answered.unwrap_or_else(|_| Failure::Internal("a request panicked").into_response());
-    let headers = response.headers_mut();
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers::protect(response.headers_mut(), is_https);
     response
 }

@@ -6,6 +6,8 @@
 //! connection has a limit.
 
 mod activity;
+mod framing;
+mod peers;
 pub mod tls;
 
 use std::convert::Infallible;
@@ -19,8 +21,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
+use hyper::header::CONNECTION;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -33,6 +36,7 @@ use tower::ServiceExt;
 
 use crate::auth::PeerCertificate;
 use activity::Activity;
+use peers::{Peers, Place};
 use tls::TlsKeys;
 
 /// RFC 9113 recommends at least 100; more only helps whoever opens streams to cancel them.
@@ -64,6 +68,8 @@ pub struct ServerSettings {
     pub request_timeout: Duration,
     /// Open connections; further ones wait to be accepted.
     pub connections_max: usize,
+    /// Open connections from one address; a further one is closed at once.
+    pub connections_per_address_max: usize,
     /// How long requests in flight may take to finish once the server stops.
     pub drain_timeout: Duration,
 }
@@ -83,6 +89,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     let mut shutdown = pin!(shutdown);
     let slots = Arc::new(Semaphore::new(settings.connections_max));
+    let peers = Peers::new(settings.connections_per_address_max);
     let settings = Arc::new(settings);
     let (stop, stopping) = watch::channel(false);
     let mut connections = JoinSet::new();
@@ -94,8 +101,12 @@ pub async fn serve(
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, peer, slot)) => {
+                let Some(place) = peers.admit(peer.ip()) else {
+                    metrics::counter!("wellgate_http_refused_total", "limit" => "address-connections").increment(1);
+                    continue;
+                };
                 let connection = Connection { peer, settings: Arc::clone(&settings), stopping: stopping.clone() };
-                connections.spawn(connection.run(stream, router.clone(), slot));
+                connections.spawn(connection.run(stream, router.clone(), (slot, place)));
             }
             Err(error) => {
                 tracing::warn!(%error, "connection not accepted");
@@ -153,8 +164,8 @@ struct Connection {
 }
 
 impl Connection {
-    /// Holds its slot until the connection is closed.
-    async fn run(self, stream: TcpStream, router: Router, _slot: OwnedSemaphorePermit) {
+    /// Holds its slot and its place until the connection is closed.
+    async fn run(self, stream: TcpStream, router: Router, _held: (OwnedSemaphorePermit, Place)) {
         let Some(keys) = &self.settings.tls else {
             return self.speak_http(stream, None, router).await;
         };
@@ -244,6 +255,11 @@ fn answer(
 ) -> impl Future<Output = Result<Response<activity::Observed>, Infallible>> + use<> {
     let in_flight = activity.begin();
     async move {
+        if framing::is_ambiguous(request.version(), request.headers()) {
+            let refused = Response::builder().status(StatusCode::BAD_REQUEST).header(CONNECTION, "close");
+            let refused = refused.body(Body::empty()).unwrap_or_default();
+            return Ok(refused.map(|body| in_flight.observe(body)));
+        }
         let response = router.oneshot(request.map(Body::new)).await?;
         Ok(response.map(|body| in_flight.observe(body)))
     }

@@ -6,7 +6,7 @@
 pub mod objects;
 pub mod spans;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::{self, Write as _};
 
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
@@ -22,11 +22,16 @@ const QUOTED_MAX: usize = 120;
 pub struct Limits {
     /// The deepest nesting of objects and arrays; the root object is 1. The parser itself stops at 127.
     pub depth_max: usize,
+    /// The most values, in all arrays and objects together: a parsed one takes many times the two bytes that it may have as text.
+    pub values_max: usize,
 }
+
+/// A body of 5 MB that is a resource has far fewer; parsed they take some 20 MB.
+const VALUES_MAX: usize = 250_000;
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { depth_max: 64 }
+        Self { depth_max: 64, values_max: VALUES_MAX }
     }
 }
 
@@ -69,6 +74,12 @@ pub enum JsonError {
         /// The limit that was passed.
         depth_max: usize,
     },
+    /// More values than the limit.
+    #[error("the body has more than {values_max} values")]
+    TooMany {
+        /// The limit that was passed.
+        values_max: usize,
+    },
 }
 
 /// Parses one JSON object.
@@ -80,8 +91,8 @@ pub fn parse(bytes: &[u8], limits: Limits) -> Result<Value, JsonError> {
         return Err(JsonError::ByteOrderMark);
     }
     let text = std::str::from_utf8(bytes).map_err(|error| JsonError::NotUtf8 { offset: error.valid_up_to() })?;
-    let fault = RefCell::new(None);
-    let seed = Strict { limits, depth: 0, place: None, fault: &fault };
+    let (fault, values) = (RefCell::new(None), Cell::new(0));
+    let seed = Strict { limits, depth: 0, place: None, values: &values, fault: &fault };
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let parsed = seed.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
     match parsed {
@@ -140,6 +151,7 @@ struct Strict<'p> {
     limits: Limits,
     depth: usize,
     place: Option<&'p Place<'p>>,
+    values: &'p Cell<usize>,
     fault: &'p RefCell<Option<JsonError>>,
 }
 
@@ -163,6 +175,11 @@ impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.values.set(self.values.get() + 1);
+        let values_max = self.limits.values_max;
+        if self.values.get() > values_max {
+            return Err(self.refuse(JsonError::TooMany { values_max }));
+        }
         deserializer.deserialize_any(self)
     }
 }
@@ -207,7 +224,8 @@ impl<'de> Visitor<'de> for Strict<'_> {
         let mut values = Vec::new();
         loop {
             let place = Place { parent: self.place, segment: Segment::Position(values.len()) };
-            let seed = Strict { limits: self.limits, depth, place: Some(&place), fault: self.fault };
+            let seed =
+                Strict { limits: self.limits, depth, place: Some(&place), values: self.values, fault: self.fault };
             match items.next_element_seed(seed)? {
                 Some(value) => values.push(value),
                 None => return Ok(Value::Array(values)),
@@ -223,7 +241,8 @@ impl<'de> Visitor<'de> for Strict<'_> {
             if object.contains_key(&key) {
                 return Err(self.refuse(JsonError::DuplicateKey { path: path_of(Some(&place)) }));
             }
-            let seed = Strict { limits: self.limits, depth, place: Some(&place), fault: self.fault };
+            let seed =
+                Strict { limits: self.limits, depth, place: Some(&place), values: self.values, fault: self.fault };
             let value = members.next_value_seed(seed)?;
             object.insert(key, value);
         }

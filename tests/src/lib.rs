@@ -8,6 +8,7 @@ pub mod certificates;
 pub mod corpus;
 pub mod gateway;
 pub mod machine;
+pub mod mutate;
 pub mod postgres;
 pub mod profile;
 pub mod program;
@@ -16,6 +17,7 @@ pub mod record;
 pub mod referral;
 pub mod resources;
 pub mod sqlite;
+pub mod wire;
 
 use std::path::{Path, PathBuf};
 

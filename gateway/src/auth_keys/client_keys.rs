@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use connectors::guard::Guard;
 use connectors::http::{HttpClient, HttpError};
 use connectors::jwks::fetch_jwks;
 use tokio::time::Instant;
@@ -16,7 +17,8 @@ const FRESH: Duration = Duration::from_mins(5);
 /// The least time between two fetches from one client, whatever assertions ask for.
 const PAUSE: Duration = Duration::from_mins(1);
 
-/// The key sets by their URLs. Only the operator names URLs, so there are no more than clients.
+/// The key sets by their URLs. Only the operator registers URLs, so there are no more than clients; but a vendor chose them, and whoever
+/// holds the name of its host may lead it elsewhere.
 #[derive(Debug)]
 pub struct ClientKeySets {
     client: HttpClient,
@@ -36,12 +38,12 @@ impl ClientKeySets {
     ///
     /// # Errors
     /// [`HttpError`] where no client can be built.
-    pub fn new() -> Result<Self, HttpError> {
-        Self::pausing(PAUSE)
+    pub fn new(guard: Guard) -> Result<Self, HttpError> {
+        Self::pausing(PAUSE, guard)
     }
 
-    pub(super) fn pausing(pause: Duration) -> Result<Self, HttpError> {
-        Ok(Self { client: HttpClient::new()?, sets: Mutex::default(), pause })
+    pub(super) fn pausing(pause: Duration, guard: Guard) -> Result<Self, HttpError> {
+        Ok(Self { client: HttpClient::guarded(guard)?, sets: Mutex::default(), pause })
     }
 
     /// Verifies with the keys at a URL: those that are known, and once more with fresh ones where they do not have the key. While

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
+use connectors::guard::Guard;
 use tokio::sync::mpsc;
 
 use super::*;
@@ -176,7 +177,7 @@ async fn the_keys_of_a_client_are_fetched_again_for_one_that_is_not_known() {
     let (known, stranger) = (issuer(), issuer());
     let mut server = KeyServer::start(Some(&known)).await;
     let KeySource::Url(url) = server.auth.keys.clone() else { panic!("the server has a URL") };
-    let sets = ClientKeySets::pausing(Duration::ZERO).expect("a client can be built");
+    let sets = ClientKeySets::pausing(Duration::ZERO, Guard::new(&[], &[], true)).expect("a client can be built");
     // What the keys are asked is no matter here: whether there is one of this name.
     let has = |wanted: &Issuer| {
         let keys = KeySet::of_client(wanted.jwks()).expect("a key");

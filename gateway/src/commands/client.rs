@@ -1,12 +1,13 @@
 //! The operator's commands about clients: which program calls for whom, for what, and how it proves itself.
 
+use connectors::guard::Guard;
 use reqwest::Url;
 
 use super::CommandError;
 use crate::auth::{KeySet, Scopes};
 use crate::auth_keys::read_key_file;
 use crate::cli::{ClientAction, ClientAdd, ClientKeyFiles};
-use crate::config::{Config, is_loopback};
+use crate::config::Config;
 use crate::consent::Purpose;
 use crate::gateway::{self, StartError};
 use crate::storage::Store;
@@ -18,12 +19,12 @@ use crate::storage::registry::{Client, ClientKeys};
 /// The database cannot be reached; the organisation or the client is unknown; the keys are of no use.
 pub async fn client(config: Config, action: ClientAction) -> Result<(), CommandError> {
     let store = gateway::open(&config).await.map_err(StartError::Open)?;
-    let done = act(&store, action).await;
+    let done = act(&store, &config.guard(), action).await;
     store.close().await;
     done
 }
 
-async fn act(store: &Store, action: ClientAction) -> Result<(), CommandError> {
+async fn act(store: &Store, guard: &Guard, action: ClientAction) -> Result<(), CommandError> {
     let rows = store.registry().await.map_err(StartError::Storage)?;
     let known = |id: &str| {
         let client = rows.clients.iter().find(|row| row.id == id).cloned();
@@ -34,13 +35,13 @@ async fn act(store: &Store, action: ClientAction) -> Result<(), CommandError> {
             if rows.organizations.iter().all(|row| row.id != add.organization) {
                 return Err(CommandError::Wrong(format!("no organisation '{}' is registered", add.organization)));
             }
-            put_client(store, &read(&add).await?).await?;
+            put_client(store, &read(&add, guard).await?).await?;
             println!("Client {} is registered.", add.id);
         }
         ClientAction::List(_) => rows.clients.iter().for_each(|client| println!("{}", line(client))),
         ClientAction::Rotate(rotate) => {
             let client = known(&rotate.id)?;
-            let keys = keys(&rotate.keys).await?;
+            let keys = keys(&rotate.keys, guard).await?;
             if keys.is_none() {
                 return Err(CommandError::Wrong("give the new keys: --jwks FILE or --jwks-url URL".to_owned()));
             }
@@ -74,11 +75,11 @@ pub(super) async fn put_client(store: &Store, client: &Client) -> Result<(), Com
     Ok(store.put_client(client).await.map_err(StartError::Storage)?)
 }
 
-async fn read(add: &ClientAdd) -> Result<Client, CommandError> {
+async fn read(add: &ClientAdd, guard: &Guard) -> Result<Client, CommandError> {
     if let Some(scope) = add.scopes.iter().find(|scope| Scopes::parse(scope).is_empty() || scope.contains(' ')) {
         return Err(CommandError::Wrong(format!("--scope: '{scope}' is no scope such as system/*.rs")));
     }
-    let keys = keys(&add.keys).await?;
+    let keys = keys(&add.keys, guard).await?;
     if keys.is_some() && add.scopes.is_empty() {
         return Err(CommandError::Wrong(
             "--scope: say what its tokens may be good for, such as system/*.rs".to_owned(),
@@ -95,7 +96,7 @@ async fn read(add: &ClientAdd) -> Result<Client, CommandError> {
     })
 }
 
-async fn keys(files: &ClientKeyFiles) -> Result<Option<ClientKeys>, CommandError> {
+async fn keys(files: &ClientKeyFiles, guard: &Guard) -> Result<Option<ClientKeys>, CommandError> {
     let wrong = |option: &str, why: &dyn std::fmt::Display| CommandError::Wrong(format!("{option}: {why}"));
     if let Some(file) = &files.jwks {
         let text = read_key_file(file).await.map_err(|error| wrong("--jwks", &error))?;
@@ -109,10 +110,9 @@ async fn keys(files: &ClientKeyFiles) -> Result<Option<ClientKeys>, CommandError
         return Ok(Some(ClientKeys::Inline(text)));
     }
     let Some(url) = &files.jwks_url else { return Ok(None) };
-    match Url::parse(url) {
-        Ok(parsed) if parsed.scheme() == "https" || is_loopback(&parsed) => Ok(Some(ClientKeys::Url(url.clone()))),
-        _ => Err(wrong("--jwks-url", &"must be an https URL")),
-    }
+    let parsed = Url::parse(url).map_err(|error| wrong("--jwks-url", &error))?;
+    guard.check(&parsed).map_err(|refusal| wrong("--jwks-url", &format!("is not asked: {refusal}")))?;
+    Ok(Some(ClientKeys::Url(url.clone())))
 }
 
 fn line(client: &Client) -> String {

@@ -2,8 +2,6 @@
 //!
 //! `docs/configuration.md` is this table, and a value is read through it: a key that is not here cannot be used.
 
-use std::fmt::Write as _;
-
 /// What a value looks like, in the file and (as text) in a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
@@ -232,7 +230,37 @@ pub(super) const KEYS: &[Key] = &[
         "requests_in_flight_max",
         Integer(1, 100_000),
         Value("512"),
-        "Requests worked on at once. One more is 429 with `Retry-After`.",
+        "Requests worked on at once; further ones wait.",
+    ),
+    key(
+        "limits",
+        "requests_waiting_max",
+        Integer(0, 100_000),
+        Value("512"),
+        "Requests that wait for room. One more is 503 with `Retry-After` at once.",
+    ),
+    key(
+        "limits",
+        "request_wait_milliseconds",
+        Integer(0, 60_000),
+        Value("1000"),
+        "Longest time that a request waits for room before it is 503 with `Retry-After`.",
+    ),
+    key(
+        "limits",
+        "client_requests_per_second_max",
+        Integer(0, 1_000_000),
+        Value("1000"),
+        "Requests a second of one client at each gateway, an entry of a Bundle being one; for a moment twice as many. One \
+         more is 429 with `Retry-After`. 0: no limit.",
+    ),
+    key(
+        "limits",
+        "unauthenticated_per_minute_max",
+        Integer(0, 1_000_000),
+        Value("600"),
+        "Requests a minute from one address (of IPv6: one /64) that prove nobody's identity; for a moment twice as many. \
+         Beyond it, every request from there is 429 with `Retry-After`. 0: no limit, as behind a proxy, which has to set one itself.",
     ),
     key(
         "limits",
@@ -240,6 +268,20 @@ pub(super) const KEYS: &[Key] = &[
         Integer(1, 3_600),
         Value("30"),
         "Longest time for one request, its body included.",
+    ),
+    key(
+        "limits",
+        "body_timeout_seconds",
+        Integer(1, 3_600),
+        Value("20"),
+        "Longest time for a body to arrive; then 408.",
+    ),
+    key(
+        "limits",
+        "body_pause_seconds",
+        Integer(1, 300),
+        Value("5"),
+        "Longest time without a byte of a body; then 408.",
     ),
     key(
         "limits",
@@ -254,6 +296,14 @@ pub(super) const KEYS: &[Key] = &[
         Integer(1, 1_000_000),
         Value("2048"),
         "Open connections; further ones wait to be accepted.",
+    ),
+    key(
+        "limits",
+        "connections_per_address_max",
+        Integer(1, 1_000_000),
+        Value("512"),
+        "Open connections from one address (of IPv6: one /64); a further one is closed at once. Behind a proxy: as many as \
+         `connections_max`.",
     ),
     key(
         "limits",
@@ -351,6 +401,21 @@ pub(super) const KEYS: &[Key] = &[
         Value("100"),
         "Most items that one crisis disclosure shares. More are 422.",
     ),
+    key(
+        "outbound",
+        "allowed",
+        List,
+        Value(""),
+        "Origins (`https://host`, `https://host:port`) that may be asked where a registration names a URL, such as a client's key set. \
+         Empty: every `https` origin at public addresses.",
+    ),
+    key(
+        "outbound",
+        "private",
+        List,
+        Value(""),
+        "Further such origins, which may lie in a private network or on this machine, and may be `http`.",
+    ),
     key("log", "format", Text, Value("json"), "`json` (one object a line) or `human`. Both go to standard error."),
     key(
         "log",
@@ -381,58 +446,3 @@ pub(super) fn sections() -> Vec<&'static str> {
     sections.dedup();
     sections
 }
-
-/// The text of `docs/configuration.md`: every key with its variable, default and meaning.
-pub fn reference() -> String {
-    let mut page = String::from(INTRODUCTION);
-    for section in sections() {
-        let _ = write!(page, "\n## `[{section}]`\n\n| Key | Variable | Default | Meaning |\n|---|---|---|---|\n");
-        for key in KEYS.iter().filter(|key| key.section == section) {
-            let (name, variable, meaning) = (key.name, key.variable(), key.meaning);
-            let fallback = shown_fallback(key);
-            let bounds = match key.form {
-                Integer(min, max) => format!(" From {min} to {max}."),
-                Text | List => String::new(),
-            };
-            let _ = writeln!(page, "| `{name}` | `{variable}` | {fallback} | {meaning}{bounds} |");
-        }
-    }
-    page
-}
-
-fn shown_fallback(key: &Key) -> String {
-    match (key.fallback, key.form) {
-        (Required, _) => "required".to_owned(),
-        (Absent, _) => "none".to_owned(),
-        (Value(""), _) => "empty".to_owned(),
-        (Value(items), List) => {
-            let items: Vec<String> = items.split(',').map(|item| format!("\"{item}\"")).collect();
-            format!("`[{}]`", items.join(", "))
-        }
-        (Value(text), Text) => format!("`\"{text}\"`"),
-        (Value(number), Integer(..)) => format!("`{number}`"),
-    }
-}
-
-const INTRODUCTION: &str = "\
-# Configuration
-
-<!-- Made by `wellgate check-config --explain`; a test keeps it so. -->
-
-`wellgate serve --config FILE` reads one TOML file. A variable overrides the file's value; a list in a variable is separated
-by commas. Unknown keys and unknown `WELLGATE_` variables are errors (but for `WELLGATE_SERVICE_*` and `WELLGATE_PORT*`, which Kubernetes
-sets for a service of that name). `wellgate check-config --config FILE` names everything that is wrong, at once.
-
-```toml
-[server]
-base_url = \"https://gateway.example.org/fhir\"
-
-[database]
-url = \"sqlite:/var/lib/wellgate/wellgate.sqlite\"
-
-[auth]
-issuer = \"https://login.example.org\"
-audience = \"https://gateway.example.org/fhir\"
-jwks_url = \"https://login.example.org/jwks.json\"
-```
-";

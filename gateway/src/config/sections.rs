@@ -6,13 +6,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use connectors::guard::Origin;
 use reqwest::Url;
 
 use super::reader::Reader;
 use super::{
     AuthConfig, ClientCertificates, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, ExternalIssuer, KeySource,
-    Limits, LogConfig, LogFormat, OwnIssuer, RingSource, ServedTypes, ServerConfig, TlsFiles, TokenAlgorithm,
-    VaultConfig, is_loopback,
+    Limits, LogConfig, LogFormat, OutboundConfig, OwnIssuer, RingSource, ServedTypes, ServerConfig, TlsFiles,
+    TokenAlgorithm, VaultConfig, is_loopback,
 };
 
 /// Reads every key; after an error there are stand-ins in it.
@@ -34,6 +35,7 @@ pub(super) fn read(reader: &mut Reader) -> Config {
         waiting_days_max: reader.integer("referral.waiting_days_max"),
         labels_file: reader.optional_text("labels.file").map(PathBuf::from),
         emergency: emergency(reader),
+        outbound: outbound(reader),
         log: log(reader),
         otlp_endpoint: otlp_endpoint(reader),
         is_sandbox: false,
@@ -188,7 +190,9 @@ fn limits(reader: &mut Reader) -> Limits {
     let bundle_entries_max = count("limits.bundle_entries_max");
     let nesting_max = count("limits.nesting_max");
     let requests_in_flight_max = count("limits.requests_in_flight_max");
+    let requests_waiting_max = count("limits.requests_waiting_max");
     let connections_max = count("limits.connections_max");
+    let connections_per_address_max = count("limits.connections_per_address_max");
     let write_queue_max = count("limits.write_queue_max");
     let search_count_default = reader.integer("limits.search_count_default");
     let search_count_max = reader.integer("limits.search_count_max");
@@ -204,9 +208,16 @@ fn limits(reader: &mut Reader) -> Limits {
         search_count_default,
         search_count_max,
         requests_in_flight_max,
+        requests_waiting_max,
+        request_wait: Duration::from_millis(reader.integer("limits.request_wait_milliseconds").into()),
+        client_requests_per_second_max: reader.integer("limits.client_requests_per_second_max"),
+        unauthenticated_per_minute_max: reader.integer("limits.unauthenticated_per_minute_max"),
+        body_timeout: seconds(reader, "limits.body_timeout_seconds"),
+        body_pause: seconds(reader, "limits.body_pause_seconds"),
         request_timeout: seconds(reader, "limits.request_timeout_seconds"),
         header_read_timeout: seconds(reader, "limits.header_read_timeout_seconds"),
         connections_max,
+        connections_per_address_max,
         write_queue_max,
     }
 }
@@ -241,6 +252,19 @@ fn vault(reader: &mut Reader, records: &DatabaseUrl) -> VaultConfig {
         elements,
         copies_days: reader.integer("vault.copies_days"),
     }
+}
+
+fn outbound(reader: &mut Reader) -> OutboundConfig {
+    let mut origins = |key: &str| {
+        let texts = reader.list(key);
+        let origins: Vec<Origin> = texts.iter().filter_map(|text| Origin::parse(text)).collect();
+        if origins.len() < texts.len() {
+            reader.fail(key, "lists origins such as https://host or https://host:8443, with nothing behind them");
+        }
+        origins
+    };
+    let (allowed, private) = (origins("outbound.allowed"), origins("outbound.private"));
+    OutboundConfig { allowed, private }
 }
 
 fn emergency(reader: &mut Reader) -> EmergencyConfig {

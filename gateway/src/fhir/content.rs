@@ -13,7 +13,10 @@ use mappings::r4::structure::check;
 /// # Errors
 /// 400 where it is not JSON that is taken, 422 with every issue where its structure is wrong.
 pub fn read(bytes: &[u8], depth_max: usize) -> Result<Content, Failure> {
-    let value = parse(bytes, Limits { depth_max }).map_err(|error| Failure::BadRequest(vec![json_issue(&error)]))?;
+    let value = parse(bytes, Limits { depth_max, ..Limits::default() }).map_err(|error| match error {
+        JsonError::TooMany { .. } => Failure::TooLarge(error.to_string()),
+        _ => Failure::BadRequest(vec![json_issue(&error)]),
+    })?;
     if bytes.windows(6).any(|window| window == b"\\u0000") {
         return Err(Failure::BadRequest(vec![Issue::new("structure", "a text may not hold the character U+0000")]));
     }

@@ -14,6 +14,7 @@ use super::write::{create as create_in, settle};
 use crate::access::caller::Act;
 use crate::access::draft::Content;
 use crate::access::{Caller, Draft, attempts};
+use crate::app::KeyAtWork;
 use crate::audit::AuditEvent;
 use crate::auth::Interaction;
 use crate::error::{Failure, Issue};
@@ -32,9 +33,10 @@ pub async fn create(exchange: Exchange, resource_type: String, body: Body) -> Re
             let resource_type = exchange.served(&resource_type)?;
             caller.may(resource_type, Interaction::Create)?;
             let bytes = exchange.body(body).await?;
-            let key = key_of(exchange, &["POST", resource_type], &bytes)?;
-            let content = read_of_type(&bytes, resource_type, exchange.app.limits.nesting_max)?;
             let condition = exchange.header("if-none-exist");
+            let key = key_of(exchange, &["POST", resource_type, condition.unwrap_or_default()], &bytes)?;
+            let _at_work = key.as_ref().map(|key| key.begin(exchange, caller)).transpose()?;
+            let content = read_of_type(&bytes, resource_type, exchange.app.limits.nesting_max)?;
             let written = commit(exchange, caller, resource_type, &content, condition, key.as_ref()).await?;
             Ok(written.into_response(exchange.base(), exchange.prefer()))
         })
@@ -145,13 +147,15 @@ pub struct RequestKey {
 /// Reads the `Idempotency-Key` of a request.
 ///
 /// # Errors
-/// 400 where it is too long or empty.
+/// 400 where it is too long, empty, given twice, or no text: a key that is not understood must not pass for none.
 pub fn key_of(exchange: &Exchange, asked: &[&str], body: &[u8]) -> Result<Option<RequestKey>, Failure> {
-    let Some(key) = exchange.header("idempotency-key") else { return Ok(None) };
-    if key.is_empty() || key.len() > KEY_BYTES_MAX {
-        let issue = Issue::at("Idempotency-Key", "value", format!("must have 1 to {KEY_BYTES_MAX} characters"));
-        return Err(Failure::BadRequest(vec![issue]));
-    }
+    let mut sent = exchange.headers.get_all("idempotency-key").iter();
+    let Some(key) = sent.next() else { return Ok(None) };
+    let key = key.to_str().ok().filter(|key| (1..=KEY_BYTES_MAX).contains(&key.len()) && sent.next().is_none());
+    let Some(key) = key else {
+        let details = format!("must be there once, with 1 to {KEY_BYTES_MAX} characters of ASCII");
+        return Err(Failure::BadRequest(vec![Issue::at("Idempotency-Key", "value", details)]));
+    };
     let mut hash = Sha256::new();
     for part in asked {
         hash.update(part.as_bytes());
@@ -170,6 +174,15 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 impl RequestKey {
+    /// Puts the key to work until the answer is dropped.
+    ///
+    /// # Errors
+    /// 409 where another request has it at work in this gateway. Between replicas the database knows: then the later one is given
+    /// the answer of the earlier.
+    pub fn begin<'e>(&self, exchange: &'e Exchange, caller: &Caller) -> Result<KeyAtWork<'e>, Failure> {
+        exchange.app.keys_at_work.begin(&caller.key_owner(), &self.key).ok_or(Failure::InProgress)
+    }
+
     /// The fingerprint of what was asked.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint

@@ -2,14 +2,14 @@
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Response, Uri, header};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use crate::access::caller::Act;
 use crate::access::{Caller, Draft};
 use crate::app::App;
 use crate::audit::AuditEvent;
 use crate::auth::PeerCertificate;
-use crate::error::{Failure, Issue};
+use crate::bodies;
+use crate::error::Failure;
 use crate::search::parameters::type_name;
 use mappings::r4::primitive::is_id;
 
@@ -92,6 +92,10 @@ impl Exchange {
                 return failure.into_response();
             }
         };
+        if let Err(too_often) = self.app.rates.clients.take(caller.client_id(), caller.now_ms) {
+            self.app.refused_by("client-rate");
+            return Failure::TooOften(too_often).into_response();
+        }
         let worked =
             if is_address(&target.id) { work(&self, &caller, &mut target).await } else { Err(Failure::NotFound) };
         match worked {
@@ -199,16 +203,10 @@ impl Exchange {
     /// Reads a body of any media type, no longer than the limit.
     ///
     /// # Errors
-    /// 413 over the limit, 400 where the connection breaks off.
+    /// 413 over the limit, 408 where it takes too long, 400 where the connection breaks off.
     pub async fn bytes(&self, body: Body) -> Result<Bytes, Failure> {
-        let limit = self.app.limits.body_bytes_max;
-        match Limited::new(body, limit).collect().await {
-            Ok(collected) => Ok(collected.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => {
-                Err(Failure::TooLarge(format!("the body is longer than {limit} bytes")))
-            }
-            Err(_) => Err(Failure::BadRequest(vec![Issue::new("structure", "the body broke off")])),
-        }
+        let limits = self.app.body_limits();
+        bodies::read(body, limits).await.map_err(|error| Failure::of_body(error, limits.bytes_max))
     }
 
     /// The base URL, for links and locations.

@@ -37,12 +37,19 @@ pub async fn transaction(exchange: Exchange, body: Body) -> Response<Body> {
             let content = super::content::read(&bytes, exchange.app.limits.nesting_max)?;
             must_be(&content.value, "Bundle")?;
             let entries = entries(&content, exchange.app.limits.bundle_entries_max)?;
+            // Each entry is a request; the Bundle itself was counted as one.
+            exchange.app.rates.clients.charge(caller.client_id(), entries.len().saturating_sub(1), caller.now_ms);
             match content.value.get("type").and_then(Value::as_str) {
                 Some("transaction") => {
                     structure(&content.value, "")?;
                     let entries = entries.into_iter().collect::<Result<Vec<_>, _>>()?;
                     let key = key_of(exchange, &["POST"], &bytes)?;
+                    let _at_work = key.as_ref().map(|key| key.begin(exchange, caller)).transpose()?;
                     all_or_nothing(exchange, caller, &entries, key.as_ref()).await
+                }
+                Some("batch") if exchange.headers.contains_key("idempotency-key") => {
+                    let details = "the entries of a batch are remembered under no key: send a transaction";
+                    Err(Failure::BadRequest(vec![Issue::at("Idempotency-Key", "not-supported", details)]))
                 }
                 Some("batch") => one_by_one(exchange, caller, &entries).await,
                 _ => Err(Failure::content("Bundle.type", "value", "send a 'transaction' or a 'batch' here")),
@@ -155,7 +162,11 @@ async fn decide_all(
             }
         }
         if let Some(full_url) = &entry.full_url {
-            addresses.insert(full_url.clone(), address);
+            // Else it would be left to chance which of the two a reference means. https://hl7.org/fhir/R4/bundle.html#bdl-7
+            if addresses.insert(full_url.clone(), address).is_some() {
+                let details = "another entry has the same fullUrl: give each its own";
+                return Err((n, Failure::content(format!("Bundle.entry[{n}].fullUrl"), "invariant", details)));
+            }
         }
         ids.push(id);
     }

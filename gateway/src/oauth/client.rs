@@ -58,6 +58,10 @@ pub(super) async fn prove(app: &App, tokens: &MachineTokens, form: &Form) -> Res
     if !app.store.is_first_use(&id, &assertion.id, assertion.until_ms).await? {
         return Err(refuse(&id, &"the assertion was shown before"));
     }
+    if let Err(too_often) = app.rates.clients.take(&id, now_ms) {
+        app.refused_by("client-rate");
+        return Err(OAuthError::TooOften(too_often));
+    }
     Ok(Proved { client: client.clone(), assertion, registry })
 }
 

@@ -4,6 +4,8 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde_json::json;
 
+use crate::error::Failure;
+use crate::rates::TooOften;
 use crate::storage::StorageError;
 
 /// Why no token is given.
@@ -21,6 +23,8 @@ pub(super) enum OAuthError {
     InvalidScope(&'static str),
     /// The database is away, or the queue is full.
     Unavailable,
+    /// The client asks too often.
+    TooOften(TooOften),
     /// Ours.
     Internal,
 }
@@ -36,14 +40,6 @@ impl OAuthError {
     /// A parameter that is not as it must be.
     pub(super) fn parameter(name: &str, problem: &str) -> Self {
         Self::InvalidRequest(format!("{name} {problem}"))
-    }
-
-    /// The answer where there is no room, or no time is left.
-    pub(super) fn beyond_limits(status: StatusCode) -> Response<Body> {
-        let mut response = Self::Unavailable.into_response();
-        *response.status_mut() = status;
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        response
     }
 
     /// The answer.
@@ -64,6 +60,7 @@ impl OAuthError {
                 let description = "the gateway cannot answer now: repeat with a new assertion";
                 (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", description.to_owned())
             }
+            Self::TooOften(too_often) => return beyond_limits(&Failure::TooOften(too_often)),
             Self::Internal => {
                 let description = "the gateway failed; its log has the cause";
                 (StatusCode::INTERNAL_SERVER_ERROR, "server_error", description.to_owned())
@@ -71,6 +68,19 @@ impl OAuthError {
         };
         json(status, json!({"error": code, "error_description": description}).to_string())
     }
+}
+
+/// The answer to a request that is beyond a limit of size, time, rate or room.
+pub(super) fn beyond_limits(failure: &Failure) -> Response<Body> {
+    let status = failure.status();
+    let is_temporary = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    let code = if is_temporary { "temporarily_unavailable" } else { "invalid_request" };
+    let description = failure.issues().into_iter().next().map(|issue| issue.details);
+    let mut response = json(status, json!({"error": code, "error_description": description}).to_string());
+    if let Some(seconds) = failure.retry_after_seconds() {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
 }
 
 /// A JSON answer.

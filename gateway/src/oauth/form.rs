@@ -1,6 +1,7 @@
 //! The form that a client posts.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use axum::extract::Request;
 use axum::http::header;
@@ -11,9 +12,14 @@ use super::error::OAuthError;
 /// An assertion has a kilobyte or two, with a certificate's worth of claims a few more.
 const FORM_BYTES_MAX: usize = 32 * 1024;
 
-/// The parameters of a request, each once.
-#[derive(Debug)]
+/// The parameters of a request, each once. Assertions and tokens are among them, so they are never printed.
 pub(super) struct Form(BTreeMap<String, String>);
+
+impl fmt::Debug for Form {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 impl Form {
     /// Reads the body.
@@ -32,7 +38,8 @@ impl Form {
         for (name, value) in form_urlencoded::parse(&body) {
             let name = name.into_owned();
             if form.contains_key(&name) {
-                let name: String = name.chars().filter(char::is_ascii_graphic).take(64).collect();
+                let name: String =
+                    name.chars().filter(|one| one.is_ascii_alphanumeric() || "_.-".contains(*one)).take(64).collect();
                 return Err(OAuthError::parameter(&name, "is given twice"));
             }
             form.insert(name, value.into_owned());

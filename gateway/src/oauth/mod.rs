@@ -21,10 +21,11 @@ use axum::http::{Response, StatusCode};
 use axum::routing::{get, post};
 
 use crate::app::App;
+use crate::error::Failure;
 
-/// What is answered where the gateway has no room or no time for a request.
-pub fn unavailable(status: StatusCode) -> Response<Body> {
-    error::OAuthError::beyond_limits(status)
+/// What is answered where a request is beyond a limit.
+pub fn refused(failure: &Failure) -> Response<Body> {
+    error::beyond_limits(failure)
 }
 
 /// The routes for tokens; none where the gateway gives no tokens.

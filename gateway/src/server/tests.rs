@@ -29,6 +29,7 @@ fn settings() -> ServerSettings {
         header_read_timeout: Duration::from_millis(200),
         request_timeout: Duration::from_secs(30),
         connections_max: 8,
+        connections_per_address_max: 8,
         drain_timeout: SOON,
     }
 }

@@ -31,6 +31,7 @@ mod unsealed;
 pub mod write_set;
 mod writer;
 
+use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -154,8 +155,8 @@ impl From<MigrateError> for OpenError {
     }
 }
 
-/// How to open a store.
-#[derive(Clone, Debug)]
+/// How to open a store. Its URL may hold a password, so it is never printed.
+#[derive(Clone)]
 pub struct StoreSettings {
     /// `sqlite:PATH` or `postgres://user@host/database`.
     pub url: String,
@@ -167,6 +168,14 @@ pub struct StoreSettings {
     pub write_queue_max: usize,
     /// How values are sealed; a store without is for tests that write none.
     pub vault: Option<VaultSettings>,
+}
+
+impl fmt::Debug for StoreSettings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.url.split(':').next().unwrap_or_default();
+        let Self { connections_max, writers, write_queue_max, .. } = self;
+        formatter.write_fmt(format_args!("StoreSettings({kind}:…, {connections_max}, {writers}, {write_queue_max})"))
+    }
 }
 
 impl StoreSettings {

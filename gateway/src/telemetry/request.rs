@@ -107,5 +107,6 @@ impl Drop for Observation {
 pub(super) fn describe() {
     describe_counter!("wellgate_http_requests_total", "Requests answered; status 499: the client went away first");
     describe_histogram!("wellgate_http_request_duration_seconds", "Time from a request's head to its answer's head");
+    describe_counter!("wellgate_http_refused_total", "Requests and connections refused by a limit of rate or room");
     describe_gauge!("wellgate_http_requests_in_flight", "Requests being worked on");
 }

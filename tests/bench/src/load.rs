@@ -20,6 +20,8 @@ pub(crate) struct Measured {
     pub(crate) answers: u64,
     /// Answers outside 2xx: any fails the cell.
     pub(crate) failures: u64,
+    /// 2xx that came in time, where there is a time.
+    pub(crate) good: u64,
     /// The first of them, for whoever looks why.
     pub(crate) first_failure: Option<String>,
     pub(crate) seconds: f64,
@@ -29,6 +31,11 @@ pub(crate) struct Measured {
 impl Measured {
     pub(crate) fn per_second(&self) -> f64 {
         f64::from(u32::try_from(self.answers).unwrap_or(u32::MAX)) / self.seconds
+    }
+
+    /// Answers that were good for somebody.
+    pub(crate) fn good_per_second(&self) -> f64 {
+        f64::from(u32::try_from(self.good).unwrap_or(u32::MAX)) / self.seconds
     }
 
     /// The latency that this share of the answers stayed under, in milliseconds.
@@ -43,6 +50,8 @@ impl Measured {
 enum Plan {
     /// Around and around until the time is over.
     Until(Instant),
+    /// The same at a pace, whatever is answered.
+    Paced { end: Instant, each: Duration, in_time: Duration },
     /// Each once; the answers' bodies are kept where asked for.
     Once { keeps_bodies: bool },
 }
@@ -62,6 +71,21 @@ pub(crate) fn cycle(
     time: Duration,
 ) -> io::Result<Measured> {
     let plan = Plan::Until(Instant::now() + time);
+    run(Run { address, requests: requests.to_vec(), plan, next: Cell::new(0) }, connections)
+        .map(|(measured, _)| measured)
+}
+
+/// Sends the requests for a time at a rate, as clients do who do not know that others ask too. An answer after `in_time` is none.
+pub(crate) fn paced(
+    address: SocketAddr,
+    requests: &[Bytes],
+    connections: usize,
+    (per_second, in_time): (f64, Duration),
+    time: Duration,
+) -> io::Result<Measured> {
+    let connections_each = f64::from(u32::try_from(connections).unwrap_or(u32::MAX));
+    let each = Duration::from_secs_f64(connections_each / per_second);
+    let plan = Plan::Paced { end: Instant::now() + time, each, in_time };
     run(Run { address, requests: requests.to_vec(), plan, next: Cell::new(0) }, connections)
         .map(|(measured, _)| measured)
 }
@@ -103,6 +127,7 @@ fn run(run: Run, connections: usize) -> io::Result<(Measured, Bodies)> {
             let (measured, bodies) = task.await.map_err(io::Error::other)??;
             all.answers += measured.answers;
             all.failures += measured.failures;
+            all.good += measured.good;
             all.first_failure = all.first_failure.or(measured.first_failure);
             all.latencies_us.extend(measured.latencies_us);
             all_bodies.extend(bodies);
@@ -115,22 +140,33 @@ fn run(run: Run, connections: usize) -> io::Result<(Measured, Bodies)> {
 async fn drive(run: Rc<Run>, mut stream: TcpStream) -> io::Result<(Measured, Bodies)> {
     let (mut measured, mut bodies) = (Measured::default(), Vec::new());
     let mut buffer = vec![0; 64 * 1024];
+    let mut due = Instant::now();
     loop {
         let n = run.next.replace(run.next.get() + 1);
         let begun = Instant::now();
         let request = match run.plan {
-            Plan::Until(end) if begun >= end => return Ok((measured, bodies)),
-            Plan::Until(_) => &run.requests[n % run.requests.len()],
+            Plan::Until(end) | Plan::Paced { end, .. } if begun >= end => return Ok((measured, bodies)),
+            Plan::Until(_) | Plan::Paced { .. } => &run.requests[n % run.requests.len()],
             Plan::Once { .. } => match run.requests.get(n) {
                 Some(request) => request,
                 None => return Ok((measured, bodies)),
             },
         };
+        let mut in_time = Duration::MAX;
+        if let Plan::Paced { each, in_time: limit, .. } = run.plan {
+            // Not all at once: each connection begins at its own place in the first round.
+            due += if measured.answers == 0 { each.mul_f64(fraction(n)) } else { each };
+            tokio::time::sleep_until(due.into()).await;
+            in_time = limit;
+        }
+        let begun = Instant::now();
         stream.write_all(request).await?;
         let answer = answer(&mut stream, &mut buffer).await?;
         measured.answers += 1;
         measured.latencies_us.push(u32::try_from(begun.elapsed().as_micros()).unwrap_or(u32::MAX));
-        if !(200..300).contains(&answer.status) {
+        let is_good = (200..300).contains(&answer.status);
+        measured.good += u64::from(is_good && begun.elapsed() <= in_time);
+        if !is_good {
             measured.failures += 1;
             let text: String = String::from_utf8_lossy(&buffer[answer.body.clone()]).chars().take(400).collect();
             measured.first_failure.get_or_insert_with(|| format!("{}: {text}", answer.status));
@@ -139,6 +175,11 @@ async fn drive(run: Rc<Run>, mut stream: TcpStream) -> io::Result<(Measured, Bod
             bodies.push((n, String::from_utf8_lossy(&buffer[answer.body]).into_owned()));
         }
     }
+}
+
+/// Numbers spread over one, each far from those before.
+fn fraction(n: usize) -> f64 {
+    (f64::from(u32::try_from(n).unwrap_or(0)) * 0.618_033_988_75).fract()
 }
 
 struct Answer {

@@ -15,6 +15,7 @@ use tokio::runtime::Runtime;
 
 use crate::consents;
 use crate::load;
+use crate::overload;
 use crate::process::{Process, free_address};
 use crate::samples;
 
@@ -182,7 +183,7 @@ impl Database {
     }
 }
 
-/// Everything as it is by default, the log included.
+/// Everything as it is by default, the log included, but for the limits that this one client would meet.
 fn serve(program: &Path, config: &Path, log: &Path) -> io::Result<Command> {
     let mut command = command(program);
     let log = fs::OpenOptions::new().create(true).append(true).open(log)?;
@@ -193,8 +194,11 @@ fn serve(program: &Path, config: &Path, log: &Path) -> io::Result<Command> {
 fn configuration(address: &str, url: &str, jwks: &Path) -> String {
     format!(
         "[vault]\nkey_store = \"sqlite:{keys}\"\nkey_ring_file = \"{ring}\"\n\n[server]\nlisten = \"{address}\"\nbase_url = \"http://{address}/fhir\"\n\n[database]\nurl = \"{url}\"\n\n\
-         [auth]\nissuer = \"{ISSUER}\"\naudience = \"{AUDIENCE}\"\njwks_file = \"{}\"\n",
+         [auth]\nissuer = \"{ISSUER}\"\naudience = \"{AUDIENCE}\"\njwks_file = \"{}\"\n\n\
+         [limits]\nclient_requests_per_second_max = 0\nconnections_max = {connections}\n\
+         connections_per_address_max = {connections}\n",
         jwks.display(),
+        connections = overload::CONNECTIONS,
         keys = jwks.with_extension("keys").display(),
         ring = jwks.with_extension("ring").display(),
     )
