@@ -2,6 +2,7 @@
 //!
 //! It only describes; what a command does is in `commands.rs`.
 
+mod audit;
 mod client;
 
 use std::net::SocketAddr;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use audit::{AuditAction, AuditArguments, AuditErase, AuditReached, AuditSource, AuditVerify};
 pub use client::{ClientAction, ClientAdd, ClientArguments, ClientKeyFiles, ClientRotate};
 
 /// The whole command line.
@@ -54,6 +56,8 @@ pub enum Command {
     Client(ClientArguments),
     /// Add, list or disable practitioners: the people whom Consents and tokens may name
     Practitioner(PractitionerArguments),
+    /// Prove what the trail says, and tell whose data was reached
+    Audit(AuditArguments),
     /// Check a configuration and name everything that is wrong, without starting anything
     CheckConfig(CheckConfigArguments),
 }

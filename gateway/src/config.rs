@@ -42,6 +42,8 @@ pub struct Config {
     pub labels_file: Option<PathBuf>,
     /// How far emergency access goes.
     pub emergency: EmergencyConfig,
+    /// How the trail is sealed.
+    pub evidence: EvidenceConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     /// Where traces are sent by OTLP; `None`: nowhere.
@@ -213,6 +215,15 @@ pub struct EmergencyConfig {
     pub shared_items_max: usize,
 }
 
+/// `[evidence]`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EvidenceConfig {
+    /// The key that seals the trail; without it the trail is not sealed.
+    pub signing_key_file: Option<PathBuf>,
+    /// Where the last seal is written, to be published.
+    pub head_file: Option<PathBuf>,
+}
+
 /// `[log]`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogConfig {
@@ -288,8 +299,10 @@ impl Config {
             ("jwks_file".to_owned(), text(in_directory("jwks.json"))),
             ("signing_key_file".to_owned(), text(in_directory("issuer-key.pkcs8"))),
         ]);
+        let evidence = Table::from_iter([("signing_key_file".to_owned(), text(in_directory("evidence-key.pem")))]);
         let log = Table::from_iter([("format".to_owned(), text("human".to_owned()))]);
-        let sections = [("server", server), ("database", database), ("auth", auth), ("log", log)];
+        let sections =
+            [("server", server), ("database", database), ("auth", auth), ("evidence", evidence), ("log", log)];
         let file = sections.map(|(section, entries)| (section.to_owned(), toml::Value::Table(entries)));
         let config = Self::from_table(Table::from_iter(file), &environment)?;
         Ok(Self { is_sandbox: true, ..config })

@@ -14,6 +14,7 @@ use crate::auth::{KeySet, Verifier, Verifiers};
 use crate::auth_keys::{ClientKeySets, KeyLoadError, KeyLoader, RefreshTimes, keep_fresh, own_issuer, verifier};
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, OwnIssuer, ServedTypes, TokenAlgorithm};
+use crate::evidence::{Sealer, seal_all};
 use crate::labels::LabelTable;
 use crate::referral::expiry::expire;
 use crate::relabel::{Progress, relabel};
@@ -91,6 +92,7 @@ pub fn store_settings(config: &Config) -> StoreSettings {
         connections_max: config.database.connections_max,
         writers: usize::try_from(config.database.writers).unwrap_or(1),
         write_queue_max: config.limits.write_queue_max,
+        seal_key_file: config.evidence.signing_key_file.clone(),
     }
 }
 
@@ -179,6 +181,12 @@ pub async fn run(
     background.spawn(telemetry.upkeep());
     background.spawn(housekeeping(Arc::clone(&app)));
     background.spawn(relabel_all(Arc::clone(&app)));
+    let head_file = config.evidence.head_file.as_deref();
+    if let Some(sealer) = Sealer::new(&app.store, head_file) {
+        background.spawn(sealer.run(app.clock.clone()));
+    } else {
+        tracing::warn!("the trail is not sealed: evidence.signing_key_file is not set");
+    }
     if let Some(tls) = tls {
         background.spawn(async move {
             if let Err(error) = tls.watch().await {
@@ -189,6 +197,9 @@ pub async fn run(
     serve(listener, router(&app, &telemetry, extra), settings, shutdown).await?;
     background.shutdown().await;
     write_refusals(&app).await;
+    if let Err(error) = seal_all(&app.store, head_file, app.clock.now_ms()).await {
+        tracing::warn!(%error, "the end of the trail is sealed by the next gateway");
+    }
     app.store.close().await;
     Ok(())
 }

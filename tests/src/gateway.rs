@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use gateway::app::App;
+use gateway::audit::seal_key::SealKey;
 use gateway::auth::{Issuer, TokenGrant};
 use gateway::clock::Clock;
 use gateway::config::{Config, LogConfig, LogFormat, TlsFiles};
@@ -126,6 +127,9 @@ impl Gateway {
         .expect("the key is ours");
         std::fs::write(directory.path().join("jwks.json"), issuer.jwks()).expect("the directory is there");
         std::fs::write(directory.path().join("issuer-key.pkcs8"), &secret_key).expect("the directory is there");
+
+        let seal_key = SealKey::generate().expect("there is randomness");
+        std::fs::write(directory.path().join("evidence-key.pem"), seal_key).expect("the directory is there");
 
         let store = Store::open(&store_settings(&config)).await.expect("the database is empty and ours");
         register(&store, options.elp_members.max(2)).await;

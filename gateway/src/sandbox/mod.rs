@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-use crate::auth_keys::sandbox_issuer;
+use crate::audit::seal_key::SealKey;
+use crate::auth_keys::{sandbox_issuer, write_secret};
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError};
 use crate::gateway::{StartError, assemble, run, store_settings};
@@ -84,6 +85,7 @@ impl Sandbox {
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), StartError> {
         let config = &self.config;
+        make_seal_key(config)?;
         let store = Store::open_sandbox(&store_settings(config)).await?;
         let clock = Clock::System;
         organizations::register(&store, clock.now_ms()).await?;
@@ -93,6 +95,13 @@ impl Sandbox {
         let extra = routes::routes(&app, issuer);
         run(config, (app, refreshed), telemetry, (listener, extra), shutdown).await
     }
+}
+
+/// A key that seals the trail, the first time.
+fn make_seal_key(config: &Config) -> Result<(), StartError> {
+    let Some(file) = config.evidence.signing_key_file.as_ref().filter(|file| !file.exists()) else { return Ok(()) };
+    let key = SealKey::generate().map_err(std::io::Error::other)?;
+    Ok(write_secret(file, key.as_bytes())?)
 }
 
 fn temporary_directory() -> PathBuf {

@@ -5,6 +5,7 @@
 
 mod about;
 pub mod audit;
+pub mod chain;
 pub mod conflict;
 pub mod crisis;
 pub mod delivery;
@@ -20,14 +21,17 @@ pub mod representative;
 pub mod resource;
 mod rows;
 mod rules;
+pub mod seals;
 pub mod search;
 pub mod sight;
 mod statements;
 pub mod teams;
 mod tokens;
+pub mod trail;
 pub mod write_set;
 mod writer;
 
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +43,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgPool, SqlSafeS
 
 use self::reader::Reader;
 use self::writer::Writer;
+use crate::audit::seal_key::SealKey;
 
 /// The mark of a sandbox's database: a table of its own, made before all others, so that a sandbox which is killed while it
 /// makes them finds itself again.
@@ -121,6 +126,9 @@ pub enum OpenError {
     /// A sandbox was to be opened on a database that no sandbox made.
     #[error("this database was not made by a sandbox: a sandbox does not touch it")]
     NotASandbox,
+    /// The key by which the trail is sealed cannot be used.
+    #[error("evidence.signing_key_file: {0}")]
+    SealKey(String),
     /// A later version of the program was here before.
     #[error("this database was brought to migration {0} by a newer version of wellgate: run that version")]
     Newer(i64),
@@ -149,12 +157,14 @@ pub struct StoreSettings {
     pub writers: usize,
     /// Write sets that may wait before a caller is told to come back.
     pub write_queue_max: usize,
+    /// The key by which the trail is sealed.
+    pub seal_key_file: Option<PathBuf>,
 }
 
 impl StoreSettings {
     /// The settings of a small installation on the given database.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), connections_max: 8, writers: 4, write_queue_max: 4096 }
+        Self { url: url.into(), connections_max: 8, writers: 4, write_queue_max: 4096, seal_key_file: None }
     }
 }
 
@@ -176,8 +186,9 @@ impl Store {
     }
 
     async fn start(database: Database, settings: &StoreSettings) -> Result<Self, OpenError> {
+        let key = settings.seal_key_file.as_deref().map(read_seal_key).transpose()?;
         database.migrate().await?;
-        let writer = Writer::start(&database, settings.writers, settings.write_queue_max);
+        let writer = Writer::start(&database, (settings.writers, settings.write_queue_max), key);
         let reader = Reader::start(&database);
         Ok(Self { database, writer, reader })
     }
@@ -301,6 +312,16 @@ where
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     attempt().await
+}
+
+/// The key in a file: an operator's mistake is told with the name of the file.
+///
+/// # Errors
+/// [`OpenError::SealKey`].
+pub fn read_seal_key(file: &Path) -> Result<SealKey, OpenError> {
+    let wrong = |error: &dyn std::fmt::Display| OpenError::SealKey(format!("{}: {error}", file.display()));
+    let content = std::fs::read(file).map_err(|error| wrong(&error))?;
+    SealKey::read(&content).map_err(|error| wrong(&error))
 }
 
 /// Whether `SQLite` found the file locked; the lowest byte of its codes says so.

@@ -394,7 +394,10 @@ fat!(
             ("case_id", Text),
             ("network", Text),
             ("query", Text),
-            ("consents", Text)
+            ("consents", Text),
+            ("chain", Integer),
+            ("sequence", Integer),
+            ("mark", Text)
         ],
         ""
     )

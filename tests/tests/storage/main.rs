@@ -8,6 +8,7 @@ mod consent_join;
 mod contention;
 mod covered;
 mod emergency;
+mod evidence;
 mod facts;
 mod history;
 mod migrations;
