@@ -12,3 +12,6 @@ pub mod seal_key;
 pub mod words;
 
 pub use event::{AuditEvent, Outcome};
+
+#[cfg(test)]
+mod seal_tests;

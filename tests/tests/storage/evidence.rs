@@ -98,7 +98,7 @@ async fn an_event_that_is_removed_put_in_or_swapped_is_found() {
             ("put at the end as an old one", "beef", copied(first, &[("sequence", &next), ("recorded_ms", &old)])),
             ("swapped by place", first, swapped("sequence")),
             ("swapped by time", first, swapped("recorded_ms")),
-            ("swapped by whom it is about", first, swapped("resource_id")),
+            ("swapped by mark", first, swapped("mark")),
         ] {
             let report = sealed.tampered(&[sql]).await;
             assert!(
