@@ -115,6 +115,7 @@ impl From<StorageError> for Failure {
                 Self::Unavailable
             }
             StorageError::Corrupt(what) => Self::Internal(what),
+            StorageError::Incomplete => Self::Internal("an event of the trail does not say all that it must"),
         }
     }
 }

@@ -103,6 +103,9 @@ pub enum StorageError {
     /// The idempotency key was used meanwhile.
     #[error("this idempotency key was used meanwhile")]
     KeyUsed,
+    /// An event of the trail does not say who did what to whose data by which application: then it is not done either.
+    #[error("an event of the trail does not say all that it must")]
+    Incomplete,
     /// A row does not read as what was written there.
     #[error("a stored row is not readable: {0}")]
     Corrupt(&'static str),

@@ -75,6 +75,9 @@ impl Writer {
 
     /// Waits until the set is durable, or is told why it is not.
     pub(super) async fn apply(&self, mut set: WriteSet) -> Result<(), StorageError> {
+        if !set.audit.iter().all(crate::audit::AuditEvent::is_complete) {
+            return Err(StorageError::Incomplete);
+        }
         if let Some(key) = &self.key {
             let columns = set.audit.iter().map(crate::audit::AuditEvent::columns);
             set.marks = marks(key, columns).map_err(|_| StorageError::Busy)?;

@@ -1,14 +1,11 @@
 //! The evidence: whoever alters the trail behind the gateway's back is found, and the first record that is amiss is named.
 
-mod kit;
-mod sealing;
-
 use gateway::audit::check::Trust;
 use gateway::audit::seal_key::SealKey;
 use gateway::evidence::Sealer;
 
+use crate::sealed::{self, Sealed, column_names, sealed_trails};
 use crate::world::{NOW_MS, ask};
-use kit::{Sealed, column_names, sealed_trails};
 
 #[tokio::test]
 async fn a_trail_that_nobody_touched_is_proven() {
@@ -150,9 +147,9 @@ async fn a_seal_that_is_removed_is_found_and_a_tail_by_the_head_that_was_publish
 async fn a_trail_that_was_sealed_anew_by_another_key_is_not_believed() {
     for sealed in sealed_trails().await {
         let head = sealed.verify(sealed.trust()).await.head;
-        kit::execute(&sealed.url, "DELETE FROM audit_seal").await;
+        sealed::execute(&sealed.url, "DELETE FROM audit_seal").await;
         let pem = SealKey::generate().expect("there is randomness");
-        let (other, _directory) = kit::open_with_key(&sealed.url, &pem).await;
+        let (other, _directory) = sealed::open_with_key(&sealed.url, &pem).await;
         Sealer::new(&other, None).expect("it has a key").pass(NOW_MS, true).await.expect("it seals");
         let report = sealed.verify(sealed.trust()).await;
         let key = SealKey::read(pem.as_bytes()).expect("a key");
@@ -195,10 +192,10 @@ async fn a_time_that_is_asked_for_is_proven_alone_and_what_was_moved_into_it_is_
 #[tokio::test]
 async fn a_clean_trail_survives_a_copy() {
     let trails = sealed_trails().await;
-    let sealed: &Sealed = trails.first().expect("SQLite is always there");
+    let first: &Sealed = trails.first().expect("SQLite is always there");
     let directory = tempfile::tempdir().expect("there is room");
     let copy = directory.path().join("copy.sqlite");
-    kit::execute(&sealed.url, &format!("VACUUM INTO '{}'", copy.display())).await;
-    let report = kit::verify(&format!("sqlite:{}", copy.display()), sealed.trust()).await;
+    sealed::execute(&first.url, &format!("VACUUM INTO '{}'", copy.display())).await;
+    let report = sealed::verify(&format!("sqlite:{}", copy.display()), first.trust()).await;
     assert_eq!((report.findings.len(), report.sealed), (0, 12));
 }

@@ -20,6 +20,8 @@ mod program;
 mod races;
 mod registry;
 mod relabel;
+mod sealed;
+mod sealing;
 mod search;
 mod teams;
 mod values;

@@ -16,17 +16,17 @@ use tempfile::TempDir;
 use crate::world::{NOW_MS, ask, event};
 
 /// A database with twelve events a second apart, four under each of three seals.
-pub(super) struct Sealed {
-    pub(super) kind: &'static str,
-    pub(super) url: String,
-    pub(super) ids: Vec<String>,
-    pub(super) key: SealKey,
+pub(crate) struct Sealed {
+    pub(crate) kind: &'static str,
+    pub(crate) url: String,
+    pub(crate) ids: Vec<String>,
+    pub(crate) key: SealKey,
     store: Store,
     _directory: TempDir,
 }
 
 /// A store whose trail is sealed by a key.
-pub(super) async fn open_with_key(url: &str, pem: &str) -> (Store, TempDir) {
+pub(crate) async fn open_with_key(url: &str, pem: &str) -> (Store, TempDir) {
     let directory = tempfile::tempdir().expect("there is room");
     let file = directory.path().join("evidence-key.pem");
     std::fs::write(&file, pem).expect("there is room");
@@ -35,7 +35,7 @@ pub(super) async fn open_with_key(url: &str, pem: &str) -> (Store, TempDir) {
 }
 
 /// Records so many events from a second on, each by itself, and answers their ids.
-pub(super) async fn record(store: &Store, from_second: i64, events: i64) -> Vec<String> {
+pub(crate) async fn record(store: &Store, from_second: i64, events: i64) -> Vec<String> {
     let mut ids = Vec::new();
     for second in from_second..from_second + events {
         let event = event("r", NOW_MS + second * 1_000, Outcome::Success);
@@ -46,7 +46,7 @@ pub(super) async fn record(store: &Store, from_second: i64, events: i64) -> Vec<
 }
 
 /// One on each database.
-pub(super) async fn sealed_trails() -> Vec<Sealed> {
+pub(crate) async fn sealed_trails() -> Vec<Sealed> {
     let mut all = Vec::new();
     for (kind, url) in wellgate_tests::databases() {
         let pem = SealKey::generate().expect("there is randomness");
@@ -73,7 +73,7 @@ pub(super) async fn sealed_trails() -> Vec<Sealed> {
     all
 }
 
-pub(super) async fn verify(url: &str, trust: Trust) -> Report {
+pub(crate) async fn verify(url: &str, trust: Trust) -> Report {
     let trail = Trail::open(url).await.expect("it can be read");
     let report = verify_trail(&trail, trust).await.expect("it can be read");
     trail.close().await;
@@ -81,40 +81,37 @@ pub(super) async fn verify(url: &str, trust: Trust) -> Report {
 }
 
 impl Sealed {
-    pub(super) fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store {
         &self.store
     }
 
-    pub(super) fn trust(&self) -> Trust {
+    pub(crate) fn trust(&self) -> Trust {
         Trust { keys: vec![self.key.public().clone()], secret: Some(self.key.clone()), ..Trust::default() }
     }
 
-    pub(super) async fn verify(&self, trust: Trust) -> Report {
+    pub(crate) async fn verify(&self, trust: Trust) -> Report {
         verify(&self.url, trust).await
     }
 
     /// What is found once these statements ran.
-    pub(super) async fn tampered(&self, statements: &[String]) -> Report {
+    pub(crate) async fn tampered(&self, statements: &[String]) -> Report {
         self.tampered_as(statements, self.trust()).await
     }
 
     /// As [`Sealed::tampered`], by another trust; then all is as it was.
-    pub(super) async fn tampered_as(&self, statements: &[String], trust: Trust) -> Report {
-        for statement in statements {
-            execute(&self.url, statement).await;
-        }
+    pub(crate) async fn tampered_as(&self, statements: &[String], trust: Trust) -> Report {
+        execute(&self.url, &statements.join("; ")).await;
         let report = self.verify(trust).await;
-        for table in ["audit_event", "audit_seal"] {
-            execute(&self.url, &format!("DELETE FROM {table}")).await;
-            execute(&self.url, &format!("INSERT INTO {table} SELECT * FROM kept_{table}")).await;
-        }
+        let put_back = ["audit_event", "audit_seal"]
+            .map(|table| format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM kept_{table}"));
+        execute(&self.url, &put_back.join("; ")).await;
         assert!(self.verify(self.trust()).await.is_clean(), "{}: it is put back", self.kind);
         report
     }
 }
 
 /// Changes a database without the store.
-pub(super) async fn execute(url: &str, sql: &str) {
+pub(crate) async fn execute(url: &str, sql: &str) {
     if !url.starts_with("sqlite:") {
         wellgate_tests::postgres::query(url, sql);
         return;
@@ -126,7 +123,7 @@ pub(super) async fn execute(url: &str, sql: &str) {
     pool.close().await;
 }
 
-pub(super) async fn column_names(url: &str, table: &str) -> Vec<String> {
+pub(crate) async fn column_names(url: &str, table: &str) -> Vec<String> {
     let sql = if url.starts_with("sqlite:") {
         format!("SELECT group_concat(name, ' ') FROM pragma_table_info('{table}')")
     } else {

@@ -2,16 +2,16 @@
 
 use futures_util::future::join_all;
 use gateway::audit::check::{ERASURE, Trust};
-use gateway::audit::seal::EVENTS_MAX;
+use gateway::audit::seal::{EVENTS_MAX, Seal, Stretch};
 use gateway::audit::seal_key::SealKey;
 use gateway::audit::{AuditEvent, Outcome};
 use gateway::evidence::erasure::{Erased, erase};
 use gateway::evidence::{Sealer, seal_all};
-use gateway::storage::Store;
 use gateway::storage::trail::{Reached, ReachedBy, Trail};
+use gateway::storage::{StorageError, Store};
 
-use super::kit::{column_names, execute, open_with_key, record, sealed_trails, verify};
-use crate::world::{NOW_MS, ask, event, open};
+use crate::sealed::{column_names, execute, open_with_key, record, sealed_trails, verify};
+use crate::world::{NOW_MS, ask, event, open, record as record_of, set};
 
 fn key() -> (String, Trust) {
     let pem = SealKey::generate().expect("there is randomness");
@@ -181,6 +181,25 @@ async fn a_sealer_whose_last_seal_was_removed_goes_on_and_a_published_head_tells
 }
 
 #[tokio::test]
+async fn a_seal_has_one_place_and_what_is_to_be_erased_is_found_by_event_or_record() {
+    for sealed in sealed_trails().await {
+        let store = sealed.store();
+        let head = store.last_seal().await.expect("it answers").expect("there are three");
+        let entries = Trail::open(&sealed.url).await.expect("it opens").seals(2, 1).await.expect("it answers");
+        let entries = entries[0].unpacked().expect("a list");
+        let stretch = Stretch { chain: 9, first_sequence: 1, entries, recorded_ms: (NOW_MS, NOW_MS) };
+        let next = Seal::over(&sealed.key, Some(&head), &stretch, NOW_MS);
+        assert!(store.put_seal(&next).await.expect("it answers"), "{}", sealed.kind);
+        assert!(!store.put_seal(&next).await.expect("it answers"), "{}: whoever is second makes another", sealed.kind);
+        let one = store.erasable_events("", &sealed.ids[1], ERASURE).await.expect("it answers");
+        assert_eq!(one, [("r".to_owned(), sealed.ids[1].clone())], "{}", sealed.kind);
+        let all = store.erasable_events("r", "", ERASURE).await.expect("it answers");
+        assert_eq!(all.len(), 12, "{}", sealed.kind);
+        assert!(store.erasable_events("r", "", "read").await.expect("it answers").is_empty(), "{}", sealed.kind);
+    }
+}
+
+#[tokio::test]
 async fn the_head_is_written_to_a_file_whenever_it_has_moved() {
     for (kind, url) in wellgate_tests::databases() {
         let (pem, trust) = key();
@@ -250,5 +269,27 @@ async fn the_pages_of_a_trail_read_the_same_as_the_whole() {
         assert_eq!(trail.count(time).await.expect("it answers"), 2, "{}", sealed.kind);
         assert!(trail.strays(time, 9).await.expect("it answers").is_empty(), "{}", sealed.kind);
         assert!(trail.erasures(ERASURE).await.expect("it answers").is_empty(), "{}", sealed.kind);
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_does_not_say_who_did_it_is_not_written_nor_what_it_is_about() {
+    for (kind, url) in wellgate_tests::databases() {
+        let store = open(&url).await;
+        let said = || event("r", NOW_MS, Outcome::Success);
+        for (what, said) in [
+            ("who", AuditEvent { organization: String::new(), ..said() }),
+            ("what", AuditEvent { subtype: "", ..said() }),
+            ("how", AuditEvent { action: "", ..said() }),
+            ("about whom", AuditEvent { compartment: String::new(), ..said() }),
+            ("by which application", AuditEvent { client: String::new(), ..said() }),
+        ] {
+            let set =
+                set!(new_records: vec![record_of("r", "a")], audit: vec![event("r", NOW_MS, Outcome::Success), said]);
+            let refused = store.apply(set).await;
+            assert!(matches!(refused, Err(StorageError::Incomplete)), "{kind} {what}: {refused:?}");
+        }
+        let rows = "SELECT CAST((SELECT COUNT(*) FROM audit_event) + (SELECT COUNT(*) FROM record) AS TEXT)";
+        assert_eq!(ask(&url, rows).await, "0", "{kind}");
     }
 }
