@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use axum::Router;
 use gateway::app::App;
-use gateway::audit::seal_key::SealKey;
 use gateway::auth::{Issuer, TokenGrant};
 use gateway::clock::Clock;
 use gateway::config::{Config, LogConfig, LogFormat, TlsFiles};
 use gateway::gateway::{assemble, store_settings};
 use gateway::registry::{put_organization, put_pool, put_practitioner};
 use gateway::router::router;
+use gateway::sandbox::make_seal_key;
 use gateway::server::tls::TlsKeys;
 use gateway::server::{ServerSettings, serve};
 use gateway::storage::Store;
@@ -128,8 +128,7 @@ impl Gateway {
         std::fs::write(directory.path().join("jwks.json"), issuer.jwks()).expect("the directory is there");
         std::fs::write(directory.path().join("issuer-key.pkcs8"), &secret_key).expect("the directory is there");
 
-        let seal_key = SealKey::generate().expect("there is randomness");
-        std::fs::write(directory.path().join("evidence-key.pem"), seal_key).expect("the directory is there");
+        make_seal_key(&config).expect("the directory is there");
 
         let store = Store::open(&store_settings(&config)).await.expect("the database is empty and ours");
         register(&store, options.elp_members.max(2)).await;

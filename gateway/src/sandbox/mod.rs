@@ -97,8 +97,11 @@ impl Sandbox {
     }
 }
 
-/// A key that seals the trail, the first time.
-fn make_seal_key(config: &Config) -> Result<(), StartError> {
+/// Makes the key that seals the trail, where the configuration names one that is not there.
+///
+/// # Errors
+/// It cannot be written.
+pub fn make_seal_key(config: &Config) -> Result<(), StartError> {
     let Some(file) = config.evidence.signing_key_file.as_ref().filter(|file| !file.exists()) else { return Ok(()) };
     let key = SealKey::generate().map_err(std::io::Error::other)?;
     Ok(write_secret(file, key.as_bytes())?)

@@ -60,7 +60,7 @@ pub(crate) fn reached(subject: &Subject) -> io::Result<(Duration, usize)> {
     if !output.status.success() {
         return Err(io::Error::other(format!("{command:?} failed")));
     }
-    Ok((took, output.stdout.iter().filter(|byte| **byte == b'\n').count()))
+    Ok((took, String::from_utf8_lossy(&output.stdout).lines().count()))
 }
 
 /// How many records one client reached.

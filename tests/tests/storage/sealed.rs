@@ -61,8 +61,8 @@ pub(crate) async fn sealed_trails() -> Vec<Sealed> {
         for round in 0..3 {
             ids.extend(record(&store, round * 4, 4).await);
             // The last round as it is read from the database, the others as they are told.
-            let sealed = sealer.pass(NOW_MS + round * 4_000 + 3_500, round == 2).await.expect("it seals");
-            assert_eq!(sealed, 4, "{kind}");
+            let events = sealer.pass(NOW_MS + round * 4_000 + 3_500, round == 2).await.expect("it seals");
+            assert_eq!(events, 4, "{kind}");
         }
         let key = SealKey::read(pem.as_bytes()).expect("a key");
         for table in ["audit_event", "audit_seal"] {

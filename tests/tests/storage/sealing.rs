@@ -54,13 +54,13 @@ async fn replicas_that_write_and_seal_at_once_seal_everything_once() {
         let (two, _two_files) = open_with_key(&url, &pem).await;
         let busy = async |store: &Store| {
             let mut sealer = Sealer::new(store, None).expect("it has a key");
-            let mut sealed = 0;
+            let mut events = 0;
             for round in 0..10 {
-                let events = (0..8).map(|n| record(store, round * 8 + n, 1));
-                join_all(events).await;
-                sealed += sealer.pass(NOW_MS, round % 3 == 0).await.expect("it seals");
+                let recorded = (0..8).map(|n| record(store, round * 8 + n, 1));
+                join_all(recorded).await;
+                events += sealer.pass(NOW_MS, round % 3 == 0).await.expect("it seals");
             }
-            sealed
+            events
         };
         let (by_one, by_two) = tokio::join!(busy(&one), busy(&two));
         let rest = pass(&one, true).await;
@@ -84,8 +84,8 @@ async fn a_sealer_that_did_not_listen_in_time_reads_what_it_missed() {
         }
         let many = EVENTS_MAX * 5 / 2;
         store.record_only((0..many).map(|_| event("r", NOW_MS, Outcome::Success)).collect()).await.expect("recorded");
-        let sealed = sealer.pass(NOW_MS + 1_000_000, true).await.expect("it seals");
-        assert_eq!(sealed, 300 + u64::try_from(many).expect("a number"), "{kind}");
+        let events = sealer.pass(NOW_MS + 1_000_000, true).await.expect("it seals");
+        assert_eq!(events, 300 + u64::try_from(many).expect("a number"), "{kind}");
         // Its clock jumps back by a day: order is by number.
         record(&store, 0, 3).await;
         assert_eq!(sealer.pass(NOW_MS - 86_400_000, false).await.expect("it seals"), 3, "{kind}");

@@ -92,8 +92,8 @@ async fn every_event_is_sealed_and_a_caller_who_says_not_who_it_is_is_counted_on
     assert_eq!(trail(&gateway).await.len(), before, "it writes no event");
     assert!(!gateway.app.refusals.take().is_empty(), "it is counted");
     let mut sealer = Sealer::new(&gateway.app.store, None).expect("it has a key");
-    let sealed = sealer.pass(NOW_MS, true).await.expect("it seals");
-    assert_eq!(usize::try_from(sealed), Ok(before));
+    let events = sealer.pass(NOW_MS, true).await.expect("it seals");
+    assert_eq!(usize::try_from(events), Ok(before));
     assert!(trail(&gateway).await.is_empty(), "nothing stands unsealed");
 }
 
