@@ -197,7 +197,8 @@ pub async fn run(
     serve(listener, router(&app, &telemetry, extra), settings, shutdown).await?;
     background.shutdown().await;
     write_refusals(&app).await;
-    if let Err(error) = seal_all(&app.store, head_file, app.clock.now_ms()).await {
+    let sealed = Box::pin(seal_all(&app.store, head_file, app.clock.now_ms())).await;
+    if let Err(error) = sealed {
         tracing::warn!(%error, "the end of the trail is sealed by the next gateway");
     }
     app.store.close().await;

@@ -1,13 +1,50 @@
 //! Reading the trail, and counting refusals of callers who did not say who they are.
 
+use std::sync::LazyLock;
+
 use sqlx::{AssertSqlSafe, Row};
 
 use super::resource::{Shows, Touched, Unrecorded};
+use super::rows::{Fat, Kind};
 use super::sight::{
     Level, OPEN_TO_PRACTITIONER, TRAIL_OPEN_TO_PRACTITIONER, VIEWER, Viewer, bind_viewer, of_person, of_viewer,
 };
 use super::{StorageError, Store, read, write};
 use crate::audit::event::StoredEvent;
+use Kind::{Integer, Text};
+
+/// Writes events with their places; the columns stand in `audit::seal` too.
+pub(super) static PUT_AUDIT: LazyLock<Fat> = LazyLock::new(|| {
+    Fat::insert(
+        "audit_event",
+        &[
+            ("compartment", Text),
+            ("id", Text),
+            ("recorded_ms", Integer),
+            ("action", Text),
+            ("subtype", Text),
+            ("outcome", Text),
+            ("reason", Text),
+            ("organization", Text),
+            ("client", Text),
+            ("practitioner", Text),
+            ("purpose", Text),
+            ("basis", Text),
+            ("resource_type", Text),
+            ("resource_id", Text),
+            ("version_id", Integer),
+            ("request_id", Text),
+            ("case_id", Text),
+            ("network", Text),
+            ("query", Text),
+            ("consents", Text),
+            ("chain", Integer),
+            ("sequence", Integer),
+            ("mark", Text),
+        ],
+        "",
+    )
+});
 
 /// The columns of event `a`, in the order in which [`stored_event`] takes them.
 pub(super) const EVENT: &str = "a.compartment, a.id, a.recorded_ms, a.action, a.subtype, a.outcome, a.reason, a.organization, a.client, a.practitioner, \

@@ -7,7 +7,7 @@ use super::chain::Place;
 use super::precondition::Ground;
 use super::rows::{self, Cell, Fat, Rows};
 use super::write_set::{NewVersion, ResourceKey, WriteSet};
-use super::{conflict, crisis, emergency, seals};
+use super::{audit, conflict, crisis, emergency, seals};
 use crate::audit::AuditEvent;
 use crate::labels::Facts;
 
@@ -62,7 +62,7 @@ pub(super) fn statements<'a>(sets: &[&'a WriteSet], place: Place) -> Vec<Stateme
     let now_ms = sets.iter().flat_map(|set| &set.audit).map(|event| event.recorded_ms).max().unwrap_or(0);
     add(&rows::PUT_GUARD, Ground::moved_guards(sets.iter().copied(), now_ms));
     add(&seals::DROP_AUDIT, each(|set| set.erased_events.iter().map(pair_row).collect()));
-    add(&rows::PUT_AUDIT, audit_rows(sets, place));
+    add(&audit::PUT_AUDIT, audit_rows(sets, place));
     all
 }
 
