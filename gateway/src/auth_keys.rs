@@ -195,7 +195,10 @@ pub fn own_issuer(own: &OwnIssuer, name: &str, audience: &str) -> Result<Issuer,
 }
 
 /// Writes a new file that only its owner can read, whole or not at all.
-fn write_secret(file: &Path, content: &[u8]) -> io::Result<()> {
+///
+/// # Errors
+/// It cannot be written.
+pub fn write_secret(file: &Path, content: &[u8]) -> io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut beside: PathBuf = file.to_owned();
     beside.set_extension("new");

@@ -2,6 +2,7 @@
 //!
 //! It only describes; what a command does is in `commands.rs`.
 
+mod audit;
 mod client;
 mod vault;
 
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use audit::{AuditAction, AuditArguments, AuditErase, AuditReached, AuditSource, AuditVerify};
 pub use client::{ClientAction, ClientAdd, ClientArguments, ClientKeyFiles, ClientRotate};
 pub use vault::{VaultAction, VaultArguments, VaultDestroy};
 
@@ -56,6 +58,8 @@ pub enum Command {
     Client(ClientArguments),
     /// Add, list or disable practitioners: the people whom Consents and tokens may name
     Practitioner(PractitionerArguments),
+    /// Prove what the trail says, and tell whose data was reached
+    Audit(AuditArguments),
     /// Make, change and destroy the keys by which national numbers are sealed
     Vault(VaultArguments),
     /// Check a configuration and name everything that is wrong, without starting anything

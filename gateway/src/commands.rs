@@ -1,5 +1,6 @@
 //! What each command does. `main.rs` calls one function here per command; `cli.rs` says what was typed.
 
+mod audit;
 mod client;
 mod operator;
 mod vault;
@@ -23,8 +24,10 @@ use crate::relabel::{self, Progress};
 use crate::sandbox::{Sandbox, SandboxError};
 use crate::server::shutdown_signal;
 use crate::server::tls::TlsKeys;
+use crate::storage::read_seal_key;
 use crate::telemetry::{Telemetry, TelemetryError};
 
+pub use audit::audit;
 pub use client::client;
 pub use operator::{organization, pool, practitioner};
 pub use vault::vault;
@@ -41,6 +44,9 @@ pub enum CommandError {
     /// What was typed does not fit what is registered.
     #[error("{0}")]
     Wrong(String),
+    /// The trail is not as it was sealed: what is amiss, one line each, the first first.
+    #[error("{0}")]
+    Tampered(String),
     /// The gateway does not start, or stopped with an error.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -192,6 +198,11 @@ async fn check_files(config: &Config) -> Vec<ConfigError> {
     {
         wrong("auth.signing_key_file", format!("{}: {error}", own.signing_key_file.display()));
     }
+    if let Some(file) = &config.evidence.signing_key_file
+        && let Err(error) = read_seal_key(file)
+    {
+        wrong("evidence.signing_key_file", error.to_string().replacen("evidence.signing_key_file: ", "", 1));
+    }
     if let Some(external) = &config.auth.external
         && let KeySource::File(file) = &external.keys
     {
@@ -222,7 +233,13 @@ mod tests {
         let keys: Vec<&str> = errors.iter().map(|error| error.key.as_str()).collect();
         assert_eq!(
             keys,
-            ["server.tls_certificate_file", "vault.key_ring_file", "auth.signing_key_file", "auth.jwks_file"]
+            [
+                "server.tls_certificate_file",
+                "vault.key_ring_file",
+                "auth.signing_key_file",
+                "evidence.signing_key_file",
+                "auth.jwks_file",
+            ]
         );
         assert!(errors.iter().all(|error| error.message.contains("/nonexistent/")), "{errors:?}");
     }

@@ -48,6 +48,8 @@ pub struct Config {
     pub emergency: EmergencyConfig,
     /// Which URLs are asked that a registration names.
     pub outbound: OutboundConfig,
+    /// How the trail is sealed.
+    pub evidence: EvidenceConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     /// Where traces are sent by OTLP; `None`: nowhere.
@@ -266,6 +268,15 @@ pub struct EmergencyConfig {
     pub shared_items_max: usize,
 }
 
+/// `[evidence]`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EvidenceConfig {
+    /// The key that seals the trail; without it the trail is not sealed.
+    pub signing_key_file: Option<PathBuf>,
+    /// Where the last seal is written, to be published.
+    pub head_file: Option<PathBuf>,
+}
+
 /// `[log]`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogConfig {
@@ -345,8 +356,16 @@ impl Config {
             ("key_store".to_owned(), text(format!("sqlite:{}", in_directory("keys.sqlite")))),
             ("key_ring_file".to_owned(), text(in_directory("key-ring"))),
         ]);
+        let evidence = Table::from_iter([("signing_key_file".to_owned(), text(in_directory("evidence-key.pem")))]);
         let log = Table::from_iter([("format".to_owned(), text("human".to_owned()))]);
-        let sections = [("server", server), ("database", database), ("vault", vault), ("auth", auth), ("log", log)];
+        let sections = [
+            ("server", server),
+            ("database", database),
+            ("vault", vault),
+            ("auth", auth),
+            ("evidence", evidence),
+            ("log", log),
+        ];
         let file = sections.map(|(section, entries)| (section.to_owned(), toml::Value::Table(entries)));
         let config = Self::from_table(Table::from_iter(file), &environment)?;
         Ok(Self { is_sandbox: true, ..config })

@@ -133,6 +133,7 @@ impl From<StorageError> for Failure {
                 Self::Unavailable
             }
             StorageError::Corrupt(what) | StorageError::Vault(what) => Self::Internal(what),
+            StorageError::Incomplete => Self::Internal("an event of the trail does not say all that it must"),
         }
     }
 }

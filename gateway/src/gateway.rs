@@ -14,6 +14,7 @@ use crate::auth::{KeySet, Verifier, Verifiers};
 use crate::auth_keys::{ClientKeySets, KeyLoadError, KeyLoader, RefreshTimes, keep_fresh, own_issuer, verifier};
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, OwnIssuer, ServedTypes, TokenAlgorithm};
+use crate::evidence::{Sealer, seal_all};
 use crate::key_ring;
 use crate::labels::LabelTable;
 use crate::rates::RequestRates;
@@ -85,24 +86,29 @@ pub async fn open(config: &Config) -> Result<Store, OpenError> {
     Store::open(&store_settings(config)?).await
 }
 
+/// The URL of a database, as the storage reads it.
+pub fn database_url(url: &DatabaseUrl) -> String {
+    match url {
+        DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
+        DatabaseUrl::Postgres(url) => url.clone(),
+    }
+}
+
 /// How a configuration opens its store.
 ///
 /// # Errors
 /// [`OpenError::Ring`].
 pub fn store_settings(config: &Config) -> Result<StoreSettings, OpenError> {
-    let url = |url: &DatabaseUrl| match url {
-        DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
-        DatabaseUrl::Postgres(url) => url.clone(),
-    };
     let sealed =
         SealedElements { systems: config.vault.identifier_systems.clone(), elements: config.vault.elements.clone() };
     let ring = key_ring::read(&config.vault.ring).map_err(|error| OpenError::Ring(error.to_string()))?;
     Ok(StoreSettings {
-        url: url(&config.database.url),
-        vault: Some(VaultSettings { url: url(&config.vault.key_store), ring, sealed }),
+        url: database_url(&config.database.url),
+        vault: Some(VaultSettings { url: database_url(&config.vault.key_store), ring, sealed }),
         connections_max: config.database.connections_max,
         writers: usize::try_from(config.database.writers).unwrap_or(1),
         write_queue_max: config.limits.write_queue_max,
+        seal_key_file: config.evidence.signing_key_file.clone(),
     })
 }
 
@@ -198,7 +204,13 @@ pub async fn run(
     background.spawn(telemetry.upkeep());
     background.spawn(housekeeping(Arc::clone(&app)));
     background.spawn(relabel_all(Arc::clone(&app)));
-    background.spawn(seal_all(Arc::clone(&app)));
+    background.spawn(seal_older(Arc::clone(&app)));
+    let head_file = config.evidence.head_file.as_deref();
+    if let Some(sealer) = Sealer::new(&app.store, head_file) {
+        background.spawn(sealer.run(app.clock.clone()));
+    } else {
+        tracing::warn!("the trail is not sealed: evidence.signing_key_file is not set");
+    }
     if let Some(tls) = tls {
         background.spawn(async move {
             if let Err(error) = tls.watch().await {
@@ -209,6 +221,10 @@ pub async fn run(
     serve(listener, router(&app, &telemetry, extra), settings, shutdown).await?;
     background.shutdown().await;
     write_refusals(&app).await;
+    let sealed = Box::pin(seal_all(&app.store, head_file, app.clock.now_ms())).await;
+    if let Err(error) = sealed {
+        tracing::warn!(%error, "the end of the trail is sealed by the next gateway");
+    }
     app.store.close().await;
     Ok(())
 }
@@ -225,7 +241,7 @@ async fn relabel_all(app: App) {
 }
 
 /// Seals what was stored before there was a vault.
-async fn seal_all(app: App) {
+async fn seal_older(app: App) {
     let tell = |sealed::Progress { done, total }| tracing::info!(done, total, "versions sealed");
     while let Err(error) = seal_stored(&app.store, tell).await {
         tracing::warn!(%error, "what is stored could not be sealed, it is tried again");

@@ -14,6 +14,7 @@ pub mod config;
 pub mod consent;
 pub mod demo;
 pub mod error;
+pub mod evidence;
 pub mod fhir;
 pub mod gateway;
 pub mod key_ring;

@@ -29,7 +29,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
-            ExitCode::FAILURE
+            // A script tells a trail that was tampered with from one that could not be looked at.
+            if matches!(error, CommandError::Tampered(_)) { ExitCode::from(3) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -72,6 +73,7 @@ async fn run(command: Command) -> Result<(), CommandError> {
             };
             commands::practitioner(load(config)?, arguments.action).await
         }
+        Command::Audit(arguments) => commands::audit(arguments.action).await,
         Command::Vault(arguments) => commands::vault(load(arguments.action.config())?, arguments.action).await,
         Command::CheckConfig(arguments) => {
             print!("{}", commands::check_config(&arguments).await?);

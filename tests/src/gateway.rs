@@ -15,6 +15,7 @@ use gateway::config::{Config, DatabaseUrl, LogConfig, LogFormat, RingSource, Tls
 use gateway::gateway::{assemble, store_settings};
 use gateway::registry::{put_organization, put_pool, put_practitioner};
 use gateway::router::router;
+use gateway::sandbox::make_seal_key;
 use gateway::server::tls::TlsKeys;
 use gateway::server::{ServerSettings, serve};
 use gateway::storage::Store;
@@ -160,6 +161,7 @@ impl Gateway {
             config.vault.ring = RingSource::File(key_ring.into());
         }
         make_key_ring(&config);
+        make_seal_key(&config).expect("the directory is there");
         let vault = vault_of(&config);
         let settings = store_settings(&config).expect("the key ring is there");
         let store = Store::open(&settings).await.expect("the database is empty and ours");

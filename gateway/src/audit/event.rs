@@ -67,6 +67,15 @@ pub struct AuditEvent {
 }
 
 impl AuditEvent {
+    /// Whether it says who, what, about whom and with which application; when, it always says.
+    ///
+    /// # Source
+    /// Belgian eHealth platform, management of security logs: who, what, when, and how.
+    pub fn is_complete(&self) -> bool {
+        let said = [self.organization.as_str(), self.client.as_str(), self.compartment.as_str(), self.id.as_str()];
+        said.iter().all(|text| !text.is_empty()) && !self.action.is_empty() && !self.subtype.is_empty()
+    }
+
     /// The same event of a search that asked by these parameters.
     #[must_use]
     pub fn asking(self, names: &str) -> Self {

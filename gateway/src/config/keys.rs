@@ -416,6 +416,22 @@ pub(super) const KEYS: &[Key] = &[
         Value(""),
         "Further such origins, which may lie in a private network or on this machine, and may be `http`.",
     ),
+    key(
+        "evidence",
+        "signing_key_file",
+        Text,
+        Absent,
+        "File with the key (Ed25519, PKCS#8, PEM or DER) by which the trail is sealed: `docs/evidence.md`. Every replica has the same, \
+         and so have the operator's commands. Without it the trail is kept, and not sealed.",
+    ),
+    key(
+        "evidence",
+        "head_file",
+        Text,
+        Absent,
+        "File to which the head of the trail is written each time that it has moved, for whatever publishes it. On a disk that the \
+         database's administrators do not reach, it shows that the end of the trail was cut off.",
+    ),
     key("log", "format", Text, Value("json"), "`json` (one object a line) or `human`. Both go to standard error."),
     key(
         "log",

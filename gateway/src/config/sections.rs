@@ -11,9 +11,9 @@ use reqwest::Url;
 
 use super::reader::Reader;
 use super::{
-    AuthConfig, ClientCertificates, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, ExternalIssuer, KeySource,
-    Limits, LogConfig, LogFormat, OutboundConfig, OwnIssuer, RingSource, ServedTypes, ServerConfig, TlsFiles,
-    TokenAlgorithm, VaultConfig, is_loopback,
+    AuthConfig, ClientCertificates, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, EvidenceConfig,
+    ExternalIssuer, KeySource, Limits, LogConfig, LogFormat, OutboundConfig, OwnIssuer, RingSource, ServedTypes,
+    ServerConfig, TlsFiles, TokenAlgorithm, VaultConfig, is_loopback,
 };
 
 /// Reads every key; after an error there are stand-ins in it.
@@ -36,6 +36,7 @@ pub(super) fn read(reader: &mut Reader) -> Config {
         labels_file: reader.optional_text("labels.file").map(PathBuf::from),
         emergency: emergency(reader),
         outbound: outbound(reader),
+        evidence: evidence(reader),
         log: log(reader),
         otlp_endpoint: otlp_endpoint(reader),
         is_sandbox: false,
@@ -276,6 +277,15 @@ fn emergency(reader: &mut Reader) -> EmergencyConfig {
         text_characters_max: count("emergency.text_characters_max"),
         shared_items_max: count("emergency.shared_items_max"),
     }
+}
+
+fn evidence(reader: &mut Reader) -> EvidenceConfig {
+    let signing_key_file = reader.optional_text("evidence.signing_key_file").map(PathBuf::from);
+    let head_file = reader.optional_text("evidence.head_file").map(PathBuf::from);
+    if head_file.is_some() && signing_key_file.is_none() {
+        reader.fail("evidence.head_file", "needs signing_key_file: without it nothing is sealed");
+    }
+    EvidenceConfig { signing_key_file, head_file }
 }
 
 fn log(reader: &mut Reader) -> LogConfig {

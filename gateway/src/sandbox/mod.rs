@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-use crate::auth_keys::sandbox_issuer;
+use crate::audit::seal_key::SealKey;
+use crate::auth_keys::{sandbox_issuer, write_secret};
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError, RingSource};
 use crate::gateway::{StartError, assemble, run, store_settings};
@@ -91,6 +92,7 @@ impl Sandbox {
             let made = key_ring::add_key(ring, Clock::System.now_ms());
             made.map_err(|error| OpenError::Ring(error.to_string()))?;
         }
+        make_seal_key(config)?;
         let store = Store::open_sandbox(&store_settings(config)?).await?;
         let clock = Clock::System;
         organizations::register(&store, clock.now_ms()).await?;
@@ -100,6 +102,16 @@ impl Sandbox {
         let extra = routes::routes(&app, issuer);
         run(config, (app, refreshed), telemetry, (listener, extra), shutdown).await
     }
+}
+
+/// Makes the key that seals the trail, where the configuration names one that is not there.
+///
+/// # Errors
+/// It cannot be written.
+pub fn make_seal_key(config: &Config) -> Result<(), StartError> {
+    let Some(file) = config.evidence.signing_key_file.as_ref().filter(|file| !file.exists()) else { return Ok(()) };
+    let key = SealKey::generate().map_err(std::io::Error::other)?;
+    Ok(write_secret(file, key.as_bytes())?)
 }
 
 fn temporary_directory() -> PathBuf {

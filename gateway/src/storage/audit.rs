@@ -1,13 +1,84 @@
 //! Reading the trail, and counting refusals of callers who did not say who they are.
 
+use std::sync::LazyLock;
+
 use sqlx::{AssertSqlSafe, Row};
 
 use super::resource::{Shows, Touched, Unrecorded};
+use super::rows::{Fat, Kind};
 use super::sight::{
     Level, OPEN_TO_PRACTITIONER, TRAIL_OPEN_TO_PRACTITIONER, VIEWER, Viewer, bind_viewer, of_person, of_viewer,
 };
 use super::{StorageError, Store, read, write};
 use crate::audit::event::StoredEvent;
+use Kind::{Integer, Text};
+
+/// Writes events with their places; the columns stand in `audit::seal` too.
+pub(super) static PUT_AUDIT: LazyLock<Fat> = LazyLock::new(|| {
+    Fat::insert(
+        "audit_event",
+        &[
+            ("compartment", Text),
+            ("id", Text),
+            ("recorded_ms", Integer),
+            ("action", Text),
+            ("subtype", Text),
+            ("outcome", Text),
+            ("reason", Text),
+            ("organization", Text),
+            ("client", Text),
+            ("practitioner", Text),
+            ("purpose", Text),
+            ("basis", Text),
+            ("resource_type", Text),
+            ("resource_id", Text),
+            ("version_id", Integer),
+            ("request_id", Text),
+            ("case_id", Text),
+            ("network", Text),
+            ("query", Text),
+            ("consents", Text),
+            ("chain", Integer),
+            ("sequence", Integer),
+            ("mark", Text),
+        ],
+        "",
+    )
+});
+
+/// The columns of event `a`, in the order in which [`stored_event`] takes them.
+pub(super) const EVENT: &str = "a.compartment, a.id, a.recorded_ms, a.action, a.subtype, a.outcome, a.reason, a.organization, a.client, a.practitioner, \
+     a.purpose, a.basis, a.resource_type, a.resource_id, a.version_id, a.request_id, a.case_id, a.network, a.query, a.consents";
+
+/// The event of a row that begins with the columns of [`EVENT`].
+macro_rules! stored_event {
+    ($row:expr) => {{
+        let row = $row;
+        $crate::audit::event::StoredEvent {
+            compartment: row.get(0),
+            id: row.get(1),
+            recorded_ms: row.get(2),
+            action: row.get(3),
+            subtype: row.get(4),
+            outcome: row.get(5),
+            reason: row.get(6),
+            organization: row.get(7),
+            client: row.get(8),
+            practitioner: row.get(9),
+            purpose: row.get(10),
+            basis: row.get(11),
+            resource_type: row.get(12),
+            resource_id: row.get(13),
+            version_id: row.get(14),
+            request_id: row.get(15),
+            case_id: row.get(16),
+            network: row.get(17),
+            query: row.get(18),
+            consents: row.get(19),
+        }
+    }};
+}
+pub(super) use stored_event;
 
 impl Shows for Vec<StoredEvent> {
     fn touched(&self) -> Vec<Touched> {
@@ -132,41 +203,13 @@ impl Store {
         filter: &EventFilter,
     ) -> Result<Unrecorded<Vec<StoredEvent>>, StorageError> {
         let before = if filter.before.is_some() { " AND a.id < $14" } else { " AND $14 = ''" };
-        let sql = format!(
-            "{VIEWER} SELECT a.compartment, a.id, a.recorded_ms, a.action, a.subtype, a.outcome, a.reason, a.organization, \
-             a.client, a.practitioner, a.purpose, a.basis, a.resource_type, a.resource_id, a.version_id, a.request_id, \
-             a.case_id, a.network, a.query, a.consents{}{before} \
-             ORDER BY a.id DESC LIMIT $15",
-            matching(viewer, filter)
-        );
+        let sql = format!("{VIEWER} SELECT {EVENT}{}{before} ORDER BY a.id DESC LIMIT $15", matching(viewer, filter));
         read!(&self.database, |pool| {
             let query = bind_filter!(sqlx::query(AssertSqlSafe(sql)), viewer, filter)
                 .bind(filter.before.as_deref().unwrap_or_default())
                 .bind(i64::from(filter.count) + 1);
             let rows = query.fetch_all(pool).await?;
-            let event = |row: &_| StoredEvent {
-                compartment: Row::get(row, 0),
-                id: Row::get(row, 1),
-                recorded_ms: Row::get(row, 2),
-                action: Row::get(row, 3),
-                subtype: Row::get(row, 4),
-                outcome: Row::get(row, 5),
-                reason: Row::get(row, 6),
-                organization: Row::get(row, 7),
-                client: Row::get(row, 8),
-                practitioner: Row::get(row, 9),
-                purpose: Row::get(row, 10),
-                basis: Row::get(row, 11),
-                resource_type: Row::get(row, 12),
-                resource_id: Row::get(row, 13),
-                version_id: Row::get(row, 14),
-                request_id: Row::get(row, 15),
-                case_id: Row::get(row, 16),
-                network: Row::get(row, 17),
-                query: Row::get(row, 18),
-                consents: Row::get(row, 19),
-            };
-            Ok(Unrecorded::new(rows.iter().map(event).collect()))
+            Ok(Unrecorded::new(rows.iter().map(|row| stored_event!(row)).collect()))
         })
     }
 

@@ -5,6 +5,7 @@
 
 mod about;
 pub mod audit;
+pub mod chain;
 pub mod conflict;
 pub mod crisis;
 pub mod delivery;
@@ -22,16 +23,19 @@ pub mod resource;
 mod rows;
 mod rules;
 mod sealing;
+pub mod seals;
 pub mod search;
 pub mod sight;
 mod statements;
 pub mod teams;
 mod tokens;
+pub mod trail;
 mod unsealed;
 pub mod write_set;
 mod writer;
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +48,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgPool, SqlSafeS
 use self::key_store::{KeyStore, VaultSettings};
 use self::reader::Reader;
 use self::writer::Writer;
+use crate::audit::seal_key::SealKey;
 
 /// The mark of a sandbox's database: a table of its own, made before all others, so that a sandbox which is killed while it
 /// makes them finds itself again.
@@ -106,6 +111,9 @@ pub enum StorageError {
     /// The vault cannot seal or open: its keys are not what they were, or the system gives no randomness.
     #[error("the vault does not work: {0}")]
     Vault(&'static str),
+    /// An event of the trail does not say who did what to whose data by which application: then it is not done either.
+    #[error("an event of the trail does not say all that it must")]
+    Incomplete,
     /// A row does not read as what was written there.
     #[error("a stored row is not readable: {0}")]
     Corrupt(&'static str),
@@ -138,6 +146,9 @@ pub enum OpenError {
     /// The key store cannot be used.
     #[error("the key store cannot be used: it was changed, is not of this key ring, or the system gives no randomness")]
     Vault,
+    /// The key by which the trail is sealed cannot be used.
+    #[error("evidence.signing_key_file: {0}")]
+    SealKey(String),
     /// A later version of the program was here before.
     #[error("this database was brought to migration {0} by a newer version of wellgate: run that version")]
     Newer(i64),
@@ -168,6 +179,8 @@ pub struct StoreSettings {
     pub write_queue_max: usize,
     /// How values are sealed; a store without is for tests that write none.
     pub vault: Option<VaultSettings>,
+    /// The key by which the trail is sealed.
+    pub seal_key_file: Option<PathBuf>,
 }
 
 impl fmt::Debug for StoreSettings {
@@ -181,7 +194,14 @@ impl fmt::Debug for StoreSettings {
 impl StoreSettings {
     /// The settings of a small installation on the given database.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), connections_max: 8, writers: 4, write_queue_max: 4096, vault: None }
+        Self {
+            url: url.into(),
+            connections_max: 8,
+            writers: 4,
+            write_queue_max: 4096,
+            vault: None,
+            seal_key_file: None,
+        }
     }
 }
 
@@ -204,12 +224,13 @@ impl Store {
     }
 
     async fn start(database: Database, settings: &StoreSettings) -> Result<Self, OpenError> {
+        let key = settings.seal_key_file.as_deref().map(read_seal_key).transpose()?;
         database.migrate(&MIGRATIONS).await?;
         let keys = match &settings.vault {
             Some(vault) => Some(KeyStore::open(vault).await?),
             None => None,
         };
-        let writer = Writer::start(&database, settings.writers, settings.write_queue_max);
+        let writer = Writer::start(&database, (settings.writers, settings.write_queue_max), key);
         let reader = Reader::start(&database);
         Ok(Self { database, writer, reader, keys })
     }
@@ -350,6 +371,16 @@ where
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     attempt().await
+}
+
+/// The key in a file: an operator's mistake is told with the name of the file.
+///
+/// # Errors
+/// [`OpenError::SealKey`].
+pub fn read_seal_key(file: &Path) -> Result<SealKey, OpenError> {
+    let wrong = |error: &dyn std::fmt::Display| OpenError::SealKey(format!("{}: {error}", file.display()));
+    let content = std::fs::read(file).map_err(|error| wrong(&error))?;
+    SealKey::read(&content).map_err(|error| wrong(&error))
 }
 
 /// Whether `SQLite` found the file locked; the lowest byte of its codes says so.

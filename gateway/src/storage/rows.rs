@@ -374,34 +374,6 @@ fat!(
     )
 );
 fat!(
-    PUT_AUDIT = Fat::insert(
-        "audit_event",
-        &[
-            ("compartment", Text),
-            ("id", Text),
-            ("recorded_ms", Integer),
-            ("action", Text),
-            ("subtype", Text),
-            ("outcome", Text),
-            ("reason", Text),
-            ("organization", Text),
-            ("client", Text),
-            ("practitioner", Text),
-            ("purpose", Text),
-            ("basis", Text),
-            ("resource_type", Text),
-            ("resource_id", Text),
-            ("version_id", Integer),
-            ("request_id", Text),
-            ("case_id", Text),
-            ("network", Text),
-            ("query", Text),
-            ("consents", Text)
-        ],
-        ""
-    )
-);
-fat!(
     PUT_DELIVERY = Fat::insert(
         "delivery",
         &[

@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
+use super::chain::Place;
 use super::precondition::Ground;
 use super::rows::{self, Cell, Fat, Rows};
 use super::write_set::{NewVersion, ResourceKey, WriteSet};
-use super::{conflict, crisis, emergency, idempotency};
+use super::{audit, conflict, crisis, emergency, idempotency, seals};
 use crate::audit::AuditEvent;
 use crate::labels::Facts;
 
@@ -20,7 +21,8 @@ pub(super) struct Statement<'a> {
 }
 
 /// The statements of all sets together; tables without a row have none.
-pub(super) fn statements<'a>(sets: &[&'a WriteSet]) -> Vec<Statement<'a>> {
+/// `place`: where the first event stands in its chain; the others follow.
+pub(super) fn statements<'a>(sets: &[&'a WriteSet], place: Place) -> Vec<Statement<'a>> {
     let mut all = Vec::new();
     let mut add = |fat: &'static LazyLock<Fat>, rows: Rows<'a>| {
         if !rows.is_empty() {
@@ -59,7 +61,8 @@ pub(super) fn statements<'a>(sets: &[&'a WriteSet]) -> Vec<Statement<'a>> {
     add(&idempotency::PUT_KEY, each(idempotency_rows));
     let now_ms = sets.iter().flat_map(|set| &set.audit).map(|event| event.recorded_ms).max().unwrap_or(0);
     add(&rows::PUT_GUARD, Ground::moved_guards(sets.iter().copied(), now_ms));
-    add(&rows::PUT_AUDIT, each(|set| set.audit.iter().map(audit_row).collect()));
+    add(&seals::DROP_AUDIT, each(|set| set.erased_events.iter().map(pair_row).collect()));
+    add(&audit::PUT_AUDIT, audit_rows(sets, place));
     all
 }
 
@@ -298,6 +301,20 @@ fn idempotency_rows(set: &WriteSet) -> Rows<'_> {
         ]
     }
     set.idempotency.iter().map(row).collect()
+}
+
+fn audit_rows<'a>(sets: &[&'a WriteSet], first: Place) -> Rows<'a> {
+    let mut rows = Vec::new();
+    for set in sets {
+        for (n, event) in set.audit.iter().enumerate() {
+            let mark = set.marks.get(n).map_or("", String::as_str);
+            let place = first.after(rows.len());
+            let mut row = audit_row(event);
+            row.extend([place.chain.into(), place.sequence.into(), mark.into()]);
+            rows.push(row);
+        }
+    }
+    rows
 }
 
 fn audit_row(event: &AuditEvent) -> Vec<Cell<'_>> {

@@ -380,6 +380,10 @@ pub struct WriteSet {
     pub tasks: Vec<ReferralTask>,
     /// The trail.
     pub audit: Vec<AuditEvent>,
+    /// A mark for each of them, where there is a key to make it: the writer's part.
+    pub(super) marks: Vec<String>,
+    /// Events that are erased, compartment and id: an act for each is in `audit`.
+    pub erased_events: Vec<(String, String)>,
     /// What must leave.
     pub deliveries: Vec<NewDelivery>,
     /// Resources about which nothing leaves any more.

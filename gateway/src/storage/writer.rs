@@ -8,11 +8,14 @@ use std::sync::Arc;
 use sqlx::{Connection as _, PgConnection, PgPool, SqliteConnection, SqlitePool};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use super::chain::{Chain, Committed, Followers, Place};
 use super::precondition::{Ground, Questions};
 use super::rows::Fat;
 use super::statements::{Statement, statements};
 use super::write_set::WriteSet;
 use super::{Database, StorageError, is_about_one, keep_running};
+use crate::audit::seal::marks;
+use crate::audit::seal_key::SealKey;
 
 /// Write sets that one transaction takes at most.
 const GROUP_MAX: usize = 256;
@@ -31,6 +34,9 @@ pub(super) struct Writer {
     /// A permit a waiting set: this bounds the queue, and holding all of them means that nothing waits.
     room: Arc<Semaphore>,
     size: u32,
+    /// Marks the events of the trail; without it they are neither marked nor numbered.
+    key: Option<SealKey>,
+    followers: Followers,
 }
 
 impl std::fmt::Debug for Job {
@@ -40,19 +46,42 @@ impl std::fmt::Debug for Job {
 }
 
 impl Writer {
-    pub(super) fn start(database: &Database, writers: usize, queue_max: usize) -> Self {
+    pub(super) fn start(database: &Database, (writers, queue_max): (usize, usize), key: Option<SealKey>) -> Self {
+        let followers = Followers::default();
         let (queue, jobs) = mpsc::unbounded_channel();
         let jobs = Arc::new(Mutex::new(jobs));
         let writers = if matches!(database, Database::Sqlite { .. }) { 1 } else { writers.max(1) };
         for _ in 0..writers {
-            let (database, jobs) = (database.clone(), Arc::clone(&jobs));
-            keep_running(move || run(database.clone(), Arc::clone(&jobs)));
+            let (database, jobs, followers) = (database.clone(), Arc::clone(&jobs), followers.clone());
+            let is_numbered = key.is_some();
+            keep_running(move || {
+                let chain = if is_numbered { Chain::fresh() } else { Chain::none() };
+                run(database.clone(), Arc::clone(&jobs), chain, followers.clone())
+            });
         }
-        Self { queue, room: Arc::new(Semaphore::new(queue_max)), size: u32::try_from(queue_max).unwrap_or(u32::MAX) }
+        let size = u32::try_from(queue_max).unwrap_or(u32::MAX);
+        Self { queue, room: Arc::new(Semaphore::new(queue_max)), size, key, followers }
+    }
+
+    /// The key that marks the trail.
+    pub(super) fn key(&self) -> Option<&SealKey> {
+        self.key.as_ref()
+    }
+
+    /// What is committed of the trail from now on.
+    pub(super) fn followers(&self) -> &Followers {
+        &self.followers
     }
 
     /// Waits until the set is durable, or is told why it is not.
-    pub(super) async fn apply(&self, set: WriteSet) -> Result<(), StorageError> {
+    pub(super) async fn apply(&self, mut set: WriteSet) -> Result<(), StorageError> {
+        if !set.audit.iter().all(crate::audit::AuditEvent::is_complete) {
+            return Err(StorageError::Incomplete);
+        }
+        if let Some(key) = &self.key {
+            let columns = set.audit.iter().map(crate::audit::AuditEvent::columns);
+            set.marks = marks(key, columns).map_err(|_| StorageError::Busy)?;
+        }
         let room = Arc::clone(&self.room).try_acquire_owned().map_err(|_| StorageError::Busy)?;
         let (answer, answered) = oneshot::channel();
         self.queue.send(Job { set, room, answer }).map_err(|_| StorageError::Busy)?;
@@ -67,7 +96,12 @@ impl Writer {
     }
 }
 
-async fn run(database: Database, jobs: Arc<Mutex<mpsc::UnboundedReceiver<Job>>>) {
+async fn run(
+    database: Database,
+    jobs: Arc<Mutex<mpsc::UnboundedReceiver<Job>>>,
+    mut chain: Chain,
+    followers: Followers,
+) {
     loop {
         let mut group = Vec::with_capacity(GROUP_MAX);
         // The lock is given up before the commit, so that other writers take what arrives meanwhile.
@@ -75,20 +109,25 @@ async fn run(database: Database, jobs: Arc<Mutex<mpsc::UnboundedReceiver<Job>>>)
             return;
         }
         let sets: Vec<&WriteSet> = group.iter().map(|job| &job.set).collect();
-        let answers = match write_group(&database, &sets).await {
+        let answers = match write_group(&database, &sets, &mut chain).await {
             Ok(answers) => answers,
-            Err(error) if group.len() > 1 && is_about_one(&error) => write_one_by_one(&database, &sets).await,
-            Err(error) if is_overtaken(&error) => sets.iter().map(|_| Err(StorageError::Moved)).collect(),
+            Err(error) if group.len() > 1 && is_about_one(&error) => {
+                write_one_by_one(&database, &sets, &mut chain).await
+            }
             Err(error) => {
                 let error = Arc::new(error);
-                sets.iter().map(|_| Err(StorageError::Unavailable(Arc::clone(&error)))).collect()
+                sets.iter().map(|_| Err(refusal(Arc::clone(&error)))).collect()
             }
         };
-        for (Job { room, answer: caller, .. }, answer) in group.into_iter().zip(answers) {
+        let mut written = Vec::new();
+        for (Job { room, answer: caller, set }, answer) in group.into_iter().zip(answers) {
             drop(room);
+            written.extend(answer.as_ref().ok().map(|place| Committed::of(*place, set)));
             // The caller may have gone; what was written stays written.
-            let _ = caller.send(answer);
+            let _ = caller.send(answer.map(|_| ()));
         }
+        // Only now, so that nobody waits for it.
+        followers.tell(written);
     }
 }
 
@@ -99,31 +138,52 @@ fn is_overtaken(error: &sqlx::Error) -> bool {
     error.is_unique_violation() || error.code().is_some_and(|code| code == DEADLOCK)
 }
 
-async fn write_one_by_one(database: &Database, sets: &[&WriteSet]) -> Vec<Result<(), StorageError>> {
+fn refusal(error: Arc<sqlx::Error>) -> StorageError {
+    if is_overtaken(&error) { StorageError::Moved } else { StorageError::Unavailable(error) }
+}
+
+/// Where the events of a set that was written stand, or why it was not.
+type Answer = Result<Place, StorageError>;
+
+async fn write_one_by_one(database: &Database, sets: &[&WriteSet], chain: &mut Chain) -> Vec<Answer> {
     let mut answers = Vec::with_capacity(sets.len());
     for set in sets {
-        let answer = match write_group(database, &[set]).await {
+        let answer = match write_group(database, &[set], chain).await {
             Ok(mut answers) => answers.pop().unwrap_or(Err(StorageError::Busy)),
-            Err(error) if is_overtaken(&error) => Err(StorageError::Moved),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(refusal(Arc::new(error))),
         };
         answers.push(answer);
     }
     answers
 }
 
-async fn write_group(database: &Database, sets: &[&WriteSet]) -> Result<Vec<Result<(), StorageError>>, sqlx::Error> {
-    match database {
-        Database::Sqlite { writer, .. } => write_sqlite(writer, sets).await,
-        Database::Postgres { pool } => write_postgres(pool, sets).await,
+async fn write_group(database: &Database, sets: &[&WriteSet], chain: &mut Chain) -> Result<Vec<Answer>, sqlx::Error> {
+    let written = match database {
+        Database::Sqlite { writer, .. } => write_sqlite(writer, sets, chain.next()).await,
+        Database::Postgres { pool } => write_postgres(pool, sets, chain.next()).await,
+    };
+    match written {
+        Ok(answers) => {
+            let placed =
+                |(answer, set): (Result<(), StorageError>, &&WriteSet)| answer.map(|()| chain.take(set.audit.len()));
+            Ok(answers.into_iter().zip(sets).map(placed).collect())
+        }
+        Err(error) => {
+            chain.broken_by(&error);
+            Err(error)
+        }
     }
 }
 
-async fn write_sqlite(pool: &SqlitePool, sets: &[&WriteSet]) -> Result<Vec<Result<(), StorageError>>, sqlx::Error> {
+async fn write_sqlite(
+    pool: &SqlitePool,
+    sets: &[&WriteSet],
+    place: Place,
+) -> Result<Vec<Result<(), StorageError>>, sqlx::Error> {
     let mut connection = pool.acquire().await?;
     let asked = Questions::of(sets.iter().copied());
     if asked.are_none()
-        && let Some(only) = only_statement(sets)
+        && let Some(only) = only_statement(sets, place)
     {
         only.fat.run_sqlite(&mut connection, &only.rows).await?;
         return Ok(sets.iter().map(|_| Ok(())).collect());
@@ -131,7 +191,7 @@ async fn write_sqlite(pool: &SqlitePool, sets: &[&WriteSet]) -> Result<Vec<Resul
     let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
     let mut ground = Ground::on_sqlite(&mut tx, &asked).await?;
     let answers: Vec<_> = sets.iter().map(|set| ground.accept(set)).collect();
-    for statement in statements(&accepted(sets, &answers)) {
+    for statement in statements(&accepted(sets, &answers), place) {
         run_sqlite(&mut tx, statement.fat, &statement).await?;
     }
     tx.commit().await?;
@@ -142,10 +202,14 @@ async fn run_sqlite(tx: &mut SqliteConnection, fat: &Fat, statement: &Statement<
     fat.run_sqlite(tx, &statement.rows).await.map(|_| ())
 }
 
-async fn write_postgres(pool: &PgPool, sets: &[&WriteSet]) -> Result<Vec<Result<(), StorageError>>, sqlx::Error> {
+async fn write_postgres(
+    pool: &PgPool,
+    sets: &[&WriteSet],
+    place: Place,
+) -> Result<Vec<Result<(), StorageError>>, sqlx::Error> {
     let asked = Questions::of(sets.iter().copied());
     if asked.are_none()
-        && let Some(only) = only_statement(sets)
+        && let Some(only) = only_statement(sets, place)
     {
         let mut connection = pool.acquire().await?;
         only.fat.run_postgres(&mut connection, &only.rows).await?;
@@ -155,7 +219,7 @@ async fn write_postgres(pool: &PgPool, sets: &[&WriteSet]) -> Result<Vec<Result<
     let connection: &mut PgConnection = &mut tx;
     let mut ground = Ground::on_postgres(connection, &asked).await?;
     let answers: Vec<_> = sets.iter().map(|set| ground.accept(set)).collect();
-    for statement in statements(&accepted(sets, &answers)) {
+    for statement in statements(&accepted(sets, &answers), place) {
         statement.fat.run_postgres(connection, &statement.rows).await?;
     }
     tx.commit().await?;
@@ -167,7 +231,7 @@ fn accepted<'a>(sets: &[&'a WriteSet], answers: &[Result<(), StorageError>]) -> 
 }
 
 /// The single statement of a group that has just one (the audit events of reads): it needs no transaction around it.
-fn only_statement<'a>(sets: &[&'a WriteSet]) -> Option<Statement<'a>> {
-    let mut all = statements(sets);
+fn only_statement<'a>(sets: &[&'a WriteSet], place: Place) -> Option<Statement<'a>> {
+    let mut all = statements(sets, place);
     if all.len() == 1 { all.pop() } else { None }
 }

@@ -13,6 +13,7 @@ mod samples;
 mod search_floor;
 mod subject;
 mod syncs;
+mod trail;
 
 use std::io;
 use std::net::SocketAddr;
@@ -63,7 +64,8 @@ struct Arguments {
     #[arg(long)]
     database: Option<String>,
     /// Only the operations whose name begins so: `metadata`, `read`, `consents`, `referral`, `start`. `search` fills a database with a million
-    /// resources, and `overload` needs 32,000 open files, so these are measured only where they are named.
+    /// resources, `trail` one with ten million events, and `overload` needs 32,000 open files, so these are measured only where they
+    /// are named.
     #[arg(long, default_value = "")]
     only: String,
     /// Where the databases lie while it runs: on a real disk, or the figures of commits mean nothing.
@@ -143,6 +145,9 @@ impl Bench<'_> {
         eprintln!("{}", subject.name);
         if self.arguments.only == "search" {
             return self.search(&subject, report);
+        }
+        if self.arguments.only == "trail" {
+            return self.trail(&subject, report);
         }
         let ids = subject.make_records(READ_RECORDS)?;
         subject.database.settle(self.runtime)?;
@@ -294,6 +299,31 @@ impl Bench<'_> {
             let (first, last) = (page(&first)?.percentile_ms(50), page(&last)?.percentile_ms(50));
             let name = format!("search, page 1,000 ÷ page 1, 1 client, {}", subject.name);
             report.add(&name, ("ms", Goal::AtMost(1.3)), (last, Some(first)), "");
+        }
+        Ok(())
+    }
+
+    /// Whose data a client reached, in a trail of ten million events. The gateway runs beside it, with nothing to do: it has sealed
+    /// an event of its own before, so that it leaves the others alone.
+    fn trail(&self, subject: &Subject, report: &mut Report) -> io::Result<()> {
+        subject.make_records(1)?;
+        let begun = std::time::Instant::now();
+        while subject.database.number("SELECT COUNT(*) FROM audit_seal", self.runtime)? == 0 {
+            if begun.elapsed() > Duration::from_secs(30) {
+                return Err(io::Error::other("nothing is sealed"));
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        trail::fill(&subject.database, self.runtime)?;
+        subject.database.settle(self.runtime)?;
+        for round in 1..=self.arguments.rounds {
+            eprintln!(" round {round}, load {}", std::fs::read_to_string("/proc/loadavg")?.trim());
+            let (took, records) = trail::reached(subject)?;
+            if records != trail::REACHED {
+                return Err(io::Error::other(format!("{records} records are told, not {}", trail::REACHED)));
+            }
+            let name = format!("whose data a client reached, {} events, {}", trail::EVENTS, subject.name);
+            report.add(&name, ("s", Goal::AtMost(60.0)), (took.as_secs_f64(), None), "");
         }
         Ok(())
     }

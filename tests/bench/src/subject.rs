@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
+use gateway::audit::seal_key::SealKey;
 use gateway::auth::{Issuer, TokenGrant};
 use gateway::clock::Clock;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -59,7 +60,9 @@ impl Subject {
         let (config, jwks) = (directory.join(format!("{name}.toml")), directory.join(format!("{name}.jwks.json")));
         fs::write(&jwks, issuer.jwks())?;
         let address = free_address()?;
-        fs::write(&config, configuration(&address.to_string(), url, &jwks))?;
+        let seal_key = directory.join(format!("{name}.evidence-key.pem"));
+        fs::write(&seal_key, SealKey::generate().map_err(io::Error::other)?)?;
+        fs::write(&config, configuration(&address.to_string(), url, &jwks, &seal_key))?;
         let made = command(program).args(["vault", "new-key", "--config"]).arg(&config).output()?;
         if !made.status.success() {
             return Err(io::Error::other(String::from_utf8_lossy(&made.stderr).into_owned()));
@@ -99,6 +102,16 @@ impl Subject {
         load::bodies(address, vec![load::get("/fhir/metadata", "")], 1)?;
         let first_answer = begun.elapsed();
         Ok((Self { name, database, process, sender, receiver, program, config, log }, first_answer))
+    }
+
+    /// The program, for a command of its own.
+    pub(crate) fn command(&self) -> Command {
+        command(&self.program)
+    }
+
+    /// Its configuration.
+    pub(crate) fn config(&self) -> &Path {
+        &self.config
     }
 
     /// Makes records over HTTP, each a Patient and a Consent that permits the receiver; answers the Patients' ids.
@@ -191,13 +204,15 @@ fn serve(program: &Path, config: &Path, log: &Path) -> io::Result<Command> {
     Ok(command)
 }
 
-fn configuration(address: &str, url: &str, jwks: &Path) -> String {
+fn configuration(address: &str, url: &str, jwks: &Path, seal_key: &Path) -> String {
     format!(
         "[vault]\nkey_store = \"sqlite:{keys}\"\nkey_ring_file = \"{ring}\"\n\n[server]\nlisten = \"{address}\"\nbase_url = \"http://{address}/fhir\"\n\n[database]\nurl = \"{url}\"\n\n\
          [auth]\nissuer = \"{ISSUER}\"\naudience = \"{AUDIENCE}\"\njwks_file = \"{}\"\n\n\
+         [evidence]\nsigning_key_file = \"{seal_key}\"\n\n\
          [limits]\nclient_requests_per_second_max = 0\nconnections_max = {connections}\n\
          connections_per_address_max = {connections}\n",
         jwks.display(),
+        seal_key = seal_key.display(),
         connections = overload::CONNECTIONS,
         keys = jwks.with_extension("keys").display(),
         ring = jwks.with_extension("ring").display(),

@@ -12,6 +12,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use gateway::audit::check::Trust;
+use gateway::audit::seal_key::SealKey;
+use gateway::evidence::verify;
+use gateway::storage::trail::Trail;
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 
@@ -170,6 +174,25 @@ async fn torn(url: &str) -> usize {
     ask(url, &sql).await.parse().expect("a number")
 }
 
+/// What is amiss with the trail, once the gateway that runs has sealed what it found.
+async fn unproven(place: &Place) -> usize {
+    let key = std::fs::read(place.directory.path().join("evidence-key.pem")).expect("a sandbox makes one");
+    let key = SealKey::read(&key).expect("its own key");
+    let begun = Instant::now();
+    loop {
+        let trust = Trust { keys: vec![key.public().clone()], secret: Some(key.clone()), ..Trust::default() };
+        let trail = Trail::open(&place.url()).await.expect("it can be read");
+        let report = verify(&trail, trust).await.expect("it can be read");
+        trail.close().await;
+        assert!(report.sealed > 0 && report.findings.is_empty(), "{report:?}");
+        if report.unsealed == 0 {
+            return report.findings.len();
+        }
+        assert!(begun.elapsed() < Duration::from_mins(1), "it does not seal: {report:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// Sends again what nobody acknowledged, twice: each is there exactly once in the end, and both answers are the same.
 async fn repeat(gateway: &Gateway, open: &[String]) {
     let client = client();
@@ -196,6 +219,7 @@ struct Tally {
     open: usize,
     lost: usize,
     torn: usize,
+    unproven: usize,
 }
 
 async fn killed(kind: &str, kills: usize) -> Option<Tally> {
@@ -223,6 +247,8 @@ async fn killed(kind: &str, kills: usize) -> Option<Tally> {
         before.clone_from(&known.acknowledged);
         before.extend(known.open);
         tags.extend(before.clone());
+        // The gateway after the kill sealed what the killed one left: once, and all of it.
+        tally.unproven += unproven(&place).await;
         // This one is killed as well, at rest.
         gateway.kill();
     }
@@ -230,14 +256,14 @@ async fn killed(kind: &str, kills: usize) -> Option<Tally> {
     tally.lost += missing(&gateway, &tags).await;
     tally.torn += torn(&place.url()).await;
     println!(
-        "{kind}: {} kills under load, {} transactions of 3 resources acknowledged, {} not and repeated, {} lost, {} torn",
-        tally.kills, tally.acknowledged, tally.open, tally.lost, tally.torn
+        "{kind}: {} kills under load, {} transactions of 3 resources acknowledged, {} not and repeated, {} lost, {} torn, {} not proven",
+        tally.kills, tally.acknowledged, tally.open, tally.lost, tally.torn, tally.unproven
     );
     Some(tally)
 }
 
 fn holds(tally: &Tally) {
-    assert_eq!((tally.lost, tally.torn), (0, 0), "{tally:?}");
+    assert_eq!((tally.lost, tally.torn, tally.unproven), (0, 0, 0), "{tally:?}");
     assert!(tally.acknowledged > 10 * tally.kills, "too few to say anything: {tally:?}");
 }
 
@@ -301,6 +327,7 @@ async fn without_room_on_its_disk_it_refuses_and_corrupts_nothing() {
     assert_eq!(missing(&gateway, &known.acknowledged).await, 0);
     repeat(&gateway, &known.open).await;
     assert_eq!(torn(&place.url()).await, 0);
+    assert_eq!(unproven(&place).await, 0, "a commit that failed for want of room leaves no hole in a chain");
 }
 
 fn size(path: &Path) -> u64 {

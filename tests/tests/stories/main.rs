@@ -7,6 +7,7 @@ mod conflicts;
 mod crisis;
 mod data;
 mod emergency;
+mod evidence;
 mod explanation;
 mod forged;
 mod ihe;
