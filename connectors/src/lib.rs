@@ -1,4 +1,6 @@
-//! All outbound network of the gateway: one HTTP client with limits, and one file for each partner.
+//! All outbound network of the gateway: one HTTP client with limits, and one file for each partner; and what partners sign and
+//! encrypt with.
 
 pub mod http;
 pub mod jwks;
+pub mod pki;
