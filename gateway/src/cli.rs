@@ -2,6 +2,7 @@
 //!
 //! It only describes; what a command does is in `commands.rs`.
 
+mod backup;
 mod client;
 
 use std::net::SocketAddr;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use backup::{BackupArguments, Decided, DeliveriesAction, DeliveriesArguments, RestoreArguments};
 pub use client::{ClientAction, ClientAdd, ClientArguments, ClientKeyFiles, ClientRotate};
 
 /// The whole command line.
@@ -54,6 +56,12 @@ pub enum Command {
     Client(ClientArguments),
     /// Add, list or disable practitioners: the people whom Consents and tokens may name
     Practitioner(PractitionerArguments),
+    /// Copy the database as it is at one moment, with a manifest, while the gateway runs
+    Backup(BackupArguments),
+    /// Make the database from a backup, where there is none yet
+    Restore(RestoreArguments),
+    /// Show, release or drop what waited to be sent when the database was restored
+    Deliveries(DeliveriesArguments),
     /// Check a configuration and name everything that is wrong, without starting anything
     CheckConfig(CheckConfigArguments),
 }

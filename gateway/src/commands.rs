@@ -1,5 +1,6 @@
 //! What each command does. `main.rs` calls one function here per command; `cli.rs` says what was typed.
 
+mod backup;
 mod client;
 mod operator;
 
@@ -23,6 +24,7 @@ use crate::server::shutdown_signal;
 use crate::server::tls::TlsKeys;
 use crate::telemetry::{Telemetry, TelemetryError};
 
+pub use backup::{backup, deliveries, restore};
 pub use client::client;
 pub use operator::{organization, pool, practitioner};
 

@@ -20,5 +20,6 @@ mod rest;
 mod search;
 mod token;
 mod transaction;
+mod transport;
 mod whose_word;
 mod withdrawal;
