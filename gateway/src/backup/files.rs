@@ -76,7 +76,7 @@ pub(super) fn digest(path: &Path) -> Result<(u64, String), BackupError> {
             length += count as u64;
             hash.update(&piece[..count]);
         }
-        Ok((length, hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
+        Ok((length, format!("{:x}", hash.finalize())))
     };
     read().map_err(cannot(path))
 }

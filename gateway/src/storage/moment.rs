@@ -1,5 +1,6 @@
 //! One moment of a database, read while others write: a copy of it, and what is in it, as rows and a hash a table.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -247,7 +248,7 @@ async fn table(source: &mut Source<'_>, name: String, with_hashes: bool) -> Resu
             for index in 0..columns.len() {
                 add_cell(&mut hash, row.try_get::<Option<&str>, _>(index)?);
             }
-            sum.add(hash.finalize().as_slice());
+            sum.add(&hash.finalize());
         }
     });
     Ok(TableContents { name, columns, rows: sum.rows, hash: sum.text() })
@@ -288,6 +289,10 @@ impl Sum {
     }
 
     fn text(&self) -> String {
-        self.digits.iter().map(|digit| format!("{digit:02x}")).collect()
+        let mut text = String::with_capacity(64);
+        for digit in self.digits {
+            let _ = write!(text, "{digit:02x}");
+        }
+        text
     }
 }

@@ -3,6 +3,7 @@
 //! What takes long is run as a sample here, with a fixed seed; `tests/long` runs the whole and keeps the results.
 
 mod audit;
+mod backups;
 mod conflicts;
 mod consent_join;
 mod contention;
@@ -11,6 +12,7 @@ mod emergency;
 mod facts;
 mod history;
 mod migrations;
+mod moment;
 mod opening;
 mod outage;
 mod persons;
@@ -19,6 +21,7 @@ mod program;
 mod races;
 mod registry;
 mod relabel;
+mod restored;
 mod search;
 mod teams;
 mod values;

@@ -175,7 +175,7 @@ async fn attack_35_a_certificate_of_another_issuer_gets_no_connection() {
     let made = made();
     made.issuer("other-ca").issued("of-another", "other-ca", "clientAuth", "2");
     for server in both(&made).await {
-        assert_eq!(server.refuses(&showing(&made, "of-another")).await, AlertDescription::UnknownCa);
+        assert_eq!(server.refuses(&showing(&made, "of-another")).await, AlertDescription::UnknownCA);
     }
 }
 
@@ -288,12 +288,12 @@ async fn the_issuers_of_clients_are_renewed_too_and_the_old_ones_get_no_new_conn
     let mut before = server.asked(&trusting).await.expect("an answer");
     made.issuer("next").issued("new", "next", "clientAuth", "2");
     let new = client(&made, "ca", Some((certificates(&made.certificate("new")), "new")));
-    assert_eq!(server.refuses(&new).await, AlertDescription::UnknownCa);
+    assert_eq!(server.refuses(&new).await, AlertDescription::UnknownCA);
     let trusted = client(&made, "ca", Some((certificates(&made.certificate("client")), "client")));
     std::fs::copy(made.certificate("next"), made.certificate("ca")).expect("there is room");
     assert!(server.keys.reload(false).expect("the new issuer is good"));
     server.asked(&new).await.expect("the new issuer's clients get a connection");
-    assert_eq!(server.refuses(&trusted).await, AlertDescription::UnknownCa);
+    assert_eq!(server.refuses(&trusted).await, AlertDescription::UnknownCA);
     ask(&mut before).await.expect("the old connection goes on");
 }
 
