@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 
 use gateway::storage::Store;
-use gateway::storage::moment::{
-    Contents, MomentError, Snapshot, TableContents, contents_of_file, copy_sqlite, newest_schema_version,
-};
+use gateway::storage::moment::{self, Contents, MomentError, Snapshot, TableContents, newest_schema_version};
 use serde_json::json;
 
 use crate::opening::execute;
@@ -16,8 +14,8 @@ async fn contents(url: &str, with_hashes: bool) -> Contents {
     if url.starts_with("sqlite:") {
         let copy = PathBuf::from(format!("{}.copy", url.trim_start_matches("sqlite:")));
         let _ = std::fs::remove_file(&copy);
-        copy_sqlite(url, &copy).await.expect("it can be copied");
-        return contents_of_file(&copy, with_hashes).await.expect("the copy is whole");
+        moment::copy_sqlite(url, &copy).await.expect("it can be copied");
+        return moment::contents_of_file(&copy, with_hashes).await.expect("the copy is whole");
     }
     let mut snapshot = Snapshot::begin(url).await.expect("it answers");
     let contents = snapshot.contents(with_hashes).await.expect("it answers");
@@ -120,7 +118,7 @@ async fn what_is_no_database_of_this_program_is_none() {
     for (kind, url) in wellgate_tests::databases() {
         execute(&url, "CREATE TABLE other (id BIGINT)").await;
         let refused = if kind == "sqlite" {
-            contents_of_file(url.trim_start_matches("sqlite:").as_ref(), true).await.map(|_| ())
+            moment::contents_of_file(url.trim_start_matches("sqlite:").as_ref(), true).await.map(|_| ())
         } else {
             Snapshot::begin(&url).await.expect("it answers").contents(true).await.map(|_| ())
         };

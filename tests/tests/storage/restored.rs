@@ -4,7 +4,7 @@ use std::path::Path;
 
 use gateway::backup::{restore, take};
 use gateway::storage::delivery::HeldDelivery;
-use gateway::storage::restored::{MARK, Restoration, begin_restore, end_restore, is_empty, mark_file};
+use gateway::storage::restored::{self, MARK, Restoration};
 use gateway::storage::write_set::{NewDelivery, VersionId, WriteSet};
 use gateway::storage::{OpenError, Store, StoreSettings};
 
@@ -132,15 +132,15 @@ async fn what_is_held_is_withdrawn_as_what_waits_is_and_is_not_forgotten() {
 async fn a_database_whose_restore_was_broken_off_opens_no_more() {
     let Some((_, url)) = wellgate_tests::databases().into_iter().find(|(kind, _)| *kind == "postgres") else { return };
     let restoration = Restoration { taken_ms: NOW_MS, restored_ms: LATER_MS };
-    assert!(is_empty(&url).await.expect("it answers"));
-    begin_restore(&url, restoration).await.expect("it is empty");
-    assert!(!is_empty(&url).await.expect("it answers"), "not for another restore either");
+    assert!(restored::is_empty(&url).await.expect("it answers"));
+    restored::begin_restore(&url, restoration).await.expect("it is empty");
+    assert!(!restored::is_empty(&url).await.expect("it answers"), "not for another restore either");
     let refused = Store::open(&StoreSettings::new(&url)).await.expect_err("the restore goes on");
     assert!(matches!(refused, OpenError::Unfinished), "{refused:?}");
     let tables = "SELECT COUNT(*) FROM pg_tables WHERE schemaname = 'public'";
     assert_eq!(ask(&url, tables).await, "1", "no schema was begun");
-    assert!(begin_restore(&url, restoration).await.is_err());
-    end_restore(&url).await.expect("it answers");
+    assert!(restored::begin_restore(&url, restoration).await.is_err());
+    restored::end_restore(&url).await.expect("it answers");
     let store = open(&url).await;
     assert_eq!(store.restoration().await.expect("it answers"), Some(restoration));
 }
@@ -155,7 +155,7 @@ async fn a_file_is_marked_anew_whatever_it_was_before() {
         }
         let file = Path::new(url.trim_start_matches("sqlite:"));
         for restored_ms in [LATER_MS, LATER_MS + 1] {
-            mark_file(file, Restoration { taken_ms: NOW_MS, restored_ms }).await.expect("it is there");
+            restored::mark_file(file, Restoration { taken_ms: NOW_MS, restored_ms }).await.expect("it is there");
             let state = format!("SELECT state || ' ' || restored_ms FROM {MARK}");
             assert_eq!(ask(&url, &state).await, format!("restored {restored_ms}"));
             open(&url).await.close().await;
