@@ -16,6 +16,9 @@ use super::{ALGORITHMS, Certificate, Identity, Password, PkiError, STORE_BYTES_M
 /// Of the password's derivation: guessing is slow, and opening is not felt.
 const ITERATIONS: u32 = 100_000;
 
+/// Given for a key that should have none: without it OpenSSL would ask at the terminal.
+const NO_PASSWORD: &[u8] = b"";
+
 impl Identity {
     /// Opens a key store. Where it has several keys, the first one is taken: [`Identity::alias`] says which.
     ///
@@ -42,7 +45,7 @@ impl Identity {
     pub fn from_pem(key: &[u8], certificates: &[u8]) -> Result<Self, PkiError> {
         at_most(key, STORE_BYTES_MAX)?;
         at_most(certificates, STORE_BYTES_MAX)?;
-        let key = PKey::private_key_from_pem_callback(key, no_password)?;
+        let key = PKey::private_key_from_pem_passphrase(key, NO_PASSWORD)?;
         let mut certificates = X509::stack_from_pem(certificates)?.into_iter().map(Certificate);
         let certificate = certificates.next().ok_or(PkiError::NoCertificate)?;
         Self { key, certificate, chain: certificates.collect(), alias: None }.checked()
@@ -71,11 +74,6 @@ impl Identity {
     fn checked(self) -> Result<Self, PkiError> {
         if self.certificate.0.public_key()?.public_eq(&self.key) { Ok(self) } else { Err(PkiError::NoCertificate) }
     }
-}
-
-/// Without it OpenSSL would ask at the terminal.
-fn no_password(_: &mut [u8]) -> Result<usize, ErrorStack> {
-    Ok(0)
 }
 
 fn parse(store: &Pkcs12, password: &Password) -> Result<ParsedPkcs12_2, PkiError> {

@@ -157,6 +157,9 @@ fn a_store_that_is_not_whole_or_not_one_is_refused() {
     assert_eq!(opened(&desk.read("empty.p12"), "geheim"), Some(PkiError::NoKey));
     desk.openssl("pkcs12 -export -nocerts -inkey anna.key -passout pass:geheim -out bare.p12");
     assert_eq!(opened(&desk.read("bare.p12"), "geheim"), Some(PkiError::NoCertificate));
+    desk.openssl("pkcs8 -topk8 -in anna.key -passout pass:geheim -out locked.key");
+    let locked = Identity::from_pem(&desk.read("locked.key"), &desk.read("anna.pem"));
+    assert!(matches!(locked, Err(PkiError::Unreadable(_))), "a key with a password, and nobody is asked for it");
     let crossed = Identity::from_pem(&desk.read("anna.key"), &desk.read("bert.pem"));
     assert_eq!(crossed.map(|_| ()).err(), Some(PkiError::NoCertificate), "another's certificate");
 }

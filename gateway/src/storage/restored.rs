@@ -127,13 +127,13 @@ impl Database {
             return Ok(());
         }
         // Whatever is not at its end: also what was on its way at that moment.
-        let hold = "UPDATE delivery SET held_from = state, state = 'held', fence = fence + 1, leased_until_ms = 0 \
+        let hold_all = "UPDATE delivery SET held_from = state, state = 'held', fence = fence + 1, leased_until_ms = 0 \
                     WHERE state NOT IN ('delivered', 'void', 'rejected', 'dead', 'held')";
         let done = "UPDATE restore_mark SET state = $1 WHERE state = $2";
         let held = super::write!(self, |pool| {
             let mut tx = pool.begin().await?;
             let first = sqlx::query(done).bind(HELD).bind(RESTORED).execute(&mut *tx).await?.rows_affected();
-            let held = if first == 1 { sqlx::query(hold).execute(&mut *tx).await?.rows_affected() } else { 0 };
+            let held = if first == 1 { sqlx::query(hold_all).execute(&mut *tx).await?.rows_affected() } else { 0 };
             tx.commit().await?;
             held
         });

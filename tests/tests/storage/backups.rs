@@ -11,6 +11,9 @@ use tempfile::TempDir;
 use crate::opening::execute;
 use crate::world::{NOW_MS, ask, beginning, first, key, open, read, rows, stores, viewer};
 
+/// Something that is done to a manifest.
+type Edit = fn(&mut Value);
+
 /// A backup of one record, and where to restore it.
 struct Backed {
     kind: &'static str,
@@ -138,7 +141,7 @@ async fn a_backup_that_is_not_what_its_manifest_says_becomes_no_database() {
             assert!(matches!(backed.refused(&url, false).await, BackupError::Differs(_)), "{}", backed.kind);
         }
         std::fs::write(&backed.file, &whole).expect("there is room");
-        let refusals: [(&str, fn(&mut Value)); 4] = [
+        let refusals: [(&str, Edit); 4] = [
             ("form 2", |manifest| manifest["format"] = json!(2)),
             ("newer version", |manifest| manifest["contents"]["schema_version"] = json!(9999)),
             ("backup of", |manifest| {

@@ -74,7 +74,7 @@ impl Server {
     /// How the handshake ended for a client that is refused; no request of it came through.
     async fn refuses(&self, client: &Arc<ClientConfig>) -> AlertDescription {
         let before = self.requests.load(Ordering::Relaxed);
-        let error = self.asked(client).await.err().expect("no connection");
+        let error = self.asked(client).await.expect_err("no connection");
         assert_eq!(self.requests.load(Ordering::Relaxed), before, "a request came through");
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
         match inner {

@@ -66,7 +66,7 @@ impl Counting {
     }
 
     /// Others are served, and the memory has stayed.
-    async fn is_unharmed(self) {
+    async fn assert_unharmed(self) {
         let mut other = self.running.connect().await;
         assert!(answer_on(&mut other).await.starts_with("HTTP/1.1 200"));
         let growth = resident().saturating_sub(self.at_start);
@@ -121,7 +121,7 @@ async fn attack_37_rapid_resets_end_the_connection() {
     assert!(farewell.is_none_or(|(_, _, payload)| payload[4..8] == [0, 0, 0, 11]), "{answer:?}");
     let begun = counting.begun.load(Ordering::Relaxed);
     assert!(begun < 5_000, "{begun} of {STREAMS} requests were begun");
-    counting.is_unharmed().await;
+    counting.assert_unharmed().await;
 }
 
 /// CVE-2024-27316 and its kin: a head that goes on and on.
@@ -140,7 +140,7 @@ async fn attack_37_a_head_that_is_continued_for_ever_ends_the_connection() {
     assert!(!is_open, "80 megabytes of head were taken");
     until_closed(&mut stream).await;
     assert_eq!(counting.begun.load(Ordering::Relaxed), 0);
-    counting.is_unharmed().await;
+    counting.assert_unharmed().await;
 }
 
 /// One long field that is named ten thousand times by one byte each: forty megabytes from a frame of fourteen kilobytes.
@@ -173,7 +173,7 @@ async fn attack_37_a_head_that_unpacks_to_megabytes_reaches_no_handler() {
     }
     assert_eq!(counting.begun.load(Ordering::Relaxed), 0);
     drop(stream);
-    counting.is_unharmed().await;
+    counting.assert_unharmed().await;
 }
 
 #[tokio::test]
@@ -201,5 +201,5 @@ async fn attack_37_streams_over_the_limit_are_refused() {
     assert!(begun <= STREAMS_MAX as usize, "{begun} requests at once on one connection");
     assert!(begun > 0, "those within the limit are served");
     drop(stream);
-    counting.is_unharmed().await;
+    counting.assert_unharmed().await;
 }
