@@ -3,6 +3,7 @@
 //! It only describes; what a command does is in `commands.rs`.
 
 mod audit;
+mod backup;
 mod client;
 mod vault;
 
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use audit::{AuditAction, AuditArguments, AuditErase, AuditReached, AuditSource, AuditVerify};
+pub use backup::{BackupArguments, Decided, DeliveriesAction, DeliveriesArguments, RestoreArguments};
 pub use client::{ClientAction, ClientAdd, ClientArguments, ClientKeyFiles, ClientRotate};
 pub use vault::{VaultAction, VaultArguments, VaultDestroy};
 
@@ -62,6 +64,12 @@ pub enum Command {
     Audit(AuditArguments),
     /// Make, change and destroy the keys by which national numbers are sealed
     Vault(VaultArguments),
+    /// Copy the database as it is at one moment, with a manifest, while the gateway runs
+    Backup(BackupArguments),
+    /// Make the database from a backup, where there is none yet
+    Restore(RestoreArguments),
+    /// Show, release or drop what waited to be sent when the database was restored
+    Deliveries(DeliveriesArguments),
     /// Check a configuration and name everything that is wrong, without starting anything
     CheckConfig(CheckConfigArguments),
 }

@@ -1,6 +1,7 @@
 //! What each command does. `main.rs` calls one function here per command; `cli.rs` says what was typed.
 
 mod audit;
+mod backup;
 mod client;
 mod operator;
 mod vault;
@@ -28,6 +29,7 @@ use crate::storage::read_seal_key;
 use crate::telemetry::{Telemetry, TelemetryError};
 
 pub use audit::audit;
+pub use backup::{backup, deliveries, restore};
 pub use client::client;
 pub use operator::{organization, pool, practitioner};
 pub use vault::vault;

@@ -47,7 +47,14 @@ const HEADER_BYTES_MAX: u32 = 24 * 1024;
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Of TLS; the time limit for heads holds for it where that is shorter.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Streams that a client may have reset before the server looked at them: more at once is an attack (CVE-2023-44487).
+const RESET_STREAMS_MAX: usize = 20;
+/// Streams that the server reset for errors of the client, in all of a connection's life (CVE-2025-8671).
+const ERROR_STREAMS_MAX: usize = 256;
+/// What waits to be sent on one stream, where the client reads slowly.
+const SEND_BYTES_MAX: usize = 256 * 1024;
 /// How long a connection may be without a request. An HTTP/1 connection is closed earlier, by the time limit for heads.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long a client may leave an answer unread, beyond the time limit of the request.
@@ -170,7 +177,8 @@ impl Connection {
             return self.speak_http(stream, None, router).await;
         };
         let handshake = TlsAcceptor::from(keys.current()).accept(stream);
-        match tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await {
+        let limit = HANDSHAKE_TIMEOUT.min(self.settings.header_read_timeout);
+        match tokio::time::timeout(limit, handshake).await {
             Ok(Ok(stream)) => {
                 let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
                 let certificate = shown.map(|certificate| PeerCertificate::of_der(certificate));
@@ -242,6 +250,9 @@ impl Connection {
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS_MAX)
             .max_header_list_size(HEADER_BYTES_MAX)
+            .max_pending_accept_reset_streams(RESET_STREAMS_MAX)
+            .max_local_error_reset_streams(ERROR_STREAMS_MAX)
+            .max_send_buf_size(SEND_BYTES_MAX)
             .keep_alive_interval(KEEP_ALIVE_INTERVAL)
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
         builder

@@ -42,10 +42,15 @@ impl Certificates {
 
     /// An issuer of certificates.
     pub fn issuer(&self, name: &str) -> &Self {
+        self.issuer_with_subject(name, name)
+    }
+
+    /// An issuer under whatever name, be it another's.
+    pub fn issuer_with_subject(&self, name: &str, subject: &str) -> &Self {
         let key = self.key(name);
         self.openssl(
             &["req", "-x509", "-days", "2"],
-            &[&NEW_KEY, &["-subj", &format!("/CN={name}")]],
+            &[&NEW_KEY, &["-subj", &format!("/CN={subject}")]],
             &key,
             name,
             "pem",

@@ -288,7 +288,7 @@ pub(super) const KEYS: &[Key] = &[
         "header_read_timeout_seconds",
         Integer(1, 300),
         Value("10"),
-        "Longest time for a request's head to arrive, and for an idle HTTP/1 connection to stay.",
+        "Longest time for a request's head to arrive, and for an idle HTTP/1 connection to stay. A TLS handshake has as long, and ten seconds at most.",
     ),
     key(
         "limits",

@@ -1,5 +1,7 @@
 //! Slow clients, the limit of connections, stopping, and TLS: over real sockets on loopback.
 
+mod http2;
+
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -249,6 +251,20 @@ async fn tls_round_trip_with_http_1_and_2() {
     drop(sender);
     running.stopped().await;
     let _ = connection.await;
+}
+
+#[tokio::test]
+async fn a_handshake_that_is_not_finished_is_cut() {
+    let certificate = Certificate::make();
+    let keys = Arc::new(TlsKeys::load(&certificate.files()).expect("the certificate is good"));
+    let running = start(ok(), ServerSettings { tls: Some(keys), ..settings() }).await;
+    // Nothing at all, and the head of a record whose content never comes.
+    for beginning in [&b""[..], &[0x16, 0x03, 0x01, 0x02, 0x00, 0x01]] {
+        let mut stream = running.connect().await;
+        stream.write_all(beginning).await.expect("written");
+        assert_eq!(rest_of(&mut stream).await, "");
+    }
+    running.stopped().await;
 }
 
 #[tokio::test]

@@ -2,8 +2,11 @@
 //!
 //! A certificate is replaced while connections go on; those that exist keep the one they began with. A file that cannot
 //! be used is reported and the certificate in use stays.
+//!
+//! TLS 1.2 and 1.3 with the suites of rustls, all with forward secrecy. Renegotiation and compression do not exist in rustls.
 
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
@@ -11,8 +14,8 @@ use std::time::{Duration, SystemTime};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -33,8 +36,9 @@ struct Loaded {
     stamp: Stamp,
 }
 
-/// When the files were last changed.
-type Stamp = [Option<SystemTime>; 3];
+/// What tells whether a file was replaced: when it was changed, its length and which file it is. A renewal that keeps old times is
+/// seen by the others.
+type Stamp = [Option<(SystemTime, u64, u64)>; 3];
 
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -92,12 +96,18 @@ impl TlsKeys {
                 () = tokio::time::sleep(CHECK_INTERVAL) => false,
             };
             let keys = Arc::clone(&self);
-            match tokio::task::spawn_blocking(move || keys.reload(forced)).await {
-                Ok(Ok(true)) => tracing::info!("TLS certificate taken up"),
-                Ok(Ok(false)) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "TLS certificate not taken up, the one in use stays"),
-                Err(error) => tracing::error!(%error, "TLS certificate check failed"),
+            if let Err(error) = tokio::task::spawn_blocking(move || keys.take_up(forced)).await {
+                tracing::error!(%error, "TLS certificate check failed");
             }
+        }
+    }
+
+    /// Reads the files again and says what came of it. Files that stay broken are named at every check.
+    fn take_up(&self, forced: bool) {
+        match self.reload(forced) {
+            Ok(true) => tracing::info!("TLS certificate taken up"),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "TLS certificate not taken up, the one in use stays"),
         }
     }
 }
@@ -121,6 +131,13 @@ fn load(files: &TlsFiles) -> Result<Loaded, TlsError> {
     };
     let mut config = builder.with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // What is sent before the handshake ends can be sent again by whoever recorded it. It is off by default, too.
+    config.max_early_data_size = 0;
+    if files.clients.is_some() {
+        // A session that is resumed shows the certificate of its beginning, unchecked: it may have ended since.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
     Ok(Loaded { config: Arc::new(config), stamp })
 }
 
@@ -143,7 +160,10 @@ fn verifier(
 }
 
 fn stamp(files: &TlsFiles) -> Stamp {
-    let changed = |file: &PathBuf| std::fs::metadata(file).and_then(|metadata| metadata.modified()).ok();
+    let changed = |file: &PathBuf| {
+        let metadata = std::fs::metadata(file).ok()?;
+        Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
+    };
     let of_clients = files.clients.as_ref().and_then(|clients| changed(&clients.ca));
     [changed(&files.certificate), changed(&files.key), of_clients]
 }

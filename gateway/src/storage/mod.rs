@@ -14,12 +14,14 @@ pub mod facts;
 pub mod history;
 pub mod idempotency;
 pub mod key_store;
+pub mod moment;
 mod precondition;
 mod reader;
 pub mod registry;
 pub mod relabel;
 pub mod representative;
 pub mod resource;
+pub mod restored;
 mod rows;
 mod rules;
 mod sealing;
@@ -152,6 +154,9 @@ pub enum OpenError {
     /// A later version of the program was here before.
     #[error("this database was brought to migration {0} by a newer version of wellgate: run that version")]
     Newer(i64),
+    /// A restore was broken off, or what came in is not what the backup has.
+    #[error("a restore into this database did not end well: make an empty one and restore again")]
+    Unfinished,
     /// A migration failed.
     #[error("the schema could not be brought up to date: {0}")]
     Migration(#[source] MigrateError),
@@ -225,7 +230,9 @@ impl Store {
 
     async fn start(database: Database, settings: &StoreSettings) -> Result<Self, OpenError> {
         let key = settings.seal_key_file.as_deref().map(read_seal_key).transpose()?;
+        database.refuse_unfinished().await?;
         database.migrate(&MIGRATIONS).await?;
+        database.hold_what_was_restored().await?;
         let keys = match &settings.vault {
             Some(vault) => Some(KeyStore::open(vault).await?),
             None => None,
@@ -414,26 +421,31 @@ where
 /// Looks with a connection of its own: to open a file as a store does would change it already. It may write all the same, or it
 /// could not roll back what a killed process left half done.
 async fn is_sandbox_or_empty(settings: &StoreSettings) -> Result<bool, OpenError> {
-    let names: Vec<String> = if settings.url.starts_with("sqlite:") {
-        let options = SqliteConnectOptions::from_str(&settings.url)?;
+    let names = relations(&settings.url).await?;
+    Ok(names.is_empty() || names.iter().any(|name| name == SANDBOX_MARK))
+}
+
+/// The names of what is in a database that may not be there at all.
+async fn relations(url: &str) -> Result<Vec<String>, OpenError> {
+    if url.starts_with("sqlite:") {
+        let options = SqliteConnectOptions::from_str(url)?;
         if !options.get_filename().exists() {
-            return Ok(true);
+            return Ok(Vec::new());
         }
         let mut connection = options.connect().await?;
         let names = sqlx::query_scalar("SELECT name FROM sqlite_master").fetch_all(&mut connection).await?;
         connection.close().await?;
-        names
-    } else if is_postgres(&settings.url) {
-        let mut connection = PgConnectOptions::from_str(&settings.url)?.connect().await?;
+        Ok(names)
+    } else if is_postgres(url) {
+        let mut connection = PgConnectOptions::from_str(url)?.connect().await?;
         let sql = "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
                    WHERE n.nspname = ANY (current_schemas(false))";
         let names = sqlx::query_scalar(sql).fetch_all(&mut connection).await?;
         connection.close().await?;
-        names
+        Ok(names)
     } else {
-        return Err(OpenError::Url);
-    };
-    Ok(names.is_empty() || names.iter().any(|name| name == SANDBOX_MARK))
+        Err(OpenError::Url)
+    }
 }
 
 fn is_postgres(url: &str) -> bool {

@@ -396,7 +396,7 @@ fat!(
 fat!(
     /// What waited to leave about a resource does not leave any more.
     VOID_DELIVERY = Fat::over(
-        "UPDATE delivery SET state = 'void', fence = fence + 1 WHERE state IN ('waiting', 'leased') \
+        "UPDATE delivery SET state = 'void', fence = fence + 1 WHERE state IN ('waiting', 'leased', 'held') \
          AND (compartment, resource_type, resource_id) IN (SELECT compartment, resource_type, resource_id FROM ",
         &[("compartment", Text), ("resource_type", Text), ("resource_id", Text)],
         ")"

@@ -3,6 +3,7 @@
 //! What takes long is run as a sample here, with a fixed seed; `tests/long` runs the whole and keeps the results.
 
 mod audit;
+mod backups;
 mod conflicts;
 mod consent_join;
 mod contention;
@@ -12,6 +13,7 @@ mod evidence;
 mod facts;
 mod history;
 mod migrations;
+mod moment;
 mod opening;
 mod outage;
 mod persons;
@@ -20,6 +22,7 @@ mod program;
 mod races;
 mod registry;
 mod relabel;
+mod restored;
 mod sealed;
 mod sealing;
 mod search;

@@ -11,7 +11,7 @@ async fn open_sandbox(url: &str) -> Result<Store, OpenError> {
 }
 
 /// Runs statements on a database without the store.
-async fn execute(url: &str, sql: &str) {
+pub(crate) async fn execute(url: &str, sql: &str) {
     if url.starts_with("sqlite:") {
         use std::str::FromStr as _;
         let options =

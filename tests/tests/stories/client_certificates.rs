@@ -1,4 +1,4 @@
-//! Certificates of clients: who gets a connection, and tokens that are good with their certificate alone.
+//! Certificates of clients: tokens that are good with their certificate alone. Who gets a connection stands in `transport.rs`.
 
 use std::path::PathBuf;
 
@@ -16,16 +16,14 @@ const ID: &str = "elp-1-backend";
 
 fn made() -> Certificates {
     let made = Certificates::default();
-    made.issuer("ca").issuer("other-ca");
+    made.issuer("ca");
     made.issued("server", "ca", "serverAuth", "2");
     made.issued("client", "ca", "clientAuth", "2").issued("second", "ca", "clientAuth", "2");
-    made.issued("of-another", "other-ca", "clientAuth", "2").issued("for-servers", "ca", "serverAuth", "2");
-    made.issued("ended", "ca", "clientAuth", "-1");
     made
 }
 
-fn files(made: &Certificates, are_required: bool) -> TlsFiles {
-    let clients = Some(ClientCertificates { ca: made.certificate("ca"), are_required });
+fn files(made: &Certificates) -> TlsFiles {
+    let clients = Some(ClientCertificates { ca: made.certificate("ca"), are_required: false });
     TlsFiles { certificate: made.certificate("server"), key: made.key("server"), clients }
 }
 
@@ -34,26 +32,9 @@ fn client(made: &Certificates, name: Option<&str>) -> reqwest::Client {
     tls_client(&read(made.certificate("ca")), name.map(|name| made.identity(name)).as_deref())
 }
 
-async fn a_certificate_that_is_not_good_gets_no_connection(gateway: Gateway) {
-    let made = made();
-    let required = gateway.over_tls(&files(&made, true)).await;
-    let optional = gateway.over_tls(&files(&made, false)).await;
-    let gets = async |name: Option<&str>, root: &str| {
-        client(&made, name).get(format!("{root}/healthz")).send().await.is_ok_and(|answer| answer.status() == 200)
-    };
-    assert!(gets(Some("client"), &required).await);
-    assert!(gets(Some("client"), &optional).await);
-    assert!(!gets(None, &required).await, "without any");
-    assert!(gets(None, &optional).await);
-    for name in ["of-another", "for-servers", "ended"] {
-        assert!(!gets(Some(name), &required).await, "{name}");
-        assert!(!gets(Some(name), &optional).await, "{name}: a bad one is worse than none");
-    }
-}
-
 async fn a_token_given_over_a_certificate_is_good_with_that_certificate_alone(gateway: Gateway) {
     let made = made();
-    let root = gateway.over_tls(&files(&made, false)).await;
+    let root = gateway.over_tls(&files(&made)).await;
     let key = MachineKey::fresh(Algorithm::ES384, "k1");
     let registered = Client {
         id: ID.to_owned(),
@@ -101,7 +82,4 @@ async fn a_token_given_over_a_certificate_is_good_with_that_certificate_alone(ga
     }
 }
 
-stories!(
-    a_certificate_that_is_not_good_gets_no_connection,
-    a_token_given_over_a_certificate_is_good_with_that_certificate_alone,
-);
+stories!(a_token_given_over_a_certificate_is_good_with_that_certificate_alone,);

@@ -22,5 +22,6 @@ mod sealed;
 mod search;
 mod token;
 mod transaction;
+mod transport;
 mod whose_word;
 mod withdrawal;

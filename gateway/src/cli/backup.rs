@@ -1,0 +1,79 @@
+//! `wellgate backup`, `wellgate restore` and `wellgate deliveries`: copies of the database, and what follows from going back to one.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::ConfigArguments;
+
+/// `wellgate backup`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Example:
+  wellgate backup --config wellgate.toml --to /var/backups/wellgate
+
+The gateway may run meanwhile. PostgreSQL needs pg_dump, in the server's version or newer. Keys are in no backup: docs/backup.md.")]
+pub struct BackupArguments {
+    /// Configuration that says which database.
+    #[command(flatten)]
+    pub config: ConfigArguments,
+    /// Folder, where the backup gets a name with the time in it; or a file that is not there yet
+    #[arg(long, value_name = "DIR|FILE")]
+    pub to: PathBuf,
+}
+
+/// `wellgate restore`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Example:
+  wellgate restore --config wellgate.toml --from /var/backups/wellgate/wellgate-2026-01-01T020000Z.sqlite --verify
+
+What was written after the backup is lost: docs/backup.md says what to do before clients come back. What waited to be sent is held when the
+database is opened first: see `wellgate deliveries held`.")]
+pub struct RestoreArguments {
+    /// Configuration that says which database. It has to be empty: nothing is written over
+    #[command(flatten)]
+    pub config: ConfigArguments,
+    /// The backup; its manifest lies beside it
+    #[arg(long, value_name = "FILE")]
+    pub from: PathBuf,
+    /// Hold every row to the manifest, which takes about as long as the backup took. Without it the file's checksum and the numbers of
+    /// rows are checked
+    #[arg(long)]
+    pub verify: bool,
+}
+
+/// `wellgate deliveries`
+#[derive(Args, Debug)]
+pub struct DeliveriesArguments {
+    /// What to do with deliveries that are held.
+    #[command(subcommand)]
+    pub action: DeliveriesAction,
+}
+
+/// What can be done with deliveries that are held.
+#[derive(Debug, Subcommand)]
+pub enum DeliveriesAction {
+    /// Print what waited to leave in the restored state and is held: each with what it is about, its cause and its age. It may have left
+    /// since that state was taken
+    Held(ConfigArguments),
+    /// Let them leave; Consents are asked again before each
+    Release(Decided),
+    /// Give them up
+    Drop(Decided),
+}
+
+/// Which deliveries an operator has decided about.
+#[derive(Args, Clone, Debug)]
+#[group(skip)]
+pub struct Decided {
+    /// Configuration that says which database.
+    #[command(flatten)]
+    pub config: ConfigArguments,
+    /// Ids, as `wellgate deliveries held` prints them
+    #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
+    pub ids: Vec<String>,
+    /// All that are held
+    #[arg(long)]
+    pub all: bool,
+}
