@@ -3,6 +3,7 @@
 //! It only describes; what a command does is in `commands.rs`.
 
 mod client;
+mod person;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use client::{ClientAction, ClientAdd, ClientArguments, ClientKeyFiles, ClientRotate};
+pub use person::{PersonAction, PersonAdd, PersonArguments};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -54,6 +56,8 @@ pub enum Command {
     Client(ClientArguments),
     /// Add, list or disable practitioners: the people whom Consents and tokens may name
     Practitioner(PractitionerArguments),
+    /// Add, list or disable the people who sign in and work for an organisation
+    Person(PersonArguments),
     /// Check a configuration and name everything that is wrong, without starting anything
     CheckConfig(CheckConfigArguments),
 }

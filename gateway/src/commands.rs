@@ -2,6 +2,7 @@
 
 mod client;
 mod operator;
+mod person;
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -11,10 +12,10 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::auth_keys::{KeyLoader, own_issuer};
+use crate::auth_keys::{IdentityProvider, KeyLoader, own_issuer};
 use crate::cli::{CheckConfigArguments, Demo, SandboxArguments};
 use crate::clock::Clock;
-use crate::config::{self, Config, ConfigError, KeySource, LogConfig};
+use crate::config::{self, ClientProof, Config, ConfigError, KeySource, LogConfig};
 use crate::demo::{self, StoryError};
 use crate::gateway::{self, StartError};
 use crate::relabel::{self, Progress};
@@ -25,6 +26,7 @@ use crate::telemetry::{Telemetry, TelemetryError};
 
 pub use client::client;
 pub use operator::{organization, pool, practitioner};
+pub use person::person;
 
 /// Why a command failed, in words for whoever typed it.
 #[derive(Debug, thiserror::Error)]
@@ -186,6 +188,15 @@ async fn check_files(config: &Config) -> Vec<ConfigError> {
     {
         wrong("auth.signing_key_file", format!("{}: {error}", own.signing_key_file.display()));
     }
+    if let Some(people) = &config.people
+        && let Err(error) = IdentityProvider::new(people)
+    {
+        let (key, file) = match &people.proof {
+            ClientProof::Secret(file) => ("people.client_secret_file", file),
+            ClientProof::Key(file) => ("people.client_key_file", file),
+        };
+        wrong(key, format!("{}: {error}", file.display()));
+    }
     if let Some(external) = &config.auth.external
         && let KeySource::File(file) = &external.keys
     {
@@ -214,7 +225,10 @@ mod tests {
             Some(TlsFiles { certificate: directory.join("c.pem"), key: directory.join("k.pem"), clients: None });
         let errors = check_files(&config).await;
         let keys: Vec<&str> = errors.iter().map(|error| error.key.as_str()).collect();
-        assert_eq!(keys, ["server.tls_certificate_file", "auth.signing_key_file", "auth.jwks_file"]);
+        assert_eq!(
+            keys,
+            ["server.tls_certificate_file", "auth.signing_key_file", "people.client_key_file", "auth.jwks_file"]
+        );
         assert!(errors.iter().all(|error| error.message.contains("/nonexistent/")), "{errors:?}");
     }
 }

@@ -17,6 +17,7 @@ pub mod fhir;
 pub mod gateway;
 pub mod labels;
 pub mod oauth;
+pub mod people;
 pub mod referral;
 pub mod registry;
 pub mod relabel;

@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use gateway::cli::{Cli, ClientAction, Command, ConfigArguments, OrganizationAction, PoolAction, PractitionerAction};
+use gateway::cli::{
+    Cli, ClientAction, Command, ConfigArguments, OrganizationAction, PersonAction, PoolAction, PractitionerAction,
+};
 use gateway::commands::{self, CommandError};
 use gateway::config::{self, Config};
 
@@ -71,6 +73,14 @@ async fn run(command: Command) -> Result<(), CommandError> {
                 PractitionerAction::Disable(disable) => &disable.config,
             };
             commands::practitioner(load(config)?, arguments.action).await
+        }
+        Command::Person(arguments) => {
+            let config = match &arguments.action {
+                PersonAction::Add(add) => &add.config,
+                PersonAction::List(config) => config,
+                PersonAction::Disable(disable) => &disable.config,
+            };
+            commands::person(load(config)?, arguments.action).await
         }
         Command::CheckConfig(arguments) => {
             print!("{}", commands::check_config(&arguments).await?);

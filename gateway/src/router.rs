@@ -21,19 +21,21 @@ use crate::auth::PeerCertificate;
 use crate::error::{FHIR_JSON, Failure};
 use crate::fhir::exchange::Exchange;
 use crate::fhir::{capabilities, create, delete, history, operations, read, search, transaction, update};
-use crate::oauth;
 use crate::telemetry::{Telemetry, observe};
+use crate::{oauth, people};
 
 /// The whole HTTP face. `extra` are further routes (the sandbox's).
 pub fn router(app: &App, telemetry: &Arc<Telemetry>, extra: Router) -> Router {
     let limits = Limits {
         room: Arc::new(Semaphore::new(app.limits.requests_in_flight_max)),
         timeout: app.limits.request_timeout,
-        is_fhir: true,
+        told: Failure::into_response,
     };
-    let of_tokens = Limits { is_fhir: false, ..limits.clone() };
+    let of_tokens = Limits { told: |failure| oauth::unavailable(failure.status()), ..limits.clone() };
+    let of_pages = Limits { told: |failure| people::unavailable(failure.status()), ..limits.clone() };
     let tokens = oauth::routes(app).layer(middleware::from_fn_with_state(of_tokens, limited));
-    let routes = fhir(app, limits).merge(plain(app, telemetry)).merge(tokens).merge(extra);
+    let pages = people::routes(app).layer(middleware::from_fn_with_state(of_pages, limited));
+    let routes = fhir(app, limits).merge(plain(app, telemetry)).merge(tokens).merge(pages).merge(extra);
     let routes = routes.fallback(not_found);
     // One layer of two functions: every layer of a router is a service more to clone and to box for each request.
     let guarded = middleware::from_fn_with_state(routes.clone(), guarded);
@@ -62,7 +64,7 @@ fn fhir(app: &App, limits: Limits) -> Router {
 }
 
 /// The operations, as their names are written in the specification.
-fn operations() -> [(&'static str, MethodRouter<App>); 11] {
+fn operations() -> [(&'static str, MethodRouter<App>); 13] {
     [
         ("/fhir/Patient/{id}/$access-log", get(access_log)),
         ("/fhir/Patient/$break-glass", post(break_glass)),
@@ -75,6 +77,8 @@ fn operations() -> [(&'static str, MethodRouter<App>); 11] {
         ("/fhir/Consent/$conflicts", get(conflicts).post(conflicts)),
         ("/fhir/Consent/{id}/$withdraw", post(withdraw)),
         ("/fhir/Patient/{id}/$who-can-see", get(who_can_see).post(who_can_see)),
+        ("/fhir/Patient/{id}/$link-code", post(link_code)),
+        ("/fhir/Patient/{id}/$unlink", post(unlink)),
     ]
 }
 
@@ -98,7 +102,7 @@ fn exchange(app: App, request: Request) -> (Exchange, Body) {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let network = peer.map(|ConnectInfo(address)| address.ip().to_canonical().to_string()).unwrap_or_default();
     let certificate = parts.extensions.get::<PeerCertificate>().cloned();
-    (Exchange { app, headers, uri: parts.uri, network, certificate }, body)
+    (Exchange { app, method: parts.method, headers, uri: parts.uri, network, certificate }, body)
 }
 
 async fn transaction(State(app): State<App>, request: Request) -> Response<Body> {
@@ -133,6 +137,14 @@ async fn withdraw(State(app): State<App>, Path(id): Path<String>, request: Reque
 async fn who_can_see(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response<Body> {
     let (exchange, body) = exchange(app, request);
     operations::who_can_see::who_can_see(exchange, id, body).await
+}
+
+async fn link_code(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response<Body> {
+    operations::link_code::link_code(exchange(app, request).0, id).await
+}
+
+async fn unlink(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response<Body> {
+    operations::link_code::unlink(exchange(app, request).0, id).await
 }
 
 async fn create(State(app): State<App>, Path(resource_type): Path<String>, request: Request) -> Response<Body> {
@@ -259,23 +271,17 @@ async fn tidied(routes: Router, request: Request) -> Response<Body> {
 struct Limits {
     room: Arc<Semaphore>,
     timeout: Duration,
-    /// Whether what is beyond them is told as an OperationOutcome.
-    is_fhir: bool,
-}
-
-impl Limits {
-    fn refusal(&self, failure: Failure) -> Response<Body> {
-        if self.is_fhir { failure.into_response() } else { oauth::unavailable(failure.status()) }
-    }
+    /// How it is told that there is no room or no time.
+    told: fn(Failure) -> Response<Body>,
 }
 
 /// No more requests at once than there is room for, and none longer than its time.
 async fn limited(State(limits): State<Limits>, request: Request, next: Next) -> Response<Body> {
-    let Ok(_room) = limits.room.try_acquire() else { return limits.refusal(Failure::Throttled) };
+    let Ok(_room) = limits.room.try_acquire() else { return (limits.told)(Failure::Throttled) };
     match tokio::time::timeout(limits.timeout, next.run(request)).await {
         Ok(response) => response,
         // What was handed to the writer is still written or not, whole: the client repeats with its idempotency key.
-        Err(_) => limits.refusal(Failure::Unavailable),
+        Err(_) => (limits.told)(Failure::Unavailable),
     }
 }
 

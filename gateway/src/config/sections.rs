@@ -11,7 +11,7 @@ use reqwest::Url;
 use super::reader::Reader;
 use super::{
     AuthConfig, ClientCertificates, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, ExternalIssuer, KeySource,
-    Limits, LogConfig, LogFormat, OwnIssuer, ServedTypes, ServerConfig, TlsFiles, TokenAlgorithm, is_loopback,
+    Limits, LogConfig, LogFormat, OwnIssuer, ServedTypes, ServerConfig, TlsFiles, TokenAlgorithm, is_loopback, people,
 };
 
 /// Reads every key; after an error there are stand-ins in it.
@@ -22,9 +22,11 @@ pub(super) fn read(reader: &mut Reader) -> Config {
         tls: tls(reader),
         drain_timeout: seconds(reader, "server.drain_timeout_seconds"),
     };
+    let auth = auth(reader, &server.base_url);
     Config {
         database: database(reader),
-        auth: auth(reader, &server.base_url),
+        people: people::read(reader, &auth.audience),
+        auth,
         server,
         types: types(reader),
         limits: limits(reader),
@@ -56,7 +58,7 @@ fn base_url(reader: &mut Reader) -> String {
 }
 
 /// A URL that bearer tokens or keys travel to is `https`, except on the machine itself.
-fn check_url(reader: &mut Reader, key: &str, text: &str) {
+pub(super) fn check_url(reader: &mut Reader, key: &str, text: &str) {
     match Url::parse(text) {
         Ok(url) if url.scheme() == "https" => {}
         Ok(url) if url.scheme() == "http" && is_loopback(&url) => {}

@@ -1,7 +1,7 @@
 //! One request and its answer: who asks, for what, and what the trail says where it is refused.
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, Response, Uri, header};
+use axum::http::{HeaderMap, Method, Response, Uri, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use crate::access::caller::Act;
@@ -18,6 +18,8 @@ use mappings::r4::primitive::is_id;
 pub struct Exchange {
     /// The assembled gateway.
     pub app: App,
+    /// The method.
+    pub method: Method,
     /// The headers sent.
     pub headers: HeaderMap,
     /// The address asked.
@@ -77,7 +79,8 @@ impl Exchange {
         if !self.takes_json() {
             return Failure::NotAcceptable.into_response();
         }
-        let caller = match Caller::of(&self.app, &self.headers, self.certificate.as_ref(), self.request_id()).await {
+        let by = (&self.method, self.certificate.as_ref());
+        let caller = match Caller::of(&self.app, &self.headers, by, self.request_id()).await {
             Ok(mut caller) => {
                 caller.network.clone_from(&self.network);
                 caller
@@ -92,8 +95,11 @@ impl Exchange {
                 return failure.into_response();
             }
         };
-        let worked =
-            if is_address(&target.id) { work(&self, &caller, &mut target).await } else { Err(Failure::NotFound) };
+        let worked = match caller.admits(target.act) {
+            Ok(()) if is_address(&target.id) => work(&self, &caller, &mut target).await,
+            Ok(()) => Err(Failure::NotFound),
+            Err(failure) => Err(failure),
+        };
         match worked {
             Ok(response) => response,
             Err(failure) => match self.record_refusal(&caller, &target, &failure).await {

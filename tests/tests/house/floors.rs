@@ -24,7 +24,7 @@ const FLOORS: [Floor; 11] = [
     strangers(&["access"]),
     strangers(&["referral"]),
     // What is done over HTTP or by the operator: a file an interaction.
-    strangers(&["fhir", "oauth", "registry", "relabel"]),
+    strangers(&["fhir", "oauth", "people", "registry", "relabel"]),
     // Assembly: here a gateway is put together, so these use each other.
     neighbours(&["gateway", "router", "server", "telemetry"]),
     // A whole gateway with made-up surroundings.
