@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{Response, StatusCode, header};
+use axum::http::{Response, StatusCode};
 use serde_json::json;
 
 use super::form::{FORM_TOKEN, Posted, network};
@@ -173,7 +173,5 @@ async fn end(app: App, request: Request, is_everywhere: bool) -> Response<Body> 
     }
     let mut response = see_other("/account");
     set_cookie(&mut response, SESSION_COOKIE, "");
-    // What a browser kept of pages goes with the session.
-    response.headers_mut().insert("clear-site-data", header::HeaderValue::from_static("\"cache\""));
     response
 }

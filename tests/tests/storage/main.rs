@@ -13,6 +13,7 @@ mod history;
 mod migrations;
 mod opening;
 mod outage;
+mod people;
 mod persons;
 mod power_cut;
 mod program;

@@ -112,7 +112,7 @@ impl World {
         headers.insert(header::AUTHORIZATION, bearer);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/fhir+json"));
         let uri = format!("/fhir/{address}").parse::<Uri>().expect("an address");
-        Exchange { app, headers, uri, network: String::new(), certificate: None }
+        Exchange { app, method: axum::http::Method::PUT, headers, uri, network: String::new(), certificate: None }
     }
 
     pub(crate) async fn post(&self, replica: usize, organization: &str, resource: &Value) -> Answer {
