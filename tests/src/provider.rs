@@ -113,6 +113,6 @@ impl Provider {
     /// There is no such code.
     pub fn bind(&self, code: &str, asked: &Asked) {
         let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
-        codes.get_mut(code).expect("a code").challenge = asked.get("code_challenge").to_owned();
+        asked.get("code_challenge").clone_into(&mut codes.get_mut(code).expect("a code").challenge);
     }
 }

@@ -30,7 +30,7 @@ pub struct Caller {
     /// Who is registered, as of this request.
     pub registry: Arc<Registry>,
     label_version: i64,
-    in_session: Option<InSession>,
+    in_session: Option<Box<InSession>>,
 }
 
 /// What a caller by a session is beside what a token would say.
@@ -81,7 +81,8 @@ impl Caller {
     ) -> Result<Self, Failure> {
         let now_ms = app.clock.now_ms();
         if !headers.contains_key(header::AUTHORIZATION) {
-            return Self::by_session(app, (method, headers), request_id).await;
+            // Apart, so that a request with a token does not carry the room for it.
+            return Box::pin(Self::by_session(app, (method, headers), request_id)).await;
         }
         let bearer = headers
             .get(header::AUTHORIZATION)
@@ -180,7 +181,7 @@ impl Caller {
             now_ms,
             registry,
             label_version: app.labels.version(),
-            in_session: Some(in_session),
+            in_session: Some(Box::new(in_session)),
         })
     }
 

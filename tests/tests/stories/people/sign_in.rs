@@ -118,6 +118,9 @@ async fn an_answer_that_is_not_the_providers_signs_nobody_in(gateway: Gateway) {
     assert_eq!(counted(&gateway, "sign-in-ended"), 1);
 }
 
+/// How claims are made into a token that is none.
+type Forged = Box<dyn Fn(&Value) -> String>;
+
 /// 33: and each of these is refused for people as it is for machines.
 async fn an_id_token_that_is_not_right_signs_nobody_in(gateway: Gateway) {
     gateway.employ("an", "elp-1", Some("psychologist-1"), &["care-provider"]).await;
@@ -160,7 +163,7 @@ async fn an_id_token_that_is_not_right_signs_nobody_in(gateway: Gateway) {
     assert_eq!(counted(&gateway, "sign-in-token"), i64::try_from(cases).expect("a number"));
 
     let foreign = [MachineKey::fresh(Algorithm::RS256, "p1"), MachineKey::fresh(Algorithm::RS256, "unheard-of")];
-    let mut tokens: Vec<Box<dyn Fn(&Value) -> String>> = Vec::new();
+    let mut tokens: Vec<Forged> = Vec::new();
     for key in foreign {
         tokens.push(Box::new(move |claims| key.sign(claims)));
     }
