@@ -4,4 +4,5 @@
 pub mod guard;
 pub mod http;
 pub mod jwks;
+pub mod openid;
 pub mod pki;

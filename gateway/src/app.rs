@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard, RwLock};
 
-use crate::auth::{Issuer, Verifier, Verifiers};
-use crate::auth_keys::ClientKeySets;
+use crate::auth::{BrowserKey, Issuer, Verifier, Verifiers};
+use crate::auth_keys::{ClientKeySets, IdentityProvider};
 use crate::bodies::BodyLimits;
 use crate::clock::Clock;
 use crate::config::{EmergencyConfig, Limits};
@@ -17,6 +17,7 @@ use crate::consent::{ActorReference, Grantee, ORGANIZATION_KIND_SYSTEM};
 use crate::labels::LabelTable;
 use crate::rates::RequestRates;
 use crate::search::cursor::CursorKey;
+use crate::storage::people::{StaffMember, Subject};
 use crate::storage::registry::{Client, Organization, Pool, Practitioner, RegistryRows};
 use crate::storage::{StorageError, Store};
 
@@ -48,6 +49,8 @@ pub struct AppState {
     pub verifiers: Verifiers,
     /// How tokens are given to machines; none where the gateway gives none.
     pub tokens: Option<MachineTokens>,
+    /// How people sign in; none where nobody does.
+    pub people: Option<People>,
     /// By what resources are labelled.
     pub labels: Arc<LabelTable>,
     /// For how long copies of the key store are kept.
@@ -156,6 +159,48 @@ impl MachineTokens {
     }
 }
 
+/// What the gateway needs so that people sign in.
+#[derive(Debug)]
+pub struct People {
+    /// Where they sign in.
+    pub provider: IdentityProvider,
+    /// Seals what their browsers hold.
+    pub key: BrowserKey,
+    /// The gateway's URL as a browser writes it in `Origin`: without a slash at the end.
+    pub root: String,
+}
+
+impl People {
+    /// The one address to which the provider sends people back.
+    pub fn callback(&self) -> String {
+        format!("{}/sign-in/callback", self.root)
+    }
+
+    /// After how many milliseconds an unused session ends.
+    pub fn idle_ms(&self) -> i64 {
+        milliseconds(self.provider.config().idle)
+    }
+
+    /// After how many milliseconds every session ends.
+    pub fn session_ms(&self) -> i64 {
+        milliseconds(self.provider.config().session)
+    }
+
+    /// For how many milliseconds it counts that somebody signed in afresh.
+    pub fn step_up_ms(&self) -> i64 {
+        milliseconds(self.provider.config().step_up)
+    }
+
+    /// For how many milliseconds the code of a record is good.
+    pub fn link_code_ms(&self) -> i64 {
+        milliseconds(self.provider.config().link_code)
+    }
+}
+
+fn milliseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// Counts of refusals, a number a minute and reason, so that unauthenticated callers cannot flood the trail.
 #[derive(Debug, Default)]
 pub struct Refusals(std::sync::Mutex<BTreeMap<(i64, &'static str), i64>>);
@@ -183,6 +228,7 @@ pub struct Registry {
     members: BTreeMap<String, Vec<String>>,
     clients: BTreeMap<String, Client>,
     practitioners: BTreeMap<String, Practitioner>,
+    staff: BTreeMap<String, StaffMember>,
     revoked_tokens: HashSet<String>,
 }
 
@@ -199,6 +245,7 @@ impl Registry {
             members,
             clients: rows.clients.into_iter().map(|row| (row.id.clone(), row)).collect(),
             practitioners: rows.practitioners.into_iter().map(|row| (row.id.clone(), row)).collect(),
+            staff: rows.staff.into_iter().map(|row| (row.id.clone(), row)).collect(),
             revoked_tokens: rows.revoked_tokens.into_iter().collect(),
         }
     }
@@ -259,11 +306,23 @@ impl Registry {
         self.practitioners.values().filter(|practitioner| practitioner.active)
     }
 
-    /// How an organisation (`organization/<id>`) or a practitioner (`practitioner/<id>`) is called, also one that is disabled.
+    /// The member of staff who is this to the identity provider, also one who is disabled.
+    pub fn staff_member_of(&self, subject: &Subject) -> Option<&StaffMember> {
+        self.staff.values().find(|member| member.subject == *subject)
+    }
+
+    /// Every member of staff, also disabled ones, by id.
+    pub fn staff(&self) -> impl Iterator<Item = &StaffMember> {
+        self.staff.values()
+    }
+
+    /// How an organisation (`organization/<id>`), a practitioner (`practitioner/<id>`) or a member of staff (`person/<id>`) is called, also
+    /// one that is disabled.
     pub fn name_of(&self, identity: &str) -> Option<&str> {
         match identity.split_once('/')? {
             ("organization", id) => self.organizations.get(id).map(|organization| organization.name.as_str()),
             ("practitioner", id) => self.practitioners.get(id).map(|practitioner| practitioner.name.as_str()),
+            ("person", id) => self.staff.get(id).map(|member| member.name.as_str()),
             _ => None,
         }
     }

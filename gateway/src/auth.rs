@@ -4,19 +4,25 @@
 //! is not decided here either: a token says who asks, `access/` decides.
 
 pub mod assertion;
+pub mod browser;
 pub mod certificate;
 pub mod fhir_user;
+pub mod id_token;
 pub mod issuer;
 pub mod keys;
+pub mod person_role;
 pub mod scopes;
 pub mod token;
 pub mod verifiers;
 
 pub use assertion::{ASSERTION_TYPE, Assertion, claimed_client, verify_assertion};
+pub use browser::{BrowserKey, SignIn};
 pub use certificate::PeerCertificate;
 pub use fhir_user::FhirUser;
+pub use id_token::{Expected, SignedIn, verify_id_token};
 pub use issuer::{Issuer, TokenGrant};
 pub use keys::{KeySet, KeySetError};
+pub use person_role::{Admission, PersonRole};
 pub use scopes::{Interaction, Scopes};
 pub use token::{TokenClaims, TokenError, Verifier};
 pub use verifiers::Verifiers;

@@ -4,6 +4,7 @@
 //! a minute. Keys that cannot be read again stay in use.
 
 mod client_keys;
+mod provider;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use crate::auth::{Issuer, KeySet, KeySetError, Verifier};
 use crate::config::{ExternalIssuer, KeySource, OwnIssuer, TokenAlgorithm};
 
 pub use client_keys::ClientKeySets;
+pub use provider::{IdentityProvider, ProviderError, random_secret};
 
 const KEY_FILE: &str = "issuer-key.pkcs8";
 const JWKS_FILE: &str = "jwks.json";
@@ -184,7 +186,12 @@ pub fn sandbox_issuer(directory: &Path, name: &str, audience: &str) -> io::Resul
 /// # Errors
 /// The file cannot be read, or holds no key on P-256.
 pub fn own_issuer(own: &OwnIssuer, name: &str, audience: &str) -> Result<Issuer, KeyLoadError> {
-    let content = std::fs::read(&own.signing_key_file)?;
+    issuer_with_key(&own.signing_key_file, name, audience)
+}
+
+/// Whoever signs with the key in a file: PKCS#8, PEM or DER.
+fn issuer_with_key(file: &Path, name: &str, audience: &str) -> Result<Issuer, KeyLoadError> {
+    let content = std::fs::read(file)?;
     let is_pem = content.starts_with(b"-----BEGIN");
     let der = if is_pem {
         PrivatePkcs8KeyDer::from_pem_slice(&content).map_err(|_| IssuerError::KeyInvalid)?.secret_pkcs8_der().to_vec()

@@ -5,6 +5,7 @@
 mod audit;
 mod backup;
 mod client;
+mod person;
 mod vault;
 
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use audit::{AuditAction, AuditArguments, AuditErase, AuditReached, AuditSource, AuditVerify};
 pub use backup::{BackupArguments, Decided, DeliveriesAction, DeliveriesArguments, RestoreArguments};
 pub use client::{ClientAction, ClientAdd, ClientArguments, ClientKeyFiles, ClientRotate};
+pub use person::{PersonAction, PersonAdd, PersonArguments};
 pub use vault::{VaultAction, VaultArguments, VaultDestroy};
 
 /// The whole command line.
@@ -60,6 +62,8 @@ pub enum Command {
     Client(ClientArguments),
     /// Add, list or disable practitioners: the people whom Consents and tokens may name
     Practitioner(PractitionerArguments),
+    /// Add, list or disable the people who sign in and work for an organisation
+    Person(PersonArguments),
     /// Prove what the trail says, and tell whose data was reached
     Audit(AuditArguments),
     /// Make, change and destroy the keys by which national numbers are sealed

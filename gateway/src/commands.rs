@@ -4,6 +4,7 @@ mod audit;
 mod backup;
 mod client;
 mod operator;
+mod person;
 mod vault;
 
 use std::net::SocketAddr;
@@ -14,10 +15,10 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::auth_keys::{KeyLoader, own_issuer};
+use crate::auth_keys::{IdentityProvider, KeyLoader, own_issuer};
 use crate::cli::{CheckConfigArguments, Demo, SandboxArguments};
 use crate::clock::Clock;
-use crate::config::{self, Config, ConfigError, KeySource, LogConfig};
+use crate::config::{self, ClientProof, Config, ConfigError, KeySource, LogConfig};
 use crate::demo::{self, StoryError};
 use crate::gateway::{self, StartError};
 use crate::key_ring;
@@ -32,6 +33,7 @@ pub use audit::audit;
 pub use backup::{backup, deliveries, restore};
 pub use client::client;
 pub use operator::{organization, pool, practitioner};
+pub use person::person;
 pub use vault::vault;
 
 /// Why a command failed, in words for whoever typed it.
@@ -205,6 +207,15 @@ async fn check_files(config: &Config) -> Vec<ConfigError> {
     {
         wrong("evidence.signing_key_file", error.to_string().replacen("evidence.signing_key_file: ", "", 1));
     }
+    if let Some(people) = &config.people
+        && let Err(error) = IdentityProvider::new(people)
+    {
+        let (key, file) = match &people.proof {
+            ClientProof::Secret(file) => ("people.client_secret_file", file),
+            ClientProof::Key(file) => ("people.client_key_file", file),
+        };
+        wrong(key, format!("{}: {error}", file.display()));
+    }
     if let Some(external) = &config.auth.external
         && let KeySource::File(file) = &external.keys
     {
@@ -240,6 +251,7 @@ mod tests {
                 "vault.key_ring_file",
                 "auth.signing_key_file",
                 "evidence.signing_key_file",
+                "people.client_key_file",
                 "auth.jwks_file",
             ]
         );

@@ -5,6 +5,7 @@
 //! never ignored.
 
 mod keys;
+mod people;
 mod reader;
 mod reference;
 mod sections;
@@ -20,6 +21,7 @@ use connectors::guard::{Guard, Origin};
 use reqwest::Url;
 use toml::Table;
 
+pub use people::{ClientProof, PeopleConfig};
 use reader::Reader;
 pub use reference::reference;
 
@@ -36,6 +38,8 @@ pub struct Config {
     pub vault: VaultConfig,
     /// Whose tokens are believed.
     pub auth: AuthConfig,
+    /// Where people sign in; none where nobody does.
+    pub people: Option<PeopleConfig>,
     /// Which resource types are served.
     pub types: ServedTypes,
     /// What may grow, and how far.
@@ -348,7 +352,7 @@ impl Config {
             Table::from_iter([("url".to_owned(), text(format!("sqlite:{}", in_directory("sandbox.sqlite"))))]);
         let auth = Table::from_iter([
             ("issuer".to_owned(), text(format!("http://{listen}/sandbox"))),
-            ("audience".to_owned(), text(base_url)),
+            ("audience".to_owned(), text(base_url.clone())),
             ("jwks_file".to_owned(), text(in_directory("jwks.json"))),
             ("signing_key_file".to_owned(), text(in_directory("issuer-key.pkcs8"))),
         ]);
@@ -358,11 +362,20 @@ impl Config {
         ]);
         let evidence = Table::from_iter([("signing_key_file".to_owned(), text(in_directory("evidence-key.pem")))]);
         let log = Table::from_iter([("format".to_owned(), text("human".to_owned()))]);
+        // The provider is the sandbox itself, so it is wherever the browser reaches the sandbox.
+        let reached = environment.get("WELLGATE_SERVER_BASE_URL").map_or(base_url.as_str(), String::as_str);
+        let root = reached.trim_end_matches('/').trim_end_matches("/fhir");
+        let people = Table::from_iter([
+            ("issuer".to_owned(), text(format!("{root}/sandbox/idp"))),
+            ("client_id".to_owned(), text("wellgate".to_owned())),
+            ("client_key_file".to_owned(), text(in_directory("issuer-key.pkcs8"))),
+        ]);
         let sections = [
             ("server", server),
             ("database", database),
             ("vault", vault),
             ("auth", auth),
+            ("people", people),
             ("evidence", evidence),
             ("log", log),
         ];

@@ -9,9 +9,11 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::app::{App, AppState, MachineTokens, RegistryCache};
-use crate::auth::{KeySet, Verifier, Verifiers};
-use crate::auth_keys::{ClientKeySets, KeyLoadError, KeyLoader, RefreshTimes, keep_fresh, own_issuer, verifier};
+use crate::app::{App, AppState, MachineTokens, People, RegistryCache};
+use crate::auth::{BrowserKey, KeySet, Verifier, Verifiers};
+use crate::auth_keys::{
+    ClientKeySets, IdentityProvider, KeyLoadError, KeyLoader, RefreshTimes, keep_fresh, own_issuer, verifier,
+};
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, OwnIssuer, ServedTypes, TokenAlgorithm};
 use crate::evidence::{Sealer, seal_all};
@@ -64,6 +66,9 @@ pub enum StartError {
     /// The key that signs the gateway's own tokens cannot be used.
     #[error("auth.signing_key_file: {0}")]
     SigningKey(KeyLoadError),
+    /// The gateway cannot prove to the identity provider who it is.
+    #[error("people: {0}")]
+    People(KeyLoadError),
     /// The certificate cannot be used.
     #[error("server: {0}")]
     Tls(#[from] TlsError),
@@ -132,6 +137,7 @@ pub async fn assemble(config: &Config, store: Store, clock: Clock) -> Result<(Ap
         cursor_key: cursor_key(&store).await?,
         verifiers: Verifiers::new(verifiers),
         tokens,
+        people: people(config, &store).await?,
         types: served(&config.types)?,
         base_url: config.server.base_url.clone(),
         labels: labels(config)?,
@@ -166,6 +172,13 @@ fn machine_tokens(config: &Config, own: &OwnIssuer) -> Result<MachineTokens, Sta
         binds_to_certificates: config.server.tls.as_ref().is_some_and(|files| files.clients.is_some()),
         root,
     })
+}
+
+async fn people(config: &Config, store: &Store) -> Result<Option<People>, StartError> {
+    let Some(people) = &config.people else { return Ok(None) };
+    let provider = IdentityProvider::new(people).map_err(StartError::People)?;
+    let key = BrowserKey::new(secret(store, "browser_key").await?.as_bytes());
+    Ok(Some(People { provider, key, root: config.server.base_url.trim_end_matches("/fhir").to_owned() }))
 }
 
 /// The keys of another's issuer, to keep them fresh.
@@ -266,6 +279,7 @@ async fn housekeeping(app: App) {
                 if app.store.forget_tokens(app.clock.now_ms()).await.is_err() {
                     tracing::warn!("tokens that ended could not be forgotten, it is tried again");
                 }
+                forget_sessions(&app).await;
             }
             _ = refusals.tick() => {
                 write_refusals(&app).await;
@@ -283,6 +297,14 @@ async fn housekeeping(app: App) {
     }
 }
 
+async fn forget_sessions(app: &App) {
+    let Some(people) = &app.people else { return };
+    let now_ms = app.clock.now_ms();
+    if app.store.forget_sessions(now_ms, now_ms - people.idle_ms()).await.is_err() {
+        tracing::warn!("sessions that ended could not be forgotten, it is tried again");
+    }
+}
+
 async fn write_refusals(app: &App) {
     for ((minute_ms, reason), refusals) in app.refusals.take() {
         if app.store.count_refusals(minute_ms, reason, refusals).await.is_err() {
@@ -291,11 +313,15 @@ async fn write_refusals(app: &App) {
     }
 }
 
-/// The secret that seals cursors: made once, kept with the data, shared by replicas.
+/// The secret that seals cursors.
 async fn cursor_key(store: &Store) -> Result<CursorKey, StorageError> {
+    Ok(CursorKey::new(secret(store, "cursor_key").await?.as_bytes()))
+}
+
+/// A secret that is made once, kept with the data, and shared by replicas.
+async fn secret(store: &Store, name: &str) -> Result<String, StorageError> {
     let fresh = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
-    let secret = store.setting_or("cursor_key", &fresh).await?;
-    Ok(CursorKey::new(secret.as_bytes()))
+    store.setting_or(name, &fresh).await
 }
 
 /// The table of labels: the configured one, or that of the program.

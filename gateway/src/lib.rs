@@ -22,6 +22,7 @@ pub mod key_ring;
 pub mod labels;
 pub mod oauth;
 pub mod openapi;
+pub mod people;
 pub mod rates;
 pub mod referral;
 pub mod registry;

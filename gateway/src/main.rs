@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use gateway::cli::{
-    Cli, ClientAction, Command, ConfigArguments, DeliveriesAction, OrganizationAction, PoolAction, PractitionerAction,
+    Cli, ClientAction, Command, ConfigArguments, DeliveriesAction, OrganizationAction, PersonAction, PoolAction,
+    PractitionerAction,
 };
 use gateway::commands::{self, CommandError};
 use gateway::config::{self, Config};
@@ -74,6 +75,14 @@ async fn run(command: Command) -> Result<(), CommandError> {
                 PractitionerAction::Disable(disable) => &disable.config,
             };
             commands::practitioner(load(config)?, arguments.action).await
+        }
+        Command::Person(arguments) => {
+            let config = match &arguments.action {
+                PersonAction::Add(add) => &add.config,
+                PersonAction::List(config) => config,
+                PersonAction::Disable(disable) => &disable.config,
+            };
+            commands::person(load(config)?, arguments.action).await
         }
         Command::Audit(arguments) => commands::audit(arguments.action).await,
         Command::Vault(arguments) => commands::vault(load(arguments.action.config())?, arguments.action).await,

@@ -24,17 +24,18 @@ use crate::auth::PeerCertificate;
 use crate::error::{FHIR_JSON, Failure};
 use crate::fhir::exchange::Exchange;
 use crate::fhir::{capabilities, create, delete, history, operations, read, search, transaction, update};
-use crate::oauth;
-use crate::openapi;
 use crate::telemetry::{Telemetry, observe};
+use crate::{oauth, openapi, people};
 
 /// The whole HTTP face. `extra` are further routes (the sandbox's).
 pub fn router(app: &App, telemetry: &Arc<Telemetry>, extra: Router) -> Router {
     let admission = Admission::new(app);
     let held = middleware::from_fn_with_state(admission.of_plain_routes(), admitted);
     let is_sandbox = extra.has_routes();
+    let pages = middleware::from_fn_with_state(admission.of_pages(), admitted);
+    let pages = people::routes(app).layer(pages);
     let (tokens, extra) = (oauth::routes(app).layer(held.clone()), extra.layer(held));
-    let routes = fhir(app, admission).merge(plain(app, telemetry, is_sandbox)).merge(tokens).merge(extra);
+    let routes = fhir(app, admission).merge(plain(app, telemetry, is_sandbox)).merge(tokens).merge(pages).merge(extra);
     let routes = routes.fallback(not_found);
     let is_https = app.base_url.starts_with("https://");
     // One layer of two functions: every layer of a router is a service more to clone and to box for each request.
@@ -64,7 +65,7 @@ fn fhir(app: &App, admission: Admission) -> Router {
 }
 
 /// The operations, as their names are written in the specification.
-fn operations() -> [(&'static str, MethodRouter<App>); 11] {
+fn operations() -> [(&'static str, MethodRouter<App>); 13] {
     [
         ("/fhir/Patient/{id}/$access-log", get(access_log)),
         ("/fhir/Patient/$break-glass", post(break_glass)),
@@ -77,6 +78,8 @@ fn operations() -> [(&'static str, MethodRouter<App>); 11] {
         ("/fhir/Consent/$conflicts", get(conflicts).post(conflicts)),
         ("/fhir/Consent/{id}/$withdraw", post(withdraw)),
         ("/fhir/Patient/{id}/$who-can-see", get(who_can_see).post(who_can_see)),
+        ("/fhir/Patient/{id}/$link-code", post(link_code)),
+        ("/fhir/Patient/{id}/$unlink", post(unlink)),
     ]
 }
 
@@ -106,7 +109,7 @@ fn exchange(app: App, request: Request) -> (Exchange, Body) {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let network = peer.map(|ConnectInfo(address)| address.ip().to_canonical().to_string()).unwrap_or_default();
     let certificate = parts.extensions.get::<PeerCertificate>().cloned();
-    (Exchange { app, headers, uri: parts.uri, network, certificate }, body)
+    (Exchange { app, method: parts.method, headers, uri: parts.uri, network, certificate }, body)
 }
 
 async fn transaction(State(app): State<App>, request: Request) -> Response<Body> {
@@ -141,6 +144,14 @@ async fn withdraw(State(app): State<App>, Path(id): Path<String>, request: Reque
 async fn who_can_see(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response<Body> {
     let (exchange, body) = exchange(app, request);
     operations::who_can_see::who_can_see(exchange, id, body).await
+}
+
+async fn link_code(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response<Body> {
+    operations::link_code::link_code(exchange(app, request).0, id).await
+}
+
+async fn unlink(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response<Body> {
+    operations::link_code::unlink(exchange(app, request).0, id).await
 }
 
 async fn create(State(app): State<App>, Path(resource_type): Path<String>, request: Request) -> Response<Body> {

@@ -11,7 +11,7 @@ use axum::Router;
 use gateway::app::App;
 use gateway::auth::{Issuer, TokenGrant};
 use gateway::clock::Clock;
-use gateway::config::{Config, DatabaseUrl, LogConfig, LogFormat, RingSource, TlsFiles};
+use gateway::config::{ClientProof, Config, DatabaseUrl, LogConfig, LogFormat, RingSource, TlsFiles};
 use gateway::gateway::{assemble, store_settings};
 use gateway::registry::{put_organization, put_pool, put_practitioner};
 use gateway::router::router;
@@ -19,6 +19,7 @@ use gateway::sandbox::make_seal_key;
 use gateway::server::tls::TlsKeys;
 use gateway::server::{ServerSettings, serve};
 use gateway::storage::Store;
+use gateway::storage::people::{StaffMember, Subject};
 use gateway::storage::registry::{Client, Organization, Pool, Practitioner};
 use gateway::telemetry::Telemetry;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -29,6 +30,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::caller::Caller;
+use crate::provider::{CLIENT_ID, CLIENT_SECRET, Provider};
 
 /// The moment at which every story begins: 2026-03-01T12:00:00Z, a Sunday.
 pub const NOW_MS: i64 = 1_772_366_400_000;
@@ -93,6 +95,8 @@ pub struct Options {
     pub is_production: bool,
     /// The key store and the key ring of another gateway on the same database.
     pub vault: Option<(String, String)>,
+    /// People sign in, at a provider of the story's own.
+    pub has_people: bool,
     /// Settings by their variables: `("WELLGATE_LIMITS_BODY_BYTES_MAX", "2048")`.
     pub settings: Vec<(&'static str, &'static str)>,
 }
@@ -116,6 +120,8 @@ pub struct Gateway {
     pub base: String,
     /// For what no [`Caller`] asks.
     pub http: reqwest::Client,
+    /// Where people sign in, if they do.
+    pub provider: Option<Provider>,
     issuer: Issuer,
     secret_key: Vec<u8>,
     database_url: String,
@@ -145,6 +151,13 @@ impl Gateway {
         }
         let mut config = Config::sandbox(Some(address), directory.path(), &settings).expect("the settings are right");
         config.is_sandbox = !options.is_production;
+        let provider = if options.has_people { Some(Provider::start().await) } else { None };
+        if let (Some(provider), Some(people)) = (&provider, &mut config.people) {
+            let file = directory.path().join("client-secret");
+            std::fs::write(&file, format!("{CLIENT_SECRET}\n")).expect("the directory is there");
+            (people.issuer, people.client_id) = (provider.issuer.clone(), CLIENT_ID.to_owned());
+            people.proof = ClientProof::Secret(file);
+        }
 
         let secret_key = Issuer::generate_key().expect("there is randomness");
         let issuer = Issuer::new(
@@ -187,6 +200,7 @@ impl Gateway {
             app,
             clock,
             http: http_client(),
+            provider,
             issuer,
             secret_key,
             database_url: database_url.to_owned(),
@@ -258,6 +272,25 @@ impl Gateway {
     /// may grant.
     pub fn person(&self, fhir_user: &str) -> Caller<'_> {
         Caller::of_person(self, fhir_user)
+    }
+
+    /// Registers somebody who works for an organisation, with their id as what they are to the provider.
+    ///
+    /// # Panics
+    /// There is no provider, or they are not registered.
+    pub async fn employ(&self, id: &str, organization: &str, practitioner: Option<&str>, roles: &[&str]) {
+        let issuer = self.provider.as_ref().expect("people sign in").issuer.clone();
+        let member = StaffMember {
+            id: id.to_owned(),
+            subject: Subject { issuer, id: id.to_owned() },
+            organization_id: organization.to_owned(),
+            practitioner_id: practitioner.map(str::to_owned),
+            name: format!("Test {id}"),
+            roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+            active: !roles.is_empty(),
+        };
+        self.app.store.put_staff_member(&member).await.expect("somebody is registered");
+        self.app.forget_registry();
     }
 
     /// Moves the clock.

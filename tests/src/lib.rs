@@ -3,6 +3,7 @@
 //! `tests/run` sets the variables that are read here; without them each test looks for what it needs itself, so that one
 //! test can be run alone with `cargo nextest run`.
 
+pub mod browser;
 pub mod caller;
 pub mod certificates;
 pub mod corpus;
@@ -12,6 +13,7 @@ pub mod mutate;
 pub mod postgres;
 pub mod profile;
 pub mod program;
+pub mod provider;
 pub mod raw;
 pub mod record;
 pub mod referral;

@@ -1,4 +1,4 @@
-//! A client that was written without us, in another language, plays the referral against the built program.
+//! Clients that were written without us, in another language, against the built program: one plays the referral, and a browser signs in.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -54,13 +54,33 @@ fn fhir_kit_client_plays_the_referral() {
     assert_eq!(said.trim_end(), "played");
 }
 
+#[test]
+fn a_browser_signs_in_at_the_demo_provider_and_out() {
+    let folder = project().join("tests/clients");
+    if !is_there("node") || !is_there("npm") || !is_there("chromium") {
+        println!("SKIPPED: no Node.js, or no Chromium: tests/setup installs them");
+        return;
+    }
+    install(&folder);
+    let sandbox = Sandbox::start();
+    let output =
+        Command::new("node").arg(folder.join("sign-in.mjs")).arg(&sandbox.root).output().expect("node is there");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(said.trim_end(), "signed in and out");
+}
+
 fn is_there(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
 /// Exactly the versions of the lock file, and nothing of theirs is run for it.
 fn install(folder: &Path) {
-    if folder.join("node_modules/fhir-kit-client/package.json").is_file() {
+    // Of two tests that find something missing one installs, and the other waits.
+    let lock = std::fs::File::create(std::env::temp_dir().join("wellgate-clients.lock")).expect("a file can be made");
+    lock.lock().expect("a file can be locked");
+    let packages = ["fhir-kit-client", "playwright-core"];
+    if packages.iter().all(|name| folder.join("node_modules").join(name).join("package.json").is_file()) {
         return;
     }
     let npm = Command::new("npm")

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Method, header};
 
 use super::person::{Person, belongs_to_app};
 use crate::app::{App, Registry};
 use crate::audit::{AuditEvent, Outcome};
-use crate::auth::{Interaction, PeerCertificate, Scopes, TokenClaims, TokenError};
+use crate::auth::{Admission, Interaction, PeerCertificate, PersonRole, Scopes, TokenClaims, TokenError};
 use crate::consent::{Basis, Grantee, MANDATED_TREATMENT, PractitionerRole, Purpose, PurposeSet};
 use crate::error::{Failure, Issue};
 use crate::storage::resource::Touched;
@@ -30,7 +30,26 @@ pub struct Caller {
     /// Who is registered, as of this request.
     pub registry: Arc<Registry>,
     label_version: i64,
+    in_session: Option<Box<InSession>>,
 }
+
+/// What a caller by a session is beside what a token would say.
+#[derive(Clone, Debug)]
+pub(super) struct InSession {
+    /// The operator's id for a member of staff; empty for a patient.
+    pub(super) person: String,
+    pub(super) role: PersonRole,
+    /// Whether they signed in afresh a short while ago.
+    pub(super) is_stepped_up: bool,
+    /// Why this request is not taken as theirs, if it is not.
+    pub(super) barred: Option<Refusal>,
+}
+
+/// The refusal of a request that came with somebody's cookie: its reason, and what it means.
+type Refusal = (&'static str, String);
+
+/// The basis of what a data-protection officer is shown: their task, and no custody or Consent.
+const OVERSIGHT_RULE: &str = "oversight";
 
 /// What happened, for [`Caller::event`].
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +68,7 @@ impl Act {
 }
 
 impl Caller {
-    /// Reads and checks the bearer token of a request.
+    /// Reads and checks the bearer token of a request, or without one the cookie of a session.
     ///
     /// # Errors
     /// [`Failure::Unauthenticated`] without a token that holds; [`Failure::Forbidden`] where the token's client,
@@ -57,10 +76,14 @@ impl Caller {
     pub async fn of(
         app: &App,
         headers: &HeaderMap,
-        certificate: Option<&PeerCertificate>,
+        (method, certificate): (&Method, Option<&PeerCertificate>),
         request_id: String,
     ) -> Result<Self, Failure> {
         let now_ms = app.clock.now_ms();
+        if !headers.contains_key(header::AUTHORIZATION) {
+            // Apart, so that a request with a token does not carry the room for it.
+            return Box::pin(Self::by_session(app, (method, headers), request_id)).await;
+        }
         let bearer = headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
@@ -118,7 +141,78 @@ impl Caller {
         belongs_to_app(&claims, client.person_app)?;
         let kind = organization.kind.clone();
         let network = String::new();
-        Ok(Self { claims, person: None, kind, role, purpose, request_id, network, now_ms, registry, label_version })
+        Ok(Self {
+            claims,
+            person: None,
+            kind,
+            role,
+            purpose,
+            request_id,
+            network,
+            now_ms,
+            registry,
+            label_version,
+            in_session: None,
+        })
+    }
+
+    /// Whoever signed in, by what is registered of them.
+    pub(super) async fn in_session(
+        app: &App,
+        (claims, role): (TokenClaims, PractitionerRole),
+        in_session: InSession,
+        (registry, request_id, now_ms): (Arc<Registry>, String, i64),
+    ) -> Result<Self, Failure> {
+        let purpose =
+            Purpose::from_code(&claims.purpose).ok_or(Failure::Internal("a role asks for no known purpose"))?;
+        let person = match &claims.fhir_user {
+            Some(user) => Some(Person::of(user, &app.store).await?),
+            None => None,
+        };
+        let kind = registry.organization(&claims.organization_id).map(|row| row.kind.clone()).unwrap_or_default();
+        Ok(Self {
+            claims: Arc::new(claims),
+            person,
+            kind,
+            role,
+            purpose,
+            request_id,
+            network: String::new(),
+            now_ms,
+            registry,
+            label_version: app.labels.version(),
+            in_session: Some(Box::new(in_session)),
+        })
+    }
+
+    /// The same caller, whose request is refused whatever it asks.
+    pub(super) fn barred_by(mut self, failure: Option<Failure>) -> Self {
+        if let (Some(in_session), Some(Failure::Refused { reason, issue, .. })) = (&mut self.in_session, failure) {
+            in_session.barred = Some((reason, issue.details));
+        }
+        self
+    }
+
+    /// Holds the request to what the role of the session admits; a token has its scopes instead.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`].
+    pub fn admits(&self, act: Act) -> Result<(), Failure> {
+        let Some(in_session) = &self.in_session else { return Ok(()) };
+        if let Some((reason, details)) = &in_session.barred {
+            return Err(Failure::refused(reason, details.clone(), None));
+        }
+        in_session.admission(in_session.role.admits(act.subtype))
+    }
+
+    /// On what it rests that a custodian's caller acts on a record.
+    pub fn standing(&self) -> &'static str {
+        if self.is_dpo() { OVERSIGHT_RULE } else { Basis::Custodian.code() }
+    }
+
+    /// Whether a data-protection officer asks, who is told about a record without reading it.
+    pub fn is_dpo(&self) -> bool {
+        self.in_session.as_ref().is_some_and(|session| session.role == PersonRole::Dpo)
     }
 
     /// The gateway itself, for what it does without a request: expiry.
@@ -141,7 +235,19 @@ impl Caller {
         // It reads nothing by consent: whatever the table, all of it would count as most restricted.
         let (person, label_version, request_id) = (None, i64::MAX, AuditEvent::fresh_id());
         let network = String::new();
-        Self { claims, person, kind, role, purpose, request_id, network, now_ms, registry, label_version }
+        Self {
+            claims,
+            person,
+            kind,
+            role,
+            purpose,
+            request_id,
+            network,
+            now_ms,
+            registry,
+            label_version,
+            in_session: None,
+        }
     }
 
     /// The id of the calling client.
@@ -149,12 +255,13 @@ impl Caller {
         &self.claims.client_id
     }
 
-    /// Whose idempotency keys are meant: a client's, or those of one person at a person's app.
+    /// Whose idempotency keys and pages are meant: a client's, or those of one person.
     pub fn key_owner(&self) -> String {
-        match &self.person {
+        match (&self.person, &self.in_session) {
             // A client's id has no space in it.
-            Some(person) => format!("{} {}", self.claims.client_id, person.identity()),
-            None => self.claims.client_id.clone(),
+            (Some(person), _) => format!("{} {}", self.claims.client_id, person.identity()),
+            (None, Some(session)) => format!("{} person/{}", self.claims.client_id, session.person),
+            (None, None) => self.claims.client_id.clone(),
         }
     }
 
@@ -238,7 +345,7 @@ impl Caller {
     /// What a page's cursor is bound to: who asks, as whom, what for, and which query.
     pub fn bound_to(&self, query: &str) -> String {
         let viewer = self.viewer();
-        [self.client_id(), &viewer.organization, &viewer.practitioner, self.purpose.code(), query].join("\u{1f}")
+        [&self.key_owner(), &viewer.organization, &viewer.practitioner, self.purpose.code(), query].join("\u{1f}")
     }
 
     /// Holds the request to the scopes of its token.
@@ -246,6 +353,9 @@ impl Caller {
     /// # Errors
     /// [`Failure::Forbidden`].
     pub fn may(&self, resource_type: &str, interaction: Interaction) -> Result<(), Failure> {
+        if let Some(in_session) = &self.in_session {
+            return in_session.admission(in_session.role.may(resource_type, interaction));
+        }
         let scopes = if self.person.is_some() { &self.claims.person_scopes } else { &self.claims.scopes };
         if scopes.permits(resource_type, interaction) {
             return Ok(());
@@ -296,7 +406,7 @@ impl Caller {
             Level::Held if touched.compartment == DIRECTORY => Basis::Directory.code(),
             Level::Held if self.person.is_some() => Basis::Person.code(),
             Level::Person => Basis::Person.code(),
-            Level::Held => Basis::Custodian.code(),
+            Level::Held => self.standing(),
         };
         self.event(act, basis, touched)
     }
@@ -323,8 +433,31 @@ impl Caller {
         event
     }
 
+    /// `practitioner/<id>`, or `person/<id>` for a member of staff who is none.
     fn viewer_practitioner(&self) -> String {
-        self.claims.practitioner_id.as_deref().map(|id| Grantee::practitioner(id).to_string()).unwrap_or_default()
+        let member = self.in_session.as_ref().map(|session| session.person.as_str()).filter(|id| !id.is_empty());
+        match (self.claims.practitioner_id.as_deref(), member) {
+            (Some(id), _) => Grantee::practitioner(id).to_string(),
+            (None, Some(id)) => format!("person/{id}"),
+            (None, None) => String::new(),
+        }
+    }
+}
+
+impl InSession {
+    fn admission(&self, admission: Admission) -> Result<(), Failure> {
+        match admission {
+            Admission::InSession => Ok(()),
+            Admission::AfterStepUp if self.is_stepped_up => Ok(()),
+            Admission::AfterStepUp => {
+                let details = "sign in afresh first: GET /step-up";
+                Err(Failure::refused("step-up-required", details, None))
+            }
+            Admission::Refused => {
+                let details = "the role in which this person acts does not do this";
+                Err(Failure::refused("not-for-role", details, None))
+            }
+        }
     }
 }
 

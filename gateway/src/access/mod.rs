@@ -7,6 +7,7 @@ pub mod draft;
 pub mod inquiry;
 pub mod person;
 mod rested;
+pub mod session;
 mod teams;
 
 pub(crate) use attempts::attempts;

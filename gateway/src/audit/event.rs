@@ -42,7 +42,7 @@ pub struct AuditEvent {
     pub organization: String,
     /// The calling client's id.
     pub client: String,
-    /// `practitioner/<id>`, or empty.
+    /// `practitioner/<id>`, `person/<id>` of a member of staff who is none, or empty.
     pub practitioner: String,
     /// The purpose of use.
     pub purpose: String,
@@ -115,7 +115,7 @@ pub struct StoredEvent {
     pub organization: String,
     /// The client.
     pub client: String,
-    /// `practitioner/<id>`, or empty.
+    /// `practitioner/<id>`, `person/<id>` of a member of staff who is none, or empty.
     pub practitioner: String,
     /// The purpose of use.
     pub purpose: String,

@@ -31,6 +31,8 @@ const BALP_DECISION: &str = "https://profiles.ihe.net/ITI/BALP/CodeSystem/AuthZs
 const BALP_PROFILE: &str = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.";
 const REFERRAL_ACT: &str = "https://wellgate.example/fhir/CodeSystem/referral-act";
 const OPERATION: &str = "https://wellgate.example/fhir/CodeSystem/operation";
+const SIGN_IN_ACT: &str = "https://wellgate.example/fhir/CodeSystem/sign-in-act";
+const STAFF: &str = "https://wellgate.example/fhir/NamingSystem/staff";
 const ACCESS_BASIS: &str = "https://wellgate.example/fhir/CodeSystem/access-basis";
 /// The act that was decided on, and the request: the authorization pattern has no element for either.
 const EXTENSION: &str = "https://wellgate.example/fhir/StructureDefinition/audit-";
@@ -59,8 +61,20 @@ const INTERACTIONS: &[&str] = &[
     "batch",
 ];
 /// The operations of the gateway; what is none of these is an act of a referral.
-const OPERATIONS: &[&str] =
-    &["access-log", "explain", "who-can-see", "conflicts", "consent-conflict", "token", "token-revoked"];
+const OPERATIONS: &[&str] = &[
+    "access-log",
+    "explain",
+    "who-can-see",
+    "conflicts",
+    "consent-conflict",
+    "token",
+    "token-revoked",
+    "link-code",
+    "unlink",
+    "link",
+];
+/// What people do at the gateway's own pages.
+const SIGN_INS: &[&str] = &["sign-in", "step-up", "sign-out", "act-as"];
 /// The reasons of `consent`, for which a refusal is an authorization decision.
 const CONSENT_REASONS: &[&str] = &[
     "excluded-by-patient",
@@ -129,7 +143,11 @@ pub fn to_fhir(event: &StoredEvent, server: &str) -> Value {
         "resourceType": "AuditEvent",
         "id": event.id,
         "meta": {"versionId": "1", "lastUpdated": format_instant(event.recorded_ms)},
-        "type": if is_rest && !is_decision { coding(EVENT_TYPE, "rest") } else { coding(DICOM, "110113") },
+        "type": match () {
+            () if SIGN_INS.contains(&&*event.subtype) => coding(DICOM, "110114"),
+            () if is_rest && !is_decision => coding(EVENT_TYPE, "rest"),
+            () => coding(DICOM, "110113"),
+        },
         "subtype": subtypes(event, pattern, profile.is_some()),
         // A decision is something that the gateway does, whatever was asked.
         "action": if is_decision { "E" } else { &event.action },
@@ -169,6 +187,7 @@ fn subtypes(event: &StoredEvent, pattern: Pattern, is_profiled: bool) -> Vec<Val
         code if INTERACTIONS.contains(&code) => RESTFUL,
         code if OPERATIONS.contains(&code) => OPERATION,
         _ if emergency.is_some() => EMERGENCY_ACT,
+        code if SIGN_INS.contains(&code) => SIGN_IN_ACT,
         _ => REFERRAL_ACT,
     };
     let mut subtypes = vec![coding(system, &event.subtype)];
@@ -206,21 +225,25 @@ fn agents(event: &StoredEvent, pattern: Pattern, server: &str) -> Vec<Value> {
         gateway["network"] = json!({"address": server, "type": "5"});
     }
     let organization = who(&event.organization);
-    let practitioner = event.practitioner.strip_prefix("practitioner/");
-    let signed_in = practitioner.map(|id| json!({"reference": format!("Practitioner/{id}")}));
+    // Whoever works there and is no practitioner has the operator's id.
+    let practitioner = event.practitioner.split_once('/').map(|(kind, id)| match kind {
+        "person" => json!({"identifier": {"system": STAFF, "value": id}}),
+        _ => json!({"reference": format!("Practitioner/{id}")}),
+    });
+    let is_signed_in = practitioner.is_some();
     // Who writes is the author, who asks the recipient.
     let user_type = match pattern {
         Pattern::Create | Pattern::Update | Pattern::Delete => (PARTICIPATION, "AUT"),
         _ => (PARTICIPATION, "IRCP"),
     };
-    let mut user = agent(user_type, signed_in.unwrap_or_else(|| organization.clone()));
+    let mut user = agent(user_type, practitioner.unwrap_or_else(|| organization.clone()));
     user["requestor"] = json!(true);
     if !event.basis.is_empty() {
         user["policy"] = json!([format!("{ACCESS_BASIS}#{}", event.basis)]);
     }
     let mut agents = vec![client, gateway, user];
     let is_organization = event.organization.starts_with("organization/");
-    if is_organization && (practitioner.is_some() || pattern == Pattern::Decision) {
+    if is_organization && (is_signed_in || pattern == Pattern::Decision) {
         agents.push(agent((ROLE_CLASS, "PROV"), organization));
     }
     agents

@@ -37,8 +37,10 @@ pub fn entry(event: &StoredEvent, names: Names<'_>, texts: &Catalogue) -> Value 
     if let Some(id) = event.organization.strip_prefix("organization/").filter(|_| kind == "organization") {
         entry["organization"] = json!({"id": id, "name": names.organization});
     }
-    if let Some(id) = event.practitioner.strip_prefix("practitioner/") {
-        entry["practitioner"] = json!({"id": id, "name": names.practitioner});
+    match event.practitioner.split_once('/') {
+        Some(("practitioner", id)) => entry["practitioner"] = json!({"id": id, "name": names.practitioner}),
+        Some((_, id)) => entry["staff"] = json!({"id": id, "name": names.practitioner}),
+        None => {}
     }
     if !event.resource_type.is_empty() {
         let text = texts.text("type", &event.resource_type);

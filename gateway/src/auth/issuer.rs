@@ -133,9 +133,17 @@ impl Issuer {
             scope: grant.scope,
             cnf: grant.certificate.map(|thumbprint| Confirmation { thumbprint }),
         };
+        self.sign(&claims, "at+jwt")
+    }
+
+    /// Signs any claims, as a JWT of this `typ`.
+    ///
+    /// # Errors
+    /// [`IssuerError::NotSigned`].
+    pub fn sign(&self, claims: &impl Serialize, typ: &str) -> Result<String, IssuerError> {
         let mut header = Header::new(Algorithm::ES256);
-        header.typ = Some("at+jwt".to_owned());
+        header.typ = Some(typ.to_owned());
         header.kid.clone_from(&self.key_id);
-        jsonwebtoken::encode(&header, &claims, &self.key).map_err(|_| IssuerError::NotSigned)
+        jsonwebtoken::encode(&header, claims, &self.key).map_err(|_| IssuerError::NotSigned)
     }
 }

@@ -1,4 +1,4 @@
-//! The keys of clients that publish them by URL: fetched when they are needed, remembered, and fetched again when an assertion
+//! The keys of clients, and of the provider where people sign in, that are published by URL: fetched when they are needed, remembered, and fetched again when an assertion
 //! names one that is not known.
 
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use connectors::http::{HttpClient, HttpError};
 use connectors::jwks::fetch_jwks;
 use tokio::time::Instant;
 
-use crate::auth::{Assertion, KeySet, TokenError};
+use crate::auth::{KeySet, TokenError};
 
 /// How long keys are used without being fetched again, unless their server says longer.
 const FRESH: Duration = Duration::from_mins(5);
@@ -42,6 +42,14 @@ impl ClientKeySets {
         Self::pausing(PAUSE, guard)
     }
 
+    /// The same for a server that the operator named, wherever it is.
+    ///
+    /// # Errors
+    /// [`HttpError`] where no client can be built.
+    pub fn of_the_operators() -> Result<Self, HttpError> {
+        Ok(Self { client: HttpClient::new()?, sets: Mutex::default(), pause: PAUSE })
+    }
+
     pub(super) fn pausing(pause: Duration, guard: Guard) -> Result<Self, HttpError> {
         Ok(Self { client: HttpClient::guarded(guard)?, sets: Mutex::default(), pause })
     }
@@ -51,15 +59,15 @@ impl ClientKeySets {
     ///
     /// # Errors
     /// What `verify` says of the keys that are had at last.
-    pub async fn verify(
+    pub async fn verify<T>(
         &self,
         url: &str,
-        verify: impl Fn(&KeySet) -> Result<Assertion, TokenError>,
-    ) -> Result<Assertion, TokenError> {
+        verify: impl Fn(&KeySet) -> Result<T, TokenError>,
+    ) -> Result<T, TokenError> {
         let is_old = |set: &Fetched| set.asked.is_none_or(|asked| asked.elapsed() >= set.fresh_for.max(FRESH));
         let keys = self.keys(url, is_old).await;
         let verified = verify(&keys);
-        if verified == Err(TokenError::KeyUnknown) {
+        if matches!(verified, Err(TokenError::KeyUnknown)) {
             let may_ask = |set: &Fetched| set.asked.is_none_or(|asked| asked.elapsed() >= self.pause);
             return verify(&*self.keys(url, may_ask).await);
         }

@@ -24,7 +24,7 @@ impl From<BackupError> for CommandError {
 /// # Errors
 /// The database cannot be read, or the place cannot be written.
 pub async fn backup(config: &Config, arguments: &BackupArguments) -> Result<(), CommandError> {
-    let url = gateway::store_settings(config).url;
+    let url = gateway::database_url(&config.database.url);
     let Taken { file, manifest } = backup::take(&url, &arguments.to, Clock::System.now_ms()).await?;
     println!(
         "{}: {} bytes, {} rows in {} tables, the state of {}.",
@@ -43,7 +43,7 @@ pub async fn backup(config: &Config, arguments: &BackupArguments) -> Result<(), 
 /// # Errors
 /// The backup is not whole, or the database not empty.
 pub async fn restore(config: &Config, arguments: &RestoreArguments) -> Result<(), CommandError> {
-    let url = gateway::store_settings(config).url;
+    let url = gateway::database_url(&config.database.url);
     let now_ms = Clock::System.now_ms();
     let Restored { manifest } = backup::restore(&arguments.from, &url, arguments.verify, now_ms).await?;
     let checked = if arguments.verify {

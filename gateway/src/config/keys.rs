@@ -45,15 +45,22 @@ impl Key {
     }
 }
 
-const fn key(section: &'static str, name: &'static str, form: Form, fallback: Fallback, meaning: &'static str) -> Key {
+pub(super) const fn key(
+    section: &'static str,
+    name: &'static str,
+    form: Form,
+    fallback: Fallback,
+    meaning: &'static str,
+) -> Key {
     Key { section, name, form, fallback, meaning }
 }
 
+use super::people;
 use Fallback::{Absent, Required, Value};
 use Form::{Integer, List, Text};
 
 /// The table, in the order of the document.
-pub(super) const KEYS: &[Key] = &[
+const KEYS: &[Key] = &[
     key("server", "listen", Text, Value("127.0.0.1:8080"), "Address and port to listen on."),
     key(
         "server",
@@ -451,14 +458,19 @@ pub(super) const KEYS: &[Key] = &[
     ),
 ];
 
+/// Every key, in the order of the document; a section may stand beside what reads it.
+pub(super) fn all() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().chain(people::KEYS)
+}
+
 /// The key with this path. Every path in the code is in the table, or a test fails.
 pub(super) fn find(path: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| path.split_once('.') == Some((key.section, key.name)))
+    all().find(|key| path.split_once('.') == Some((key.section, key.name)))
 }
 
 /// The sections, in the order of the document.
 pub(super) fn sections() -> Vec<&'static str> {
-    let mut sections: Vec<&'static str> = KEYS.iter().map(|key| key.section).collect();
+    let mut sections: Vec<&'static str> = all().map(|key| key.section).collect();
     sections.dedup();
     sections
 }

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use toml::{Table, Value};
 
 use super::ConfigError;
-use super::keys::{self, Fallback, Form, KEYS, Key};
+use super::keys::{self, Fallback, Form, Key};
 
 /// The values that were given, by path, and the errors so far.
 pub(super) struct Reader {
@@ -45,14 +45,14 @@ impl Reader {
             if keys::find(&path).is_some() {
                 self.values.insert(path, value);
             } else {
-                let known: Vec<&str> = KEYS.iter().filter(|key| key.section == section).map(|key| key.name).collect();
+                let known: Vec<&str> = keys::all().filter(|key| key.section == section).map(|key| key.name).collect();
                 self.fail(&path, format!("unknown key; [{section}] has {}", known.join(", ")));
             }
         }
     }
 
     fn take_variable(&mut self, variable: &str, text: &str) {
-        let Some(key) = KEYS.iter().find(|key| key.variable() == variable) else {
+        let Some(key) = keys::all().find(|key| key.variable() == variable) else {
             self.fail(variable, "unknown variable; docs/configuration.md lists them".to_owned());
             return;
         };

@@ -4,14 +4,14 @@ use std::fmt::Write as _;
 
 use super::keys::Fallback::{Absent, Required, Value};
 use super::keys::Form::{Integer, List, Text};
-use super::keys::{KEYS, Key, sections};
+use super::keys::{Key, all, sections};
 
 /// The text of `docs/configuration.md`: every key with its variable, default and meaning.
 pub fn reference() -> String {
     let mut page = String::from(INTRODUCTION);
     for section in sections() {
         let _ = write!(page, "\n## `[{section}]`\n\n| Key | Variable | Default | Meaning |\n|---|---|---|---|\n");
-        for key in KEYS.iter().filter(|key| key.section == section) {
+        for key in all().filter(|key| key.section == section) {
             let (name, variable, meaning) = (key.name, key.variable(), key.meaning);
             let fallback = shown_fallback(key);
             let bounds = match key.form {

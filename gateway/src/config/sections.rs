@@ -13,7 +13,7 @@ use super::reader::Reader;
 use super::{
     AuthConfig, ClientCertificates, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, EvidenceConfig,
     ExternalIssuer, KeySource, Limits, LogConfig, LogFormat, OutboundConfig, OwnIssuer, RingSource, ServedTypes,
-    ServerConfig, TlsFiles, TokenAlgorithm, VaultConfig, is_loopback,
+    ServerConfig, TlsFiles, TokenAlgorithm, VaultConfig, is_loopback, people,
 };
 
 /// Reads every key; after an error there are stand-ins in it.
@@ -25,10 +25,12 @@ pub(super) fn read(reader: &mut Reader) -> Config {
         drain_timeout: seconds(reader, "server.drain_timeout_seconds"),
     };
     let database = database(reader);
+    let auth = auth(reader, &server.base_url);
     Config {
         vault: vault(reader, &database.url),
+        people: people::read(reader, &auth.audience),
         database,
-        auth: auth(reader, &server.base_url),
+        auth,
         server,
         types: types(reader),
         limits: limits(reader),
@@ -62,7 +64,7 @@ fn base_url(reader: &mut Reader) -> String {
 }
 
 /// A URL that bearer tokens or keys travel to is `https`, except on the machine itself.
-fn check_url(reader: &mut Reader, key: &str, text: &str) {
+pub(super) fn check_url(reader: &mut Reader, key: &str, text: &str) {
     match Url::parse(text) {
         Ok(url) if url.scheme() == "https" => {}
         Ok(url) if url.scheme() == "http" && is_loopback(&url) => {}

@@ -17,6 +17,8 @@ pub enum PractitionerRole {
     Accounting,
     /// A justice assistant: as [`Care`](Self::Care), and by law the attendance of mandated treatments.
     Justice,
+    /// Who watches over how records are used, such as a data-protection officer: the trail, and nothing of a record.
+    Oversight,
 }
 
 /// Who they are, how to reach them and who is insured where; and that something waits, without what.
@@ -55,7 +57,7 @@ struct Types {
 
 impl PractitionerRole {
     /// Every role.
-    pub const ALL: [Self; 4] = [Self::Care, Self::Administration, Self::Accounting, Self::Justice];
+    pub const ALL: [Self; 5] = [Self::Care, Self::Administration, Self::Accounting, Self::Justice, Self::Oversight];
 
     /// The code under which it is registered.
     pub fn code(self) -> &'static str {
@@ -64,6 +66,7 @@ impl PractitionerRole {
             Self::Administration => "administration",
             Self::Accounting => "accounting",
             Self::Justice => "justice",
+            Self::Oversight => "oversight",
         }
     }
 
@@ -101,6 +104,7 @@ impl PractitionerRole {
             Self::Care | Self::Justice => None,
             Self::Administration => Some(Types { whole: ADMINISTRATION, minimum: ADMINISTRATION_MINIMUM }),
             Self::Accounting => Some(Types { whole: ACCOUNTING, minimum: &[] }),
+            Self::Oversight => Some(Types { whole: &["AuditEvent"], minimum: &[] }),
         }
     }
 }
@@ -122,6 +126,14 @@ mod tests {
         }
         assert!(PractitionerRole::Administration.sees_minimum("Task"));
         assert!(!PractitionerRole::Accounting.sees_minimum("Task"));
+    }
+
+    #[test]
+    fn who_watches_over_records_sees_their_trail_and_nothing_of_them() {
+        let role = PractitionerRole::Oversight;
+        let seen: Vec<_> = mappings::r4::structure::resource_types().filter(|name| role.sees(name)).collect();
+        assert_eq!((seen, role.limit().as_str(), role.may_refer()), (vec!["AuditEvent"], ",AuditEvent,", false));
+        assert!(mappings::r4::structure::resource_types().all(|name| !role.sees_minimum(name)));
     }
 
     #[test]

@@ -40,6 +40,8 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("Patient", "review-emergency"),
     ("Patient", "crisis-disclosure"),
     ("Patient", "crisis-disclosures"),
+    ("Patient", "link-code"),
+    ("Patient", "unlink"),
 ];
 
 /// The statement as text, for a gateway that started at `started_ms`.

@@ -1,7 +1,7 @@
 //! One request and its answer: who asks, for what, and what the trail says where it is refused.
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, Response, Uri, header};
+use axum::http::{HeaderMap, Method, Response, Uri, header};
 
 use crate::access::caller::Act;
 use crate::access::{Caller, Draft};
@@ -18,6 +18,8 @@ use mappings::r4::primitive::is_id;
 pub struct Exchange {
     /// The assembled gateway.
     pub app: App,
+    /// The method.
+    pub method: Method,
     /// The headers sent.
     pub headers: HeaderMap,
     /// The address asked.
@@ -77,7 +79,8 @@ impl Exchange {
         if !self.takes_json() {
             return Failure::NotAcceptable.into_response();
         }
-        let caller = match Caller::of(&self.app, &self.headers, self.certificate.as_ref(), self.request_id()).await {
+        let by = (&self.method, self.certificate.as_ref());
+        let caller = match Caller::of(&self.app, &self.headers, by, self.request_id()).await {
             Ok(mut caller) => {
                 caller.network.clone_from(&self.network);
                 caller
@@ -96,8 +99,11 @@ impl Exchange {
             self.app.refused_by("client-rate");
             return Failure::TooOften(too_often).into_response();
         }
-        let worked =
-            if is_address(&target.id) { work(&self, &caller, &mut target).await } else { Err(Failure::NotFound) };
+        let worked = match caller.admits(target.act) {
+            Ok(()) if is_address(&target.id) => work(&self, &caller, &mut target).await,
+            Ok(()) => Err(Failure::NotFound),
+            Err(failure) => Err(failure),
+        };
         match worked {
             Ok(response) => response,
             Err(failure) => match self.record_refusal(&caller, &target, &failure).await {

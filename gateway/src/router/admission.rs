@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::bodies::{self, BodyError, BodyLimits};
 use crate::error::Failure;
 use crate::oauth;
+use crate::people;
 use crate::rates::network_of;
 
 /// The longest body outside of the FHIR interface: a form with an assertion, a key set.
@@ -29,8 +30,18 @@ const PLAIN_BODY_BYTES_MAX: usize = 64 * 1024;
 pub(super) struct Admission {
     app: App,
     room: Arc<Room>,
-    /// Whether what is beyond is told as an OperationOutcome.
-    is_fhir: bool,
+    told: Told,
+}
+
+/// In which form it is told that something is beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// As an OperationOutcome.
+    Fhir,
+    /// As the token service tells it.
+    Json,
+    /// As a page.
+    Page,
 }
 
 /// Room for requests, and places to wait for it. All groups share one.
@@ -77,22 +88,31 @@ impl Admission {
             waiting_max: limits.requests_waiting_max,
             wait: limits.request_wait,
         };
-        Self { app: Arc::clone(app), room: Arc::new(room), is_fhir: true }
+        Self { app: Arc::clone(app), room: Arc::new(room), told: Told::Fhir }
     }
 
     /// The same room for routes that speak plain JSON.
     pub(super) fn of_plain_routes(&self) -> Self {
-        Self { is_fhir: false, ..self.clone() }
+        Self { told: Told::Json, ..self.clone() }
+    }
+
+    /// The same room for pages.
+    pub(super) fn of_pages(&self) -> Self {
+        Self { told: Told::Page, ..self.clone() }
     }
 
     fn refusal(&self, failure: Failure) -> Response<Body> {
-        if self.is_fhir { failure.into_response() } else { oauth::refused(&failure) }
+        match self.told {
+            Told::Fhir => failure.into_response(),
+            Told::Json => oauth::refused(&failure),
+            Told::Page => people::unavailable(failure.status()),
+        }
     }
 
     /// Outside of the FHIR interface a body comes before anybody has said who it is. So it is read before there is room for it, or who sends
     /// slowly would hold all of it.
     async fn with_body(&self, request: Request) -> Result<Request, Failure> {
-        if self.is_fhir {
+        if self.told == Told::Fhir {
             return Ok(request);
         }
         let limits = BodyLimits { bytes_max: PLAIN_BODY_BYTES_MAX, ..self.app.body_limits() };
@@ -129,7 +149,7 @@ pub(super) async fn admitted(State(admission): State<Admission>, request: Reques
     // At the token service a request that is not understood proves no more than one that is refused.
     let proves_nothing = match response.status() {
         StatusCode::UNAUTHORIZED | StatusCode::REQUEST_TIMEOUT => true,
-        status => !admission.is_fhir && status.is_client_error(),
+        status => admission.told == Told::Json && status.is_client_error(),
     };
     if proves_nothing {
         app.rates.addresses.charge(&network, 1, app.clock.now_ms());

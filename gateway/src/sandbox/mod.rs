@@ -1,8 +1,11 @@
 //! A gateway to try things out on: made-up organisations, its own issuer, nothing to configure.
 //!
-//! It is the very gateway that production runs, with two routes more: what is there, and tokens for the asking.
+//! It is the very gateway that production runs, with a few routes more: what is there, tokens for the asking, and an identity provider at
+//! which whoever comes chooses who they are.
 
+mod identity_provider;
 mod organizations;
+mod people;
 mod routes;
 
 use std::path::{Path, PathBuf};
@@ -96,10 +99,13 @@ impl Sandbox {
         let store = Store::open_sandbox(&store_settings(config)?).await?;
         let clock = Clock::System;
         organizations::register(&store, clock.now_ms()).await?;
+        if let Some(config) = &config.people {
+            people::register(&store, &config.issuer).await?;
+        }
         let name = config.auth.external.as_ref().map_or("", |external| external.issuer.as_str());
         let issuer = sandbox_issuer(&self.directory.path, name, &config.auth.audience)?;
         let (app, refreshed) = assemble(config, store, clock).await?;
-        let extra = routes::routes(&app, issuer);
+        let extra = routes::routes(&app, issuer).merge(identity_provider::routes(&app));
         run(config, (app, refreshed), telemetry, (listener, extra), shutdown).await
     }
 }

@@ -55,6 +55,10 @@ async fn describe(app: App) -> Response<Body> {
         .practitioners()
         .map(|row| json!({"id": row.id, "name": row.name, "organization": row.organization_id, "role": row.role}))
         .collect();
+    let people: Vec<Value> = registry
+        .staff()
+        .map(|row| json!({"id": row.id, "name": row.name, "organization": row.organization_id, "roles": row.roles}))
+        .collect();
     let root = app.base_url.trim_end_matches("/fhir");
     let description = json!({
         "fhirBase": app.base_url,
@@ -66,6 +70,8 @@ async fn describe(app: App) -> Response<Body> {
         "organizations": organizations,
         "pools": pools,
         "practitioners": practitioners,
+        "people": people,
+        "accountUrl": format!("{root}/account"),
     });
     answer(StatusCode::OK, &description)
 }

@@ -2,6 +2,7 @@
 
 use sqlx::Row;
 
+use super::people::StaffMember;
 use super::{StorageError, Store, read, write};
 
 /// A registered organisation.
@@ -92,6 +93,8 @@ pub struct RegistryRows {
     pub clients: Vec<Client>,
     /// By id.
     pub practitioners: Vec<Practitioner>,
+    /// By id.
+    pub staff: Vec<StaffMember>,
     /// The ids of tokens that were taken back and have not ended yet.
     pub revoked_tokens: Vec<String>,
 }
@@ -102,6 +105,7 @@ impl Store {
     /// # Errors
     /// [`StorageError`].
     pub async fn registry(&self) -> Result<RegistryRows, StorageError> {
+        let staff = self.staff().await?;
         read!(&self.database, |pool| {
             let sql = "SELECT id, name, kind, cbe, nihdi, active FROM organization ORDER BY id";
             let organizations = sqlx::query(sql).fetch_all(pool).await?;
@@ -154,6 +158,7 @@ impl Store {
                         active: row.get::<i64, _>(5) != 0,
                     })
                     .collect(),
+                staff,
                 revoked_tokens: revoked.iter().map(|row| row.get(0)).collect(),
             })
         })

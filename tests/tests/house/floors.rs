@@ -24,7 +24,7 @@ const FLOORS: [Floor; 11] = [
     strangers(&["access"]),
     strangers(&["referral"]),
     // What is done over HTTP or by the operator: a file an interaction.
-    strangers(&["backup", "evidence", "fhir", "oauth", "registry", "relabel", "sealed"]),
+    strangers(&["backup", "evidence", "fhir", "oauth", "people", "registry", "relabel", "sealed"]),
     // Assembly: here a gateway is put together, so these use each other.
     neighbours(&["gateway", "openapi", "router", "server", "telemetry"]),
     // A whole gateway with made-up surroundings.

@@ -16,6 +16,7 @@ mod migrations;
 mod moment;
 mod opening;
 mod outage;
+mod people;
 mod persons;
 mod power_cut;
 mod program;

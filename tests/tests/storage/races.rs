@@ -116,7 +116,7 @@ impl World {
         headers.insert(header::AUTHORIZATION, bearer);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/fhir+json"));
         let uri = format!("/fhir/{address}").parse::<Uri>().expect("an address");
-        Exchange { app, headers, uri, network: String::new(), certificate: None }
+        Exchange { app, method: axum::http::Method::PUT, headers, uri, network: String::new(), certificate: None }
     }
 
     pub(crate) async fn post(&self, replica: usize, organization: &str, resource: &Value) -> Answer {
@@ -270,7 +270,7 @@ async fn a_permit_and_a_deny_at_once_never_lose_the_deny() {
     let count = cases("WELLGATE_RACES", 50);
     for (kind, url) in wellgate_tests::databases() {
         let world = Arc::new(World::new(&url).await);
-        let held = rounds(count, &world, |world, n| async move { permit_and_deny(&world, n).await }).await;
+        let held = rounds(count, &world, |world, n| async move { Box::pin(permit_and_deny(&world, n)).await }).await;
         println!("{kind}: {} times a permit and a deny at once through two replicas, 0 denies lost", held.len());
     }
 }
@@ -280,7 +280,8 @@ async fn a_withdrawal_and_a_placement_at_once_leave_nothing_waiting() {
     let count = cases("WELLGATE_RACES", 50);
     for (kind, url) in wellgate_tests::databases() {
         let world = Arc::new(World::new(&url).await);
-        let placed = rounds(count, &world, |world, n| async move { withdrawal_and_placement(&world, n).await }).await;
+        let placed =
+            rounds(count, &world, |world, n| async move { Box::pin(withdrawal_and_placement(&world, n)).await }).await;
         let first = placed.iter().filter(|placed| **placed).count();
         println!(
             "{kind}: {count} times a withdrawal and a placement at once through two replicas: {first} placed and given back, {} \

@@ -52,6 +52,7 @@ impl Server {
             header_read_timeout: SOON,
             request_timeout: SOON,
             connections_max: 64,
+            connections_per_address_max: 64,
             drain_timeout: Duration::ZERO,
         };
         tokio::spawn(serve(listener, Router::new().route("/", get(answer)), settings, std::future::pending()));

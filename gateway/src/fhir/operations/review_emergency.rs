@@ -11,7 +11,7 @@ use super::emergency::{Page, refuse, session, text, unseen};
 use crate::access::caller::Act;
 use crate::access::{Caller, Draft, attempts};
 use crate::auth::Interaction;
-use crate::consent::{Basis, Refusal};
+use crate::consent::Refusal;
 use crate::error::Failure;
 use crate::fhir::answer::json;
 use crate::fhir::exchange::{Exchange, Target};
@@ -100,8 +100,9 @@ async fn judge(
         let refusal = Refusal::NotCustodian;
         return Err(Failure::refused(refusal.code(), refusal.sentence(), None).about(&compartment));
     }
-    if seen.session.organization == caller.organization() {
-        let details = "an organisation does not judge its own emergency";
+    // Its data-protection officer does, who answers to nobody there for it.
+    if seen.session.organization == caller.organization() && !caller.is_dpo() {
+        let details = "an organisation does not judge its own emergency: its data-protection officer does";
         return Err(Failure::refused("own-session", details, None).about(&compartment));
     }
     if seen.is_open(caller.now_ms) {
@@ -121,7 +122,7 @@ async fn judge(
         at_ms: caller.now_ms,
     };
     draft.set.verdicts.push(verdict.clone());
-    draft.set.audit.push(event(caller, REVIEW, Basis::Custodian.code(), caller.purpose().code(), &seen.session));
+    draft.set.audit.push(event(caller, REVIEW, caller.standing(), caller.purpose().code(), &seen.session));
     seen.verdict = Some(verdict);
     Ok(seen)
 }

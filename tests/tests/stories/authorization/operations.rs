@@ -28,6 +28,28 @@ async fn no_operation_answers_whom_the_table_does_not_name(gateway: Gateway) {
     }
 }
 
+/// The operations about codes of a record, against one table: the status that each role is answered with.
+async fn no_code_of_a_record_is_told_whom_the_table_does_not_name(gateway: Gateway) {
+    let held = held_record(&gateway).await;
+    for role in ROLES {
+        let caller = caller(&gateway, role, &held);
+        for operation in ["$link-code", "$unlink"] {
+            let expected = match role {
+                Role::NoToken | Role::BadToken | Role::ExpiredToken => 401,
+                Role::WrongScope => 403,
+                Role::Custodian => 200,
+                _ => 404,
+            };
+            let before = trail(&caller, role).await;
+            let answer = caller.post(format!("Patient/{}/{operation}", held.patient), &json!({})).await;
+            assert_eq!(answer.status, expected, "{role:?}: {operation}: {answer}");
+            if let (Some(before), Some(after)) = (before, trail(&caller, role).await) {
+                assert_eq!(after, before + 1, "the refusal of {role:?} left its event");
+            }
+        }
+    }
+}
+
 /// An operation about an emergency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Operation {
@@ -239,6 +261,7 @@ async fn an_escaped_operation_is_authorised_as_the_plain_one(gateway: Gateway) {
 stories!(
     an_escaped_operation_is_authorised_as_the_plain_one,
     no_operation_answers_whom_the_table_does_not_name,
+    no_code_of_a_record_is_told_whom_the_table_does_not_name,
     no_operation_answers_more_than_the_table_says,
     no_consent_operation_answers_more_than_the_table_says,
 );
