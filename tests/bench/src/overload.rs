@@ -29,7 +29,8 @@ pub(crate) fn measure(subject: &Subject, ids: &[String], time: Duration, report:
     let peak = load::cycle(address, &requests, PEAK_CLIENTS, time)?.per_second();
     let mut beyond = load::paced(address, &requests, OVERLOAD_CLIENTS, (2.0 * peak, IN_TIME), time)?;
     let goodput = beyond.good_per_second();
-    let note = format!("{} refused, p99 {:.1} ms", beyond.failures, beyond.percentile_ms(99));
+    let p99_ms = beyond.percentile_ms(99);
+    let note = format!("{} refused, p99 {p99_ms:.1} ms", beyond.failures);
     let name = format!("goodput at twice the peak ÷ peak, {}", subject.name);
     report.add(&name, ("/s", Goal::AtLeast(0.8)), (goodput, Some(peak)), &note);
     beside_idle(subject, &requests, time, report)
