@@ -140,6 +140,7 @@ fn is_public(address: IpAddr) -> bool {
     }
 }
 
+#[expect(clippy::match_same_arms, reason = "a line for each kind of address")]
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let special = match address.octets() {
         // This network, private, loopback, link-local (metadata of clouds), multicast, reserved, broadcast.
@@ -154,7 +155,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     !special
 }
 
-/// Only 2000::/3 is given out; mapped and translated IPv4, local and multicast addresses lie outside of it.
+/// Only `2000::/3` is given out; mapped and translated IPv4, local and multicast addresses lie outside of it.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     match address.segments() {
         // Protocol assignments with Teredo, documentation, 6to4: what they hold may be any IPv4 address.

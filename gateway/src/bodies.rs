@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     const LIMITS: BodyLimits =
-        BodyLimits { bytes_max: 4, pause: Duration::from_millis(50), time: Duration::from_secs(60) };
+        BodyLimits { bytes_max: 4, pause: Duration::from_millis(50), time: Duration::from_mins(1) };
 
     fn parts(parts: &[&'static str]) -> Body {
         let parts: Vec<Result<Bytes, Infallible>> =
@@ -96,7 +96,7 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(1)).await;
             Some((Ok::<_, Infallible>(Bytes::new()), ()))
         }));
-        let short = BodyLimits { pause: Duration::from_secs(60), time: Duration::from_millis(50), ..LIMITS };
+        let short = BodyLimits { pause: Duration::from_mins(1), time: Duration::from_millis(50), ..LIMITS };
         assert_eq!(read(endless, short).await, Err(BodyError::TooSlow));
     }
 

@@ -1,4 +1,4 @@
-//! The description of what is not FHIR: tokens, health, metrics and the sandbox's own, as OpenAPI 3.1. The FHIR interface describes itself,
+//! The description of what is not FHIR: tokens, health, metrics and the sandbox's own, as `OpenAPI` 3.1. The FHIR interface describes itself,
 //! by its CapabilityStatement.
 //!
 //! The table is the one source: tests take every request from it, and hold every answer to it. <https://spec.openapis.org/oas/v3.1.1>

@@ -1,4 +1,4 @@
-//! Everything that the gateway's OpenAPI description promises, asked well and badly: an answer has a status and a type that the
+//! Everything that the gateway's `OpenAPI` description promises, asked well and badly: an answer has a status and a type that the
 //! description names, and none is a fault of the gateway's.
 
 use reqwest::{Client, Method, Response};

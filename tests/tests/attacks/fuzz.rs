@@ -32,7 +32,9 @@ const EXAMPLE_BYTES_MAX: usize = 16 * 1024;
 /// Holds a property to the committed inputs, then to mutants of them and of `further`: so many, or for as long as is asked.
 fn holds(name: &str, further: Vec<Vec<u8>>, property: impl Fn(&[u8])) {
     let mut inputs = seeds(name);
-    inputs.iter().for_each(|input| held(name, input, &property));
+    for input in &inputs {
+        held(name, input, &property);
+    }
     inputs.extend(further);
     let minutes: Option<u64> = variable("WELLGATE_FUZZ_MINUTES").map(|text| text.parse().expect("it is a number"));
     let seed = variable("WELLGATE_FUZZ_SEED").map_or(1, |text| text.parse().expect("it is a number"));

@@ -168,8 +168,11 @@ fn a_database_that_is_away_is_told_without_its_password() {
 async fn no_debug_text_holds_a_secret() {
     let url = format!("postgres://wellgate:{PASSWORD}@127.0.0.1:1/wellgate");
     let settings = gateway::storage::StoreSettings::new(url);
-    let gateway =
-        wellgate_tests::gateway::Gateway::start(&wellgate_tests::sqlite::database_url(), Default::default()).await;
+    let gateway = wellgate_tests::gateway::Gateway::start(
+        &wellgate_tests::sqlite::database_url(),
+        wellgate_tests::gateway::Options::default(),
+    )
+    .await;
     let texts = [format!("{settings:?}"), format!("{:?}", gateway.app)];
     let key = format!("{:?}", gateway::auth::Issuer::generate_key().expect("a key"));
     let beginning = &key[..40];
