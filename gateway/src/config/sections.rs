@@ -22,9 +22,10 @@ pub(super) fn read(reader: &mut Reader) -> Config {
         tls: tls(reader),
         drain_timeout: seconds(reader, "server.drain_timeout_seconds"),
     };
+    let database = database(reader);
     let auth = auth(reader, &server.base_url);
     Config {
-        database: database(reader),
+        database,
         people: people::read(reader, &auth.audience),
         auth,
         server,
