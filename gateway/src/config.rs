@@ -9,6 +9,7 @@ mod people;
 mod reader;
 mod reference;
 mod sections;
+mod vault;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,6 +25,7 @@ use toml::Table;
 pub use people::{ClientProof, PeopleConfig};
 use reader::Reader;
 pub use reference::reference;
+pub use vault::{RingSource, VaultConfig};
 
 const VARIABLE_PREFIX: &str = "WELLGATE_";
 
@@ -113,30 +115,6 @@ pub enum DatabaseUrl {
     Sqlite(PathBuf),
     /// A `postgres://` URL.
     Postgres(String),
-}
-
-/// `[vault]`
-#[derive(Clone, Debug)]
-pub struct VaultConfig {
-    /// Where the keys of records are.
-    pub key_store: DatabaseUrl,
-    /// Where the keys are that wrap them.
-    pub ring: RingSource,
-    /// Systems of identifiers that are sealed.
-    pub identifier_systems: Vec<String>,
-    /// Elements of a person that are sealed: of `name`, `address` and `telecom`.
-    pub elements: Vec<String>,
-    /// How long copies of the key store are kept.
-    pub copies_days: u32,
-}
-
-/// Where the keys are that wrap those of records.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RingSource {
-    /// A file on this machine.
-    File(PathBuf),
-    /// A program that prints them, with its arguments.
-    Command(String),
 }
 
 /// `[auth]`: at least one of the two issuers.

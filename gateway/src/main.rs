@@ -40,7 +40,7 @@ fn main() -> ExitCode {
 
 async fn run(command: Command) -> Result<(), CommandError> {
     match command {
-        Command::Sandbox(arguments) => commands::sandbox(arguments).await,
+        Command::Sandbox(arguments) => Box::pin(commands::sandbox(arguments)).await,
         Command::Serve(arguments) => commands::serve(load(&arguments)?).await,
         Command::Migrate(arguments) => commands::migrate(load(&arguments)?).await,
         Command::Relabel(arguments) => commands::relabel(load(&arguments)?).await,
@@ -84,7 +84,7 @@ async fn run(command: Command) -> Result<(), CommandError> {
             };
             commands::person(load(config)?, arguments.action).await
         }
-        Command::Audit(arguments) => commands::audit(arguments.action).await,
+        Command::Audit(arguments) => Box::pin(commands::audit(arguments.action)).await,
         Command::Vault(arguments) => commands::vault(load(arguments.action.config())?, arguments.action).await,
         Command::Backup(arguments) => commands::backup(&load(&arguments.config)?, &arguments).await,
         Command::Restore(arguments) => commands::restore(&load(&arguments.config)?, &arguments).await,

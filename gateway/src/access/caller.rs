@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, Method, header};
 
 use super::person::{Person, belongs_to_app};
+use super::session::InSession;
 use crate::app::{App, Registry};
 use crate::audit::{AuditEvent, Outcome};
-use crate::auth::{Admission, Interaction, PeerCertificate, PersonRole, Scopes, TokenClaims, TokenError};
+use crate::auth::{Interaction, PeerCertificate, PersonRole, Scopes, TokenClaims, TokenError};
 use crate::consent::{Basis, Grantee, MANDATED_TREATMENT, PractitionerRole, Purpose, PurposeSet};
 use crate::error::{Failure, Issue};
 use crate::storage::resource::Touched;
@@ -32,21 +33,6 @@ pub struct Caller {
     label_version: i64,
     in_session: Option<Box<InSession>>,
 }
-
-/// What a caller by a session is beside what a token would say.
-#[derive(Clone, Debug)]
-pub(super) struct InSession {
-    /// The operator's id for a member of staff; empty for a patient.
-    pub(super) person: String,
-    pub(super) role: PersonRole,
-    /// Whether they signed in afresh a short while ago.
-    pub(super) is_stepped_up: bool,
-    /// Why this request is not taken as theirs, if it is not.
-    pub(super) barred: Option<Refusal>,
-}
-
-/// The refusal of a request that came with somebody's cookie: its reason, and what it means.
-type Refusal = (&'static str, String);
 
 /// The basis of what a data-protection officer is shown: their task, and no custody or Consent.
 const OVERSIGHT_RULE: &str = "oversight";
@@ -440,23 +426,6 @@ impl Caller {
             (Some(id), _) => Grantee::practitioner(id).to_string(),
             (None, Some(id)) => format!("person/{id}"),
             (None, None) => String::new(),
-        }
-    }
-}
-
-impl InSession {
-    fn admission(&self, admission: Admission) -> Result<(), Failure> {
-        match admission {
-            Admission::InSession => Ok(()),
-            Admission::AfterStepUp if self.is_stepped_up => Ok(()),
-            Admission::AfterStepUp => {
-                let details = "sign in afresh first: GET /step-up";
-                Err(Failure::refused("step-up-required", details, None))
-            }
-            Admission::Refused => {
-                let details = "the role in which this person acts does not do this";
-                Err(Failure::refused("not-for-role", details, None))
-            }
         }
     }
 }

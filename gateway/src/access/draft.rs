@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::caller::{Act, Caller};
 use super::inquiry;
+use super::version::{fresh_bits, meta};
 use crate::app::App;
 use crate::clock::format_instant;
 use crate::consent::{self, Basis, Consent, ConsentId, Permit};
@@ -279,10 +280,12 @@ impl<'a> Draft<'a> {
         self.resources.retain(|resource| resource.key != key);
         let version = VersionId::after(previous, self.caller.now_ms, fresh_bits());
         let Content { text, mut value } = content;
-        if method != Method::Delete {
+        let facts = if method == Method::Delete {
+            Facts::UNKNOWN
+        } else {
             value["id"] = json!(key.id);
-        }
-        let facts = if method == Method::Delete { Facts::UNKNOWN } else { self.computed_facts(&key, &value) };
+            self.computed_facts(&key, &value)
+        };
         self.resources.push(DraftResource { key, value, text, previous, version, method, minimum, permit, facts });
         let last = self.resources.len() - 1;
         &self.resources[last]
@@ -435,17 +438,4 @@ pub fn index_rows(
 /// no Consent is asked there.
 pub fn is_of_record(key: &ResourceKey) -> bool {
     key.compartment != DIRECTORY && !key.compartment.starts_with("organization/")
-}
-
-/// `meta` as it is kept: the client's, with the gateway's version and time.
-fn meta(value: &Value, version: VersionId, instant: &str) -> Value {
-    let mut meta = value.get("meta").filter(|meta| meta.is_object()).cloned().unwrap_or_else(|| json!({}));
-    meta["versionId"] = json!(version.to_string());
-    meta["lastUpdated"] = json!(instant);
-    meta
-}
-
-fn fresh_bits() -> u16 {
-    let bytes = uuid::Uuid::new_v4().into_bytes();
-    u16::from_be_bytes([bytes[0], bytes[1]])
 }

@@ -9,6 +9,7 @@ pub mod person;
 mod rested;
 pub mod session;
 mod teams;
+mod version;
 
 pub(crate) use attempts::attempts;
 pub use caller::Caller;

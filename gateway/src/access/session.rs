@@ -5,10 +5,10 @@
 
 use axum::http::{HeaderMap, Method, header};
 
-use super::caller::{Caller, InSession};
+use super::caller::Caller;
 use crate::app::{App, People, Registry};
 use crate::auth::browser::{cookie, is_own_page, secret_hash};
-use crate::auth::{FhirUser, PersonRole, Scopes, TokenClaims};
+use crate::auth::{Admission, FhirUser, PersonRole, Scopes, TokenClaims};
 use crate::consent::PractitionerRole;
 use crate::error::{Failure, Issue};
 use crate::storage::StorageError;
@@ -34,6 +34,42 @@ pub struct SignedInPerson {
     pub staff: Option<StaffMember>,
     /// As what they act now; none where they may not, or not any more.
     pub role: Option<PersonRole>,
+}
+
+/// What a caller by a session is beside what a token would say.
+#[derive(Clone, Debug)]
+pub(super) struct InSession {
+    /// The operator's id for a member of staff; empty for a patient.
+    pub(super) person: String,
+    pub(super) role: PersonRole,
+    /// Whether they signed in afresh a short while ago.
+    pub(super) is_stepped_up: bool,
+    /// Why this request is not taken as theirs, if it is not.
+    pub(super) barred: Option<Refusal>,
+}
+
+/// The refusal of a request that came with somebody's cookie: its reason, and what it means.
+type Refusal = (&'static str, String);
+
+impl InSession {
+    /// What the table of roles says, for this session.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`].
+    pub(super) fn admission(&self, admission: Admission) -> Result<(), Failure> {
+        match admission {
+            Admission::InSession => Ok(()),
+            Admission::AfterStepUp if self.is_stepped_up => Ok(()),
+            Admission::AfterStepUp => {
+                let details = "sign in afresh first: GET /step-up";
+                Err(Failure::refused("step-up-required", details, None))
+            }
+            Admission::Refused => {
+                let details = "the role in which this person acts does not do this";
+                Err(Failure::refused("not-for-role", details, None))
+            }
+        }
+    }
 }
 
 /// Who is signed in by the cookie of a request; none without one that is good now.

@@ -29,7 +29,7 @@ pub async fn audit(action: AuditAction) -> Result<(), CommandError> {
             Ok(())
         }
         AuditAction::Reached(arguments) => print_reached(&arguments).await,
-        AuditAction::Erase(arguments) => erase_events(&arguments).await,
+        AuditAction::Erase(arguments) => Box::pin(erase_events(&arguments)).await,
         AuditAction::Adopt(config) => adopt(&load(config.config.as_deref())?).await,
     }
 }
@@ -61,6 +61,21 @@ async fn open(source: &AuditSource) -> Result<(Trail, Option<Config>), CommandEr
     };
     let trail = Trail::open(&url).await.map_err(StartError::Open)?;
     Ok((trail, config))
+}
+
+/// Proves the trail of the configured database, if it is sealed: what a restore ends with.
+///
+/// # Errors
+/// [`CommandError::Tampered`], or it cannot be read.
+pub(super) async fn prove(config: &Config) -> Result<(), CommandError> {
+    let Some(file) = &config.evidence.signing_key_file else { return Ok(()) };
+    let key = read_seal_key(file).map_err(failed)?;
+    let trust = Trust { keys: vec![key.public().clone()], secret: Some(key), ..Trust::default() };
+    let trail = Trail::open(&database_url(&config.database.url)).await.map_err(StartError::Open)?;
+    let report = verify(&trail, trust).await.map_err(StartError::Storage)?;
+    trail.close().await;
+    print_report(&report);
+    if report.is_clean() { Ok(()) } else { Err(CommandError::Tampered(findings(&report))) }
 }
 
 async fn verify_trail(arguments: &AuditVerify) -> Result<(), CommandError> {

@@ -62,7 +62,7 @@ pub async fn restore(config: &Config, arguments: &RestoreArguments) -> Result<()
          registrations, clients disabled or their keys changed (docs/backup.md)."
     );
     println!("What waited to be sent is held when the database is opened: see `wellgate deliveries held`.");
-    Ok(())
+    if arguments.verify { super::audit::prove(config).await } else { Ok(()) }
 }
 
 /// Shows or decides what is held since a restore.

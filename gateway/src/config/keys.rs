@@ -55,7 +55,7 @@ pub(super) const fn key(
     Key { section, name, form, fallback, meaning }
 }
 
-use super::people;
+use super::{people, vault};
 use Fallback::{Absent, Required, Value};
 use Form::{Integer, List, Text};
 
@@ -336,51 +336,6 @@ const KEYS: &[Key] = &[
          counts as most restricted until the gateway has labelled it anew, which it does when it starts.",
     ),
     key(
-        "vault",
-        "key_store",
-        Text,
-        Required,
-        "The database of the keys of records, `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME`: another than that of the \
-         records, and in none of its backups. Every replica has the same.",
-    ),
-    key(
-        "vault",
-        "key_ring_file",
-        Text,
-        Absent,
-        "File with the keys that wrap those of records, made by `wellgate vault new-key`; under systemd a credential, such as \
-         `/run/credentials/wellgate.service/key-ring`. Either this or `key_ring_command`. Every replica has the same.",
-    ),
-    key(
-        "vault",
-        "key_ring_command",
-        Text,
-        Absent,
-        "Program, with its arguments between spaces, that prints the same lines: the way to a key-management service.",
-    ),
-    key(
-        "vault",
-        "identifier_systems",
-        List,
-        Value("https://www.ehealth.fgov.be/standards/fhir/core/NamingSystem/ssin,http://fhir.nl/fhir/NamingSystem/bsn"),
-        "The systems of the identifiers that are sealed. They are found by their whole value only.",
-    ),
-    key(
-        "vault",
-        "elements",
-        List,
-        Value(""),
-        "Of `name`, `address` and `telecom`, those of a person that are sealed as well. They are not searched by then.",
-    ),
-    key(
-        "vault",
-        "copies_days",
-        Integer(0, 3_650),
-        Value("35"),
-        "Days for which copies of the key store are kept. After a key is destroyed, its receipt names the day on which the last copy \
-         dies.",
-    ),
-    key(
         "emergency",
         "session_hours",
         Integer(1, 72),
@@ -460,7 +415,7 @@ const KEYS: &[Key] = &[
 
 /// Every key, in the order of the document; a section may stand beside what reads it.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
-    KEYS.iter().chain(people::KEYS)
+    KEYS.iter().chain(people::KEYS).chain(vault::KEYS)
 }
 
 /// The key with this path. Every path in the code is in the table, or a test fails.

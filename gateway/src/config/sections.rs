@@ -12,8 +12,8 @@ use reqwest::Url;
 use super::reader::Reader;
 use super::{
     AuthConfig, ClientCertificates, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, EvidenceConfig,
-    ExternalIssuer, KeySource, Limits, LogConfig, LogFormat, OutboundConfig, OwnIssuer, RingSource, ServedTypes,
-    ServerConfig, TlsFiles, TokenAlgorithm, VaultConfig, is_loopback, people,
+    ExternalIssuer, KeySource, Limits, LogConfig, LogFormat, OutboundConfig, OwnIssuer, ServedTypes, ServerConfig,
+    TlsFiles, TokenAlgorithm, is_loopback, people, vault,
 };
 
 /// Reads every key; after an error there are stand-ins in it.
@@ -27,7 +27,7 @@ pub(super) fn read(reader: &mut Reader) -> Config {
     let database = database(reader);
     let auth = auth(reader, &server.base_url);
     Config {
-        vault: vault(reader, &database.url),
+        vault: vault::read(reader, &database.url),
         people: people::read(reader, &auth.audience),
         database,
         auth,
@@ -222,38 +222,6 @@ fn limits(reader: &mut Reader) -> Limits {
         connections_max,
         connections_per_address_max,
         write_queue_max,
-    }
-}
-
-fn vault(reader: &mut Reader, records: &DatabaseUrl) -> VaultConfig {
-    let url = reader.parsed("vault.key_store", "sqlite:PATH or postgres://…");
-    if url.as_ref() == Some(records) {
-        reader.fail("vault.key_store", "is the database of the records: keys beside what they seal protect nothing");
-    }
-    let ring = match (reader.optional_text("vault.key_ring_file"), reader.optional_text("vault.key_ring_command")) {
-        (Some(file), None) => RingSource::File(file.into()),
-        (None, Some(command)) => RingSource::Command(command),
-        (file, _) => {
-            let message = if file.is_some() {
-                "is given together with key_ring_command"
-            } else {
-                "is required, or key_ring_command"
-            };
-            reader.fail("vault.key_ring_file", message);
-            RingSource::File(PathBuf::new())
-        }
-    };
-    let identifier_systems = reader.list("vault.identifier_systems");
-    let elements = reader.list("vault.elements");
-    if elements.iter().any(|element| !["name", "address", "telecom"].contains(&element.as_str())) {
-        reader.fail("vault.elements", "lists some of name, address and telecom");
-    }
-    VaultConfig {
-        key_store: url.unwrap_or(DatabaseUrl::Sqlite(PathBuf::new())),
-        ring,
-        identifier_systems,
-        elements,
-        copies_days: reader.integer("vault.copies_days"),
     }
 }
 

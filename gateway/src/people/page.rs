@@ -166,6 +166,6 @@ mod tests {
             .with_field(evil, &[], (evil, "code", "link"));
         let text = page.finish();
         assert!(!text.contains("<script") && !text.contains('\u{7}') && !text.contains("\"'"), "{text}");
-        assert_eq!(text.matches("&lt;script&gt;&quot;&#39;&amp; ").count(), 7, "{text}");
+        assert_eq!(text.matches("&lt;script&gt;&quot;&#39;&amp; ").count(), 8, "{text}");
     }
 }

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod chain;
 pub mod conflict;
 pub mod crisis;
+mod database;
 pub mod delivery;
 pub mod emergency;
 pub mod facts;
@@ -42,13 +43,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgPool, SqlSafeStr, SqlitePool};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 
+pub use self::database::Database;
 use self::key_store::{KeyStore, VaultSettings};
 use self::reader::Reader;
 use self::writer::Writer;
@@ -79,23 +80,6 @@ macro_rules! write {
     };
 }
 pub(crate) use {read, write};
-
-/// The pools of one database. Consent, idempotency and custody are always read from the primary.
-#[derive(Clone, Debug)]
-pub enum Database {
-    /// Embedded: one connection writes, several read.
-    Sqlite {
-        /// The only connection that writes.
-        writer: SqlitePool,
-        /// Read-only connections.
-        reader: SqlitePool,
-    },
-    /// The production store.
-    Postgres {
-        /// Connections for both.
-        pool: PgPool,
-    },
-}
 
 /// Why the storage could not answer.
 #[derive(Debug, thiserror::Error)]
@@ -277,111 +261,6 @@ impl Store {
     }
 }
 
-impl Database {
-    async fn connect(settings: &StoreSettings) -> Result<Self, OpenError> {
-        if settings.url.starts_with("sqlite:") {
-            Self::connect_sqlite(settings, "OFF").await
-        } else if is_postgres(&settings.url) {
-            Self::connect_postgres(settings).await
-        } else {
-            Err(OpenError::Url)
-        }
-    }
-
-    /// The same, but on SQLite what is deleted is overwritten.
-    async fn connect_wiping(settings: &StoreSettings) -> Result<Self, OpenError> {
-        if settings.url.starts_with("sqlite:") {
-            Self::connect_sqlite(settings, "ON").await
-        } else {
-            Self::connect(settings).await
-        }
-    }
-
-    async fn close(&self) {
-        match self {
-            Self::Sqlite { writer, reader } => {
-                reader.close().await;
-                writer.close().await;
-            }
-            Self::Postgres { pool } => pool.close().await,
-        }
-    }
-
-    async fn connect_sqlite(settings: &StoreSettings, secure_delete: &'static str) -> Result<Self, OpenError> {
-        let options = SqliteConnectOptions::from_str(&settings.url)?
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            // An acknowledged referral survives a power cut: group commit makes the sync cheap.
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(10))
-            .statement_cache_capacity(200)
-            // The trail dirties the same pages again and again: copied back less often, they are copied back once.
-            .pragma("wal_autocheckpoint", "4000")
-            .pragma("secure_delete", secure_delete)
-            .pragma("temp_store", "memory")
-            .pragma("cache_size", "-16384");
-        let open = || SqlitePoolOptions::new().max_connections(1).connect_with(options.clone());
-        let writer = tried_again(open, is_locked).await?;
-        let reader = SqlitePoolOptions::new()
-            .max_connections(settings.connections_max)
-            .test_before_acquire(false)
-            .connect_lazy_with(options.read_only(true));
-        Ok(Self::Sqlite { writer, reader })
-    }
-
-    async fn connect_postgres(settings: &StoreSettings) -> Result<Self, OpenError> {
-        let options = PgConnectOptions::from_str(&settings.url)?.statement_cache_capacity(200);
-        let pool = PgPoolOptions::new()
-            .max_connections(settings.connections_max.max(4))
-            .acquire_timeout(Duration::from_secs(5))
-            .test_before_acquire(false)
-            .connect_with(options)
-            .await?;
-        Ok(Self::Postgres { pool })
-    }
-
-    async fn migrate(&self, migrations: &'static Migrator) -> Result<(), OpenError> {
-        match self {
-            Self::Sqlite { writer, .. } => {
-                let adapted = migrations.iter().cloned().map(|mut migration| {
-                    // A type whose name has "int" in it, as "point" does, is a number's to SQLite: "007" would become 7.
-                    let text = migration.sql.as_str().replace("code_point_text", "TEXT");
-                    let text = text.replace("/*SQLITE WITHOUT ROWID */", "WITHOUT ROWID");
-                    migration.sql = AssertSqlSafe(text).into_sql_str();
-                    migration
-                });
-                let migrator = Migrator::with_migrations(adapted.collect());
-                let may_pass = |error: &MigrateError| {
-                    matches!(error, MigrateError::Execute(_) | MigrateError::ExecuteMigration(..))
-                };
-                tried_again(|| migrator.run(writer), may_pass).await?;
-            }
-            Self::Postgres { pool } => {
-                sqlx::query(CODE_POINT_TEXT).execute(pool).await?;
-                migrations.run(pool).await?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Of programs that start at once on a new file of `SQLite` one begins its log, and one makes the tables; there is no lock to wait
-/// for either, so the others fail, try again, and then find it done.
-async fn tried_again<T, E, F>(attempt: impl Fn() -> F, may_pass: impl Fn(&E) -> bool) -> Result<T, E>
-where
-    F: Future<Output = Result<T, E>>,
-{
-    const TRIES_MAX: usize = 40;
-    for _ in 1..TRIES_MAX {
-        match attempt().await {
-            Err(error) if may_pass(&error) => {}
-            settled => return settled,
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    attempt().await
-}
-
 /// The key in a file: an operator's mistake is told with the name of the file.
 ///
 /// # Errors
@@ -390,13 +269,6 @@ pub fn read_seal_key(file: &Path) -> Result<SealKey, OpenError> {
     let wrong = |error: &dyn std::fmt::Display| OpenError::SealKey(format!("{}: {error}", file.display()));
     let content = std::fs::read(file).map_err(|error| wrong(&error))?;
     SealKey::read(&content).map_err(|error| wrong(&error))
-}
-
-/// Whether `SQLite` found the file locked; the lowest byte of its codes says so.
-fn is_locked(error: &sqlx::Error) -> bool {
-    const BUSY: u32 = 5;
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == BUSY)
 }
 
 /// Whether an error may come from one of a group (a key used at the same moment by another replica, a deadlock, a text that
@@ -453,7 +325,3 @@ async fn relations(url: &str) -> Result<Vec<String>, OpenError> {
 fn is_postgres(url: &str) -> bool {
     url.starts_with("postgres:") || url.starts_with("postgresql:")
 }
-
-/// Whatever is sorted or searched compares by code point on both databases: prefix ranges and cursors depend on it.
-const CODE_POINT_TEXT: &str = "DO $$ BEGIN CREATE DOMAIN code_point_text AS text COLLATE \"C\"; \
-     EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$";

@@ -134,6 +134,12 @@ impl Database {
             let mut tx = pool.begin().await?;
             let first = sqlx::query(done).bind(HELD).bind(RESTORED).execute(&mut *tx).await?.rows_affected();
             let held = if first == 1 { sqlx::query(hold_all).execute(&mut *tx).await?.rows_affected() } else { 0 };
+            if first == 1 {
+                // Who signed out since, or used a code, does not come back.
+                for forget in ["DELETE FROM person_session", "DELETE FROM link_code"] {
+                    sqlx::query(forget).execute(&mut *tx).await?;
+                }
+            }
             tx.commit().await?;
             held
         });

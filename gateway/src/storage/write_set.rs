@@ -6,12 +6,11 @@ use std::fmt;
 
 use super::crisis::Disclosure;
 use super::emergency::{Session, Verdict};
+use super::representative::RepresentativeRow;
 use crate::audit::AuditEvent;
 use crate::consent::{Grant, Permit};
 use crate::labels::Facts;
 use crate::search::index::IndexRow;
-
-use super::representative::RepresentativeRow;
 
 /// The version of a resource: opaque to clients, ordered within a resource, without gaps that count hidden changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
