@@ -256,8 +256,11 @@ async fn relabel_all(app: App) {
 /// Seals what was stored before there was a vault.
 async fn seal_older(app: App) {
     let tell = |sealed::Progress { done, total }| tracing::info!(done, total, "versions sealed");
-    while let Err(error) = seal_stored(&app.store, tell).await {
-        tracing::warn!(%error, "what is stored could not be sealed, it is tried again");
+    loop {
+        // Again and again, for a gateway of an older version may still write.
+        if let Err(error) = seal_stored(&app.store, tell).await {
+            tracing::warn!(%error, "what is stored could not be sealed, it is tried again");
+        }
         tokio::time::sleep(RELABEL_INTERVAL).await;
     }
 }

@@ -179,7 +179,10 @@ impl<'a> Draft<'a> {
         let mut values: BTreeMap<String, Value> = BTreeMap::new();
         for consent in stored {
             if consent.key.resource_type == "Patient" {
-                self.patients.insert(consent.key.id.clone(), consent);
+                // One with holes is read again where it is needed: a mask is no value to write or to decide on.
+                if consent.is_whole() {
+                    self.patients.insert(consent.key.id.clone(), consent);
+                }
                 continue;
             }
             let value =

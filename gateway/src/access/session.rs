@@ -125,6 +125,10 @@ pub fn acts(registry: &Registry, member: &StaffMember, role: PersonRole) -> Opti
     if !member.active || member.roles.iter().all(|code| code != role.code()) {
         return None;
     }
+    if role == PersonRole::Dpo && member.practitioner_id.is_some() {
+        // Who treats judges nobody's emergencies, least of all their own.
+        return None;
+    }
     if !role.needs_practitioner() {
         return Some((None, practitioner_role(role, PractitionerRole::Oversight)?));
     }

@@ -62,7 +62,14 @@ pub async fn restore(config: &Config, arguments: &RestoreArguments) -> Result<()
          registrations, clients disabled or their keys changed (docs/backup.md)."
     );
     println!("What waited to be sent is held when the database is opened: see `wellgate deliveries held`.");
-    if arguments.verify { super::audit::prove(config).await } else { Ok(()) }
+    if !arguments.verify {
+        return Ok(());
+    }
+    if manifest.contents.trail_head.is_none() {
+        println!("The trail of that moment is not sealed, so it is not proved.");
+        return Ok(());
+    }
+    super::audit::prove(config).await
 }
 
 /// Shows or decides what is held since a restore.

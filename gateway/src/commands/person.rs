@@ -76,6 +76,9 @@ fn read(rows: &RegistryRows, issuer: String, add: &PersonAdd) -> Result<StaffMem
         if role == PersonRole::Supervisor && organization.kind != "coprev" {
             return Err(wrong("--role", "supervisor is for people of a Co-prev organisation"));
         }
+        if role == PersonRole::Dpo && practitioner.is_some() {
+            return Err(wrong("--role", "dpo does not go with --practitioner: who treats judges nobody's emergencies"));
+        }
         let registered = practitioner.and_then(|row| PractitionerRole::from_code(&row.role));
         if role.needs_practitioner() && registered.and_then(|one| practitioner_role(role, one)).is_none() {
             return Err(CommandError::Wrong(format!(

@@ -33,11 +33,12 @@ pub async fn vault(config: Config, action: VaultAction) -> Result<(), CommandErr
             if !destroy.yes {
                 return Err(CommandError::Wrong("it cannot be undone: say --yes where it is meant".to_owned()));
             }
+            // All that the receipt needs, before what cannot be undone.
+            let (app, _) = gateway::assemble(&config, store.clone(), Clock::System).await?;
             let destroyed = store.destroy_keys(&destroy.record, Clock::System.now_ms()).await.map_err(failed)?;
             if destroyed == 0 {
                 return Err(CommandError::Wrong(format!("record {} has no key", destroy.record)));
             }
-            let (app, _) = gateway::assemble(&config, store.clone(), Clock::System).await?;
             let receipts = write_receipts(&app).await;
             receipts.map_err(|_| {
                 CommandError::Failed("the key is destroyed; its receipt is written by the next gateway".to_owned())

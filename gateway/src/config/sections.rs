@@ -12,8 +12,8 @@ use reqwest::Url;
 use super::reader::Reader;
 use super::{
     AuthConfig, ClientCertificates, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, EvidenceConfig,
-    ExternalIssuer, KeySource, Limits, LogConfig, LogFormat, OutboundConfig, OwnIssuer, ServedTypes, ServerConfig,
-    TlsFiles, TokenAlgorithm, is_loopback, people, vault,
+    ExternalIssuer, KeySource, Limits, LogConfig, LogFormat, OutboundConfig, OwnIssuer, PeopleConfig, ServedTypes,
+    ServerConfig, TlsFiles, TokenAlgorithm, is_loopback, people, vault,
 };
 
 /// Reads every key; after an error there are stand-ins in it.
@@ -28,7 +28,7 @@ pub(super) fn read(reader: &mut Reader) -> Config {
     let auth = auth(reader, &server.base_url);
     Config {
         vault: vault::read(reader, &database.url),
-        people: people::read(reader, &auth.audience),
+        people: people(reader, &auth.audience, &server.base_url),
         database,
         auth,
         server,
@@ -43,6 +43,19 @@ pub(super) fn read(reader: &mut Reader) -> Config {
         otlp_endpoint: otlp_endpoint(reader),
         is_sandbox: false,
     }
+}
+
+/// People come by a browser, which names the gateway by its origin alone.
+fn people(reader: &mut Reader, audience: &str, base_url: &str) -> Option<PeopleConfig> {
+    let people = people::read(reader, audience)?;
+    let root = base_url.trim_end_matches("/fhir");
+    if Url::parse(root).is_ok_and(|url| url.origin().ascii_serialization() != root) {
+        reader.fail(
+            "server.base_url",
+            "with [people] is an origin and /fhir: no further path, no port that goes without saying",
+        );
+    }
+    Some(people)
 }
 
 fn listen(reader: &mut Reader) -> SocketAddr {

@@ -107,7 +107,7 @@ fn the_keys_of_records_are_never_beside_the_records() {
     assert_eq!(wrong_keys(LEAST, &[("WELLGATE_VAULT_ELEMENTS", "name,birthDate")]), ["vault.elements"]);
     let config = load(LEAST, &[("WELLGATE_VAULT_ELEMENTS", "name,telecom")]).expect("valid");
     assert_eq!(config.vault.elements, ["name", "telecom"]);
-    assert_eq!(config.vault.identifier_systems.len(), 2);
+    assert_eq!(config.vault.identifier_systems.len(), 4);
 }
 
 #[test]

@@ -61,7 +61,11 @@ pub(super) const KEYS: &[Key] = &[
         "vault",
         "identifier_systems",
         List,
-        Value("https://www.ehealth.fgov.be/standards/fhir/core/NamingSystem/ssin,http://fhir.nl/fhir/NamingSystem/bsn"),
+        Value(
+            "https://www.ehealth.fgov.be/standards/fhir/core/NamingSystem/ssin,\
+             https://www.ehealth.fgov.be/standards/fhir/NamingSystem/ssin,\
+             http://fhir.nl/fhir/NamingSystem/bsn,urn:oid:2.16.840.1.113883.2.4.6.3",
+        ),
         "The systems of the identifiers that are sealed. They are found by their whole value only.",
     ),
     key(

@@ -11,6 +11,7 @@ use crate::auth::PeerCertificate;
 use crate::bodies;
 use crate::error::Failure;
 use crate::search::parameters::type_name;
+use crate::vault::has_number;
 use mappings::r4::primitive::is_id;
 
 /// The parts of a request that an interaction reads.
@@ -95,7 +96,7 @@ impl Exchange {
                 return failure.into_response();
             }
         };
-        if let Err(too_often) = self.app.rates.clients.take(caller.client_id(), caller.now_ms) {
+        if let Err(too_often) = self.app.rates.clients.take(&caller.key_owner(), caller.now_ms) {
             self.app.refused_by("client-rate");
             return Failure::TooOften(too_often).into_response();
         }
@@ -244,7 +245,8 @@ impl Exchange {
 fn refusal(caller: &Caller, target: &Target, reason: &str, compartment: Option<&str>) -> AuditEvent {
     // What is written in a path is the client's text: only what has the form of a type or an id is kept.
     let resource_type = type_name(&target.resource_type).unwrap_or_default();
-    let id = if is_id(&target.id) { &target.id } else { "" };
+    let is_kept = is_id(&target.id) && !has_number(&target.id);
+    let id = if is_kept { &target.id } else { "" };
     caller.refusal(target.act, reason, compartment, resource_type, id)
 }
 

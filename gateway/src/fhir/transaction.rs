@@ -38,7 +38,7 @@ pub async fn transaction(exchange: Exchange, body: Body) -> Response<Body> {
             must_be(&content.value, "Bundle")?;
             let entries = entries(&content, exchange.app.limits.bundle_entries_max)?;
             // Each entry is a request; the Bundle itself was counted as one.
-            exchange.app.rates.clients.charge(caller.client_id(), entries.len().saturating_sub(1), caller.now_ms);
+            exchange.app.rates.clients.charge(&caller.key_owner(), entries.len().saturating_sub(1), caller.now_ms);
             match content.value.get("type").and_then(Value::as_str) {
                 Some("transaction") => {
                     structure(&content.value, "")?;

@@ -33,9 +33,11 @@ const SIGN_IN_MS: i64 = 10 * 60_000;
 const HOME: &str = "/account";
 
 /// What is answered where the gateway has no room or no time for a request.
-pub fn unavailable(status: StatusCode) -> Response<Body> {
-    let mut response = html(status, &Page::new(Language::Dutch, "unavailable"));
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+pub fn unavailable(failure: &Failure) -> Response<Body> {
+    let mut response = html(failure.status(), &Page::new(Language::Dutch, "unavailable"));
+    if let Some(seconds) = failure.retry_after_seconds() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
     response
 }
 

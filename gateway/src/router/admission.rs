@@ -105,7 +105,7 @@ impl Admission {
         match self.told {
             Told::Fhir => failure.into_response(),
             Told::Json => oauth::refused(&failure),
-            Told::Page => people::unavailable(failure.status()),
+            Told::Page => people::unavailable(&failure),
         }
     }
 
@@ -144,11 +144,15 @@ pub(super) async fn admitted(State(admission): State<Admission>, request: Reques
         app.refused_by("address-rate");
         return admission.refusal(Failure::TooOften(too_often));
     }
+    let path = request.uri().path().to_owned();
     let answer = admission.answer(request, next).await;
     let response = answer.unwrap_or_else(|failure| admission.refusal(failure));
     // At the token service a request that is not understood proves no more than one that is refused.
     let proves_nothing = match response.status() {
-        StatusCode::UNAUTHORIZED | StatusCode::REQUEST_TIMEOUT => true,
+        // A page asks whether somebody is signed in, and is told that nobody is.
+        StatusCode::UNAUTHORIZED => path != "/session",
+        StatusCode::REQUEST_TIMEOUT => true,
+        status if path == "/sign-in/callback" => status.is_client_error() || status.is_server_error(),
         status => admission.told == Told::Json && status.is_client_error(),
     };
     if proves_nothing {

@@ -43,6 +43,13 @@ pub struct Located {
     pub facts: Facts,
 }
 
+impl Located {
+    /// Whether the bytes have no hole that was left open.
+    pub fn is_whole(&self) -> bool {
+        self.holes.is_empty()
+    }
+}
+
 /// A version of a Consent, to decide on what was in force at its time.
 #[derive(Clone, Debug)]
 pub struct ConsentVersion {

@@ -192,7 +192,11 @@ impl KeyStore {
 
     /// The tokens of these blinded identifiers: blind and token.
     pub(super) async fn tokens(&self, blinds: &[String]) -> Result<Vec<(String, String)>, StorageError> {
-        let sql = format!("SELECT blind, token FROM blind_index WHERE blind IN ({})", places(blinds.len()));
+        let sql = format!(
+            "SELECT b.blind, b.token FROM blind_index b JOIN record_key k ON k.id = b.key_id \
+             WHERE k.destroyed_ms IS NULL AND b.blind IN ({})",
+            places(blinds.len())
+        );
         read!(&self.database, |pool| {
             let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
             for blind in blinds {
@@ -209,14 +213,15 @@ impl KeyStore {
         let end = "UPDATE record_key SET wrapped = '', destroyed_ms = $2 WHERE scope = $1 AND destroyed_ms IS NULL";
         let destroyed = write!(&self.database, |pool| {
             let mut tx = pool.begin().await?;
-            // The keys first: whoever writes a token at this moment waits for their rows, and finds them dead.
-            sqlx::query("SELECT id FROM record_key WHERE scope = $1").bind(scope).fetch_all(&mut *tx).await?;
             sqlx::query(forget).bind(scope).execute(&mut *tx).await?;
             let destroyed = sqlx::query(end).bind(scope).bind(now_ms).execute(&mut *tx).await?.rows_affected();
             tx.commit().await?;
             destroyed
         });
-        self.wipe().await?;
+        // Where it does not go now (a reader is in the way), the receipt waits for it.
+        if let Err(error) = self.wipe().await {
+            tracing::warn!(%error, "the files of the key store could not be wiped, it is tried again");
+        }
         Ok(destroyed)
     }
 
@@ -224,7 +229,12 @@ impl KeyStore {
     async fn wipe(&self) -> Result<(), StorageError> {
         match &self.database {
             Database::Sqlite { writer, .. } => {
-                sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(writer).await?;
+                let busy: i64 = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(writer).await?;
+                if busy != 0 {
+                    return Err(StorageError::Vault(
+                        "somebody reads the key store: its log still has what was deleted",
+                    ));
+                }
             }
             Database::Postgres { pool } => {
                 sqlx::query("VACUUM record_key, blind_index").execute(pool).await?;
@@ -236,6 +246,12 @@ impl KeyStore {
     /// Destroyed keys whose receipt is due, at most a few hundred.
     pub(super) async fn without_receipt(&self) -> Result<Vec<DestroyedKey>, StorageError> {
         let sql = "SELECT id, scope, destroyed_ms FROM record_key WHERE destroyed_ms IS NOT NULL ORDER BY id LIMIT 200";
+        let is_any: bool = read!(&self.database, |pool| sqlx::query(sql).fetch_optional(pool).await?.is_some());
+        if !is_any {
+            return Ok(Vec::new());
+        }
+        // A receipt says that nothing is left: also where the one who destroyed it was killed before it was so.
+        self.wipe().await?;
         read!(&self.database, |pool| {
             let rows = sqlx::query(sql).fetch_all(pool).await?;
             let destroyed =
@@ -246,8 +262,13 @@ impl KeyStore {
 
     /// The trail has the receipt: nothing is left of the key.
     pub(super) async fn forget(&self, id: &str) -> Result<(), StorageError> {
-        let sql = "DELETE FROM record_key WHERE id = $1 AND destroyed_ms IS NOT NULL";
-        write!(&self.database, |pool| sqlx::query(sql).bind(id).execute(pool).await.map(|_| ()))?;
+        // A token that came in beside the destruction goes as well.
+        for sql in [
+            "DELETE FROM blind_index WHERE key_id = $1",
+            "DELETE FROM record_key WHERE id = $1 AND destroyed_ms IS NOT NULL",
+        ] {
+            write!(&self.database, |pool| sqlx::query(sql).bind(id).execute(pool).await.map(|_| ()))?;
+        }
         Ok(())
     }
 

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod chain;
 pub mod conflict;
 pub mod crisis;
+mod criterion;
 mod database;
 pub mod delivery;
 pub mod emergency;
@@ -131,6 +132,9 @@ pub enum OpenError {
     /// A key that wrapped keys of the key store is not in the ring.
     #[error("the key ring has no key '{0}', with which keys of the key store are wrapped")]
     RingKey(String),
+    /// The key store is not the one that the database was begun with.
+    #[error("vault.key_store is not the key store of this database: put the right one back, with every key of today")]
+    KeyStore,
     /// The key store cannot be used.
     #[error("the key store cannot be used: it was changed, is not of this key ring, or the system gives no randomness")]
     Vault,
@@ -225,7 +229,19 @@ impl Store {
         };
         let writer = Writer::start(&database, (settings.writers, settings.write_queue_max), key);
         let reader = Reader::start(&database);
-        Ok(Self { database, writer, reader, keys })
+        let store = Self { database, writer, reader, keys };
+        store.check_key_store().await?;
+        Ok(store)
+    }
+
+    /// A database goes with the key store that it had first: with another one every number would be a mask, and be written as one.
+    async fn check_key_store(&self) -> Result<(), OpenError> {
+        if self.keys.is_none() {
+            return Ok(());
+        }
+        let ours = self.veil("key store");
+        let known = self.setting_or("key_store", &ours).await.map_err(|_| OpenError::KeyStore)?;
+        if known == ours { Ok(()) } else { Err(OpenError::KeyStore) }
     }
 
     /// Opens a database only if it is empty or was made by a sandbox, and marks it as one.

@@ -135,8 +135,8 @@ impl Database {
             let first = sqlx::query(done).bind(HELD).bind(RESTORED).execute(&mut *tx).await?.rows_affected();
             let held = if first == 1 { sqlx::query(hold_all).execute(&mut *tx).await?.rows_affected() } else { 0 };
             if first == 1 {
-                // Who signed out since, or used a code, does not come back.
-                for forget in ["DELETE FROM person_session", "DELETE FROM link_code"] {
+                // Who signed out since, used a code, or was taken off a record does not come back: links are made anew.
+                for forget in ["DELETE FROM person_session", "DELETE FROM link_code", "DELETE FROM person_link"] {
                     sqlx::query(forget).execute(&mut *tx).await?;
                 }
             }

@@ -14,9 +14,6 @@ use super::{StorageError, Store};
 use crate::search::query::{Criterion, Query, Token, TokenSystem, Values};
 use crate::vault::{Holes, scope};
 
-/// What no token is: a sealed identifier that no record has.
-const NOBODY: &str = "-";
-
 /// A text that may have holes.
 struct Text<'a> {
     body: &'a mut String,
@@ -229,12 +226,8 @@ fn put_tokens(keys: &KeyStore, known: &HashMap<String, Vec<String>>, criterion: 
                         put.push(Token { system, code });
                     }
                 }
-                if systems.is_empty() || token.system == TokenSystem::Any {
-                    put.push(token);
-                }
-            }
-            if put.is_empty() {
-                put.push(Token { system: TokenSystem::None, code: Some(NOBODY.to_owned()) });
+                // The value itself finds what is of no sealed system, or is not sealed yet.
+                put.push(token);
             }
             *tokens = put;
         }

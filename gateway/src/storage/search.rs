@@ -6,11 +6,12 @@ use std::fmt::Write as _;
 
 use sqlx::{AssertSqlSafe, Row};
 
+use super::criterion::{criterion_sql, date_sql};
 use super::resource::{Seen, Shows, Touched, Unrecorded};
 use super::sight::{CANDIDATES, LEVEL, Level, VIEWER, VIEWER_PARAMETERS, Viewer, bind_viewer, has_minimum};
 use super::{Database, StorageError, Store, read};
 use crate::search::parameters::SearchType;
-use crate::search::query::{Comparison, Criterion, DateCondition, Query, Sort, SortKey, Token, TokenSystem, Values};
+use crate::search::query::{Query, Sort, SortKey, Values};
 
 /// A value of the keyset at which a page ends.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -52,7 +53,7 @@ impl Shows for Page {
 }
 
 /// The last code point: nothing that is stored sorts after it.
-const LAST: &str = "\u{10FFFF}";
+pub(super) const LAST: &str = "\u{10FFFF}";
 /// Up to so many records a page is looked for in those of the viewer; with more it is quicker to go through the type in the order
 /// of ids and to stop when the page is full.
 const FEW_RECORDS: usize = 1_000;
@@ -79,7 +80,7 @@ enum Once {
 }
 
 /// A statement under construction: its text and what is bound to it after the viewer.
-struct Statement {
+pub(super) struct Statement {
     text: String,
     bound: Vec<Key>,
 }
@@ -90,11 +91,11 @@ impl Statement {
         format!("${}", self.bound.len() + VIEWER_PARAMETERS)
     }
 
-    fn text(&mut self, value: &str) -> String {
+    pub(super) fn text(&mut self, value: &str) -> String {
         self.bind(Key::Text(value.to_owned()))
     }
 
-    fn integer(&mut self, value: i64) -> String {
+    pub(super) fn integer(&mut self, value: i64) -> String {
         self.bind(Key::Integer(value))
     }
 }
@@ -309,6 +310,10 @@ fn visible(
                 write!(inner, " AND EXISTS (SELECT 1 {found} AND i.compartment = r.compartment AND i.id = r.id)")
             }
         };
+        if criterion.parameter.ends_with("identifier") {
+            // By law attendance is told and no number: so nothing is found by one either.
+            outer.push_str(" AND s.level <> 17");
+        }
         if has_minimum {
             let _ = write!(
                 outer,
@@ -375,75 +380,4 @@ fn page(statement: &mut Statement, query: &Query, keys: &[OrderKey], after: Opti
          FROM b AS p JOIN resource r ON {same} WHERE p.bytes < {bytes_max} ORDER BY {order}",
         same = "r.compartment = p.compartment AND r.resource_type = p.resource_type AND r.id = p.id"
     );
-}
-
-fn criterion_sql(statement: &mut Statement, criterion: &Criterion) -> String {
-    let alternatives: Vec<String> = match &criterion.values {
-        Values::Token(tokens) => vec![tokens_sql(statement, tokens)],
-        Values::Reference(values) | Values::Uri(values) => {
-            let list: Vec<String> = values.iter().map(|value| statement.text(value)).collect();
-            vec![format!("i.value IN ({})", list.join(", "))]
-        }
-        // What the viewer does not see is not found by either: a chain would else tell whose identifier it is.
-        Values::Chained { target, found } => {
-            let found = criterion_sql(statement, found);
-            vec![format!(
-                "i.value IN (SELECT '{target}/' || r.id FROM v CROSS JOIN resource r \
-                   WHERE r.resource_type = '{target}' AND r.deleted = 0 AND (r.compartment, r.id) IN \
-                   (SELECT i.compartment, i.id FROM search_index i WHERE i.resource_type = '{target}' AND {found}) \
-                   AND ({LEVEL} & 1) = 1)"
-            )]
-        }
-        Values::Date(dates) => dates.iter().map(|date| date_sql(statement, date, "i.low_ms", "i.high_ms")).collect(),
-        Values::String(prefixes) => prefixes
-            .iter()
-            .map(|prefix| {
-                let low = statement.text(prefix);
-                let high = statement.text(&format!("{prefix}{LAST}"));
-                format!("(i.value >= {low} AND i.value < {high})")
-            })
-            .collect(),
-    };
-    format!("i.parameter = '{}' AND ({})", criterion.parameter, alternatives.join(" OR "))
-}
-
-/// One of several tokens. SQLite looks up none of them by index where they only stand between ORs, but goes through all values of
-/// the parameter; so their codes stand in a list of their own as well.
-fn tokens_sql(statement: &mut Statement, tokens: &[Token]) -> String {
-    let mut codes = Vec::new();
-    let mut alternatives = Vec::new();
-    for token in tokens {
-        let mut parts = Vec::new();
-        if let Some(code) = &token.code {
-            let code = statement.text(code);
-            parts.push(format!("i.value = {code}"));
-            codes.push(code);
-        }
-        match &token.system {
-            TokenSystem::Any => {}
-            TokenSystem::None => parts.push("i.system = ''".to_owned()),
-            TokenSystem::Is(system) => parts.push(format!("i.system = {}", statement.text(system))),
-        }
-        alternatives.push(format!("({})", parts.join(" AND ")));
-    }
-    let any = alternatives.join(" OR ");
-    let have_codes = tokens.len() > 1 && codes.len() == tokens.len();
-    if have_codes { format!("i.value IN ({}) AND ({any})", codes.join(", ")) } else { any }
-}
-
-/// The SQL of [`DateCondition::is_met`].
-fn date_sql(statement: &mut Statement, date: &DateCondition, low: &str, high: &str) -> String {
-    let (from, to) = (statement.integer(date.low_ms), statement.integer(date.high_ms));
-    let contains = format!("({from} <= {low} AND {high} <= {to})");
-    match date.comparison {
-        Comparison::Equal => contains,
-        Comparison::NotEqual => format!("NOT {contains}"),
-        Comparison::Greater => format!("({high} > {to} AND {from} <= {to})"),
-        Comparison::Less => format!("({low} < {from} AND {from} <= {to})"),
-        Comparison::GreaterOrEqual => format!("({high} > {to} OR {contains})"),
-        Comparison::LessOrEqual => format!("({low} < {from} OR {contains})"),
-        Comparison::StartsAfter => format!("({low} > {to} AND {from} <= {to})"),
-        Comparison::EndsBefore => format!("({high} < {from} AND {from} <= {to})"),
-        Comparison::Approximate => format!("({low} <= {to} AND {high} >= {from})"),
-    }
 }

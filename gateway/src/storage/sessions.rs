@@ -180,7 +180,9 @@ impl Store {
             let sql = "DELETE FROM person_session WHERE until_ms <= $1 OR seen_ms <= $2";
             let sessions = sqlx::query(sql).bind(now_ms).bind(seen_since_ms).execute(pool).await?.rows_affected();
             let codes = sqlx::query("DELETE FROM link_code WHERE until_ms <= $1").bind(now_ms).execute(pool).await?;
-            Ok(sessions + codes.rows_affected())
+            let sql = "DELETE FROM link_failure WHERE since_ms <= $1";
+            let failures = sqlx::query(sql).bind(seen_since_ms).execute(pool).await?;
+            Ok(sessions + codes.rows_affected() + failures.rows_affected())
         })
     }
 }

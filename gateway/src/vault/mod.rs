@@ -15,7 +15,7 @@ pub use cipher::DataKey;
 pub use holes::{Holes, MASK};
 pub use keys::{BlindKey, KeyRing, KeyRingError, KeyringId};
 pub use places::SealedElements;
-pub use stray::stray_number;
+pub use stray::{has_number, stray_number};
 
 /// What a key is for: the record of a person, or a single resource outside of one.
 ///

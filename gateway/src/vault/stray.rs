@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// Members that hold no text for people: addresses, codes, other numbers.
 const NOT_TEXT: &[&str] =
-    &["id", "reference", "url", "uri", "system", "code", "data", "hash", "versionId", "resourceType"];
+    &["id", "reference", "url", "uri", "system", "code", "data", "hash", "versionId", "resourceType", "ifNoneExist"];
 
 /// The first text of a resource in which a valid national number stands, as an expression; none where there is none.
 ///
@@ -32,8 +32,8 @@ fn within(value: &Value, path: &str) -> Option<String> {
     }
 }
 
-/// Whether a text has a national number in it.
-fn has_number(text: &str) -> bool {
+/// Whether a text has a valid national number (SSIN) in it, in digits or as it is written.
+pub fn has_number(text: &str) -> bool {
     let bytes = text.as_bytes();
     let mut start = 0;
     while start < bytes.len() {
@@ -44,9 +44,7 @@ fn has_number(text: &str) -> bool {
         let end = end_of_run(bytes, start);
         let is_free =
             !matches!(start.checked_sub(1).map(|before| bytes[before]), Some(b'+' | b'a'..=b'z' | b'A'..=b'Z'));
-        let digits: String =
-            bytes[start..end].iter().filter(|byte| byte.is_ascii_digit()).map(|byte| char::from(*byte)).collect();
-        if is_free && is_number(&bytes[start..end], &digits) {
+        if is_free && is_number(&bytes[start..end]) {
             return true;
         }
         start = end;
@@ -66,13 +64,22 @@ fn end_of_run(bytes: &[u8], start: usize) -> usize {
     end
 }
 
-fn is_number(run: &[u8], digits: &str) -> bool {
-    let groups: Vec<usize> = run.split(|byte| !byte.is_ascii_digit()).map(<[u8]>::len).collect();
-    if groups != [11] && groups != [2, 2, 2, 3, 2] && groups != [6, 3, 2] {
-        return false;
-    }
+/// Whether consecutive groups of a run are a number: other digits may stand beside it.
+fn is_number(run: &[u8]) -> bool {
+    let groups: Vec<&[u8]> = run.split(|byte| !byte.is_ascii_digit()).collect();
+    let forms: [&[usize]; 4] = [&[11], &[2, 2, 2, 3, 2], &[6, 3, 2], &[6, 5]];
+    forms.iter().any(|form| {
+        groups.windows(form.len()).any(|window| {
+            let lengths = window.iter().map(|group| group.len());
+            lengths.eq(form.iter().copied()) && may_be_number(&window.concat())
+        })
+    })
+}
+
+fn may_be_number(digits: &[u8]) -> bool {
+    let digits = String::from_utf8_lossy(digits);
     let two = |from: usize| digits.get(from..from + 2).and_then(|two| two.parse::<u32>().ok()).unwrap_or_default();
     // BIS numbers add 20 or 40 to the month; an unknown day or month is 0.
     let may_be_birthday = two(2) % 20 <= 12 && two(2) < 53 && two(4) <= 31;
-    may_be_birthday && Ssin::parse(digits).is_ok_and(|number| number.check_digits_hold())
+    may_be_birthday && Ssin::parse(&digits).is_ok_and(|number| number.check_digits_hold())
 }

@@ -114,7 +114,16 @@ fn a_record_has_one_key_and_each_resource_outside_of_records_its_own() {
 #[test]
 fn a_national_number_in_a_text_is_found_and_other_numbers_are_not() {
     let note = |text: &str| json!({"resourceType": "Observation", "note": [{"text": text}]});
-    for text in ["85073003328", "INSZ: 85.07.30-033.28.", "nr 850730 033 28", "(98472899765)", "85-07-30-033-28"] {
+    for text in [
+        "85073003328",
+        "INSZ: 85.07.30-033.28.",
+        "nr 850730 033 28",
+        "(98472899765)",
+        "85-07-30-033-28",
+        "kamer 4 85073003328",
+        "85073003328 12/03/2026",
+        "850730-03328",
+    ] {
         assert_eq!(stray_number(&note(text)).as_deref(), Some("Observation.note[0].text"), "{text}");
     }
     for text in

@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use wellgate_tests::program::wellgate;
+use wellgate_tests::program::{wellgate, with_vault};
 
 #[test]
 fn attack_49_a_registration_that_leads_inside_is_refused() {
@@ -17,6 +17,7 @@ fn attack_49_a_registration_that_leads_inside_is_refused() {
     std::fs::write(&config, text).expect("a file can be written");
     let run = |arguments: &[&str]| -> Output {
         let mut command = wellgate();
+        with_vault(&mut command, directory.path());
         command.args(&arguments[..2]).arg("--config").arg(&config).args(&arguments[2..]);
         command.output().expect("the program is built")
     };

@@ -5,7 +5,7 @@ use gateway::relabel::relabel;
 use gateway::storage::sight::Viewer;
 use gateway::storage::write_set::{GrantRow, Method, NewVersion, VersionId, WriteSet};
 use serde_json::{Value, json};
-use wellgate_tests::program::wellgate;
+use wellgate_tests::program::{wellgate, with_vault};
 
 use crate::world::{ask, beginning, first, grant, key, put, read, stores, viewer};
 
@@ -207,12 +207,9 @@ async fn the_command_tells_how_far_it_is_and_what_it_did() {
         std::fs::write(table.path(), "version 7\nsystem local urn:local\ncode local black PSY\n")
             .expect("there is room");
         let keys = tempfile::tempdir().expect("there is room");
-        let ring = keys.path().join("key-ring");
-        gateway::key_ring::add_key(&ring, 1).expect("there is room");
         let run = || {
             let mut command = wellgate();
-            command.env("WELLGATE_VAULT_KEY_STORE", format!("sqlite:{}", keys.path().join("keys.sqlite").display()));
-            command.env("WELLGATE_VAULT_KEY_RING_FILE", &ring);
+            with_vault(&mut command, keys.path());
             command.arg("relabel").env("WELLGATE_LABELS_FILE", table.path()).env("WELLGATE_DATABASE_URL", &url);
             command.env("WELLGATE_SERVER_BASE_URL", "https://gateway.example.org/fhir");
             command.env("WELLGATE_AUTH_ISSUER", "https://login.example.org").env("WELLGATE_AUTH_AUDIENCE", "gateway");

@@ -123,6 +123,37 @@ async fn a_sealed_identifier_is_found_by_its_whole_value_in_every_record_that_ha
 }
 
 #[tokio::test]
+async fn a_number_that_a_thousand_records_have_is_found_like_any_other() {
+    const MANY: u32 = 1_050;
+    for safe in safes().await {
+        let mut set = WriteSet::default();
+        for n in 0..MANY {
+            let id = format!("p{n}");
+            set.new_records.push(record(&id, if n == 7 { "a" } else { "b" }));
+            put(&mut set, first(key(&id, "Patient", &id), &patient(&id, NUMBER)));
+        }
+        safe.store.apply(set).await.expect("it is written");
+        assert_eq!(found(&safe.store, &format!("identifier={SSIN}|{NUMBER}")).await, ["p7"], "{}", safe.kind);
+        assert_eq!(found(&safe.store, &format!("identifier={NUMBER},urn:mrn|p8")).await, ["p7"], "{}", safe.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_database_opens_with_the_key_store_that_it_was_begun_with_and_no_other() {
+    for safe in safes().await {
+        write(&safe.store, "p", NUMBER).await;
+        safe.store.close().await;
+        let (_, other) =
+            wellgate_tests::databases().into_iter().find(|(kind, _)| *kind == safe.kind).expect("the same kind");
+        let settings = StoreSettings { vault: Some(vault(&other, &safe.ring)), ..safe.settings.clone() };
+        let refused = Store::open(&settings).await.expect_err("it is empty");
+        assert!(matches!(refused, OpenError::KeyStore), "{}: {refused}", safe.kind);
+        let again = Store::open(&safe.settings).await.expect("its own opens it");
+        assert_eq!(read(&again, "p").await, patient("p", NUMBER), "{}", safe.kind);
+    }
+}
+
+#[tokio::test]
 async fn a_new_version_is_sealed_and_the_old_one_stays_so() {
     for safe in safes().await {
         let store = &safe.store;

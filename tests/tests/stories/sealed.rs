@@ -94,6 +94,21 @@ async fn a_number_in_a_text_is_refused_and_nothing_is_stored(gateway: Gateway) {
     assert!(!gateway.on_disk().contains(NUMBER));
 }
 
+async fn a_transaction_may_ask_by_a_number_whether_a_person_is_there_already(gateway: Gateway) {
+    let custodian = gateway.as_("edpbw-a");
+    let mut set = bundle("transaction", &[("POST", "Patient", Some(numbered(NUMBER)))]);
+    set["entry"][0]["request"]["ifNoneExist"] = json!(format!("identifier={SSIN}|{NUMBER}"));
+    for status in ["201 Created", "200 OK"] {
+        let answer = custodian.post("", &set).await.expect(200);
+        let given = answer.json["entry"][0]["response"]["status"].as_str().expect("a status").to_owned();
+        assert!(status.starts_with(&given[..3]), "{status}: {answer}");
+    }
+    assert_eq!(custodian.search(format!("Patient?identifier={NUMBER}")).await.len(), 1);
+    // Sent as an id by mistake, it stays out of the trail.
+    custodian.get(format!("Patient/{NUMBER}")).await.expect(404);
+    assert!(!gateway.on_disk().contains(NUMBER));
+}
+
 async fn an_update_keeps_the_number_and_a_replica_shows_it(gateway: Gateway) {
     let record = record(&gateway).await;
     let address = record.person();
@@ -153,6 +168,7 @@ async fn what_only_sealed_values_could_answer_is_refused_and_not_offered(gateway
 }
 
 stories!(
+    a_transaction_may_ask_by_a_number_whether_a_person_is_there_already,
     what_only_sealed_values_could_answer_is_refused_and_not_offered,
     a_number_is_shown_by_every_way_to_who_may_have_it_and_lies_on_no_disk,
     who_may_not_see_the_person_finds_nobody_by_the_number,

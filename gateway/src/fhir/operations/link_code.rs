@@ -39,8 +39,10 @@ pub async fn link_code(exchange: Exchange, id: String) -> Response<Body> {
                 json!({"name": "until", "valueInstant": format_instant(until_ms)}),
                 json!({"name": "address", "valueUrl": format!("{}/account", people.root)}),
             ];
+            // What is nowhere on record is not done.
+            let answer = show(exchange, caller, LINK_CODE, &id, members).await?;
             exchange.app.store.put_link_code(&id, &link_code_hash(&code), until_ms).await?;
-            show(exchange, caller, LINK_CODE, &id, members).await
+            Ok(answer)
         })
         .await
 }

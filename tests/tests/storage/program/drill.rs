@@ -2,14 +2,14 @@
 //! byte for byte.
 
 use super::*;
-use wellgate_tests::program::wellgate;
+use wellgate_tests::program::{wellgate, with_vault};
 
 use crate::opening::execute;
 
 /// Runs a command of the program on a place's database.
 fn run(place: &Place, arguments: &[&str]) -> (bool, String) {
     let mut command = wellgate();
-    command.args(arguments).env("WELLGATE_DATABASE_URL", place.url());
+    with_vault(&mut command, place.directory.path()).args(arguments).env("WELLGATE_DATABASE_URL", place.url());
     command.env("WELLGATE_SERVER_BASE_URL", "https://gateway.example.org/fhir");
     command.env("WELLGATE_AUTH_AUDIENCE", "https://gateway.example.org/fhir");
     command.env("WELLGATE_AUTH_SIGNING_KEY_FILE", "unread.pem");
@@ -81,6 +81,11 @@ async fn drilled(kind: &str) {
     let backup = backup.display().to_string();
     assert_eq!(files.len(), 2, "{kind}: {files:?}");
     let elsewhere = Place::new(kind).expect("there was one just now");
+    // Keys are in no backup: whoever restores brings the key store of today, and the ring.
+    for file in ["key-ring", "keys.sqlite", "keys.sqlite-wal"] {
+        let (from, to) = (place.directory.path().join(file), elsewhere.directory.path().join(file));
+        std::fs::copy(from, to).map(drop).unwrap_or_else(|error| assert_eq!(file, "keys.sqlite-wal", "{error}"));
+    }
     let (is_restored, told) = run(&elsewhere, &["restore", "--from", &backup, "--verify"]);
     assert!(is_restored && told.contains("each row is that of the backup"), "{kind}: {told}");
     let (is_again, told) = run(&elsewhere, &["restore", "--from", &backup]);

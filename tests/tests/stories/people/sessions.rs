@@ -120,7 +120,7 @@ async fn a_cookie_that_is_there_twice_or_is_not_the_gateways_is_nobodys(gateway:
 }
 
 async fn whoever_is_disabled_or_loses_a_role_has_lost_it_at_once(gateway: Gateway) {
-    gateway.employ("an", "elp-1", Some("psychologist-1"), &["care-provider", "dpo"]).await;
+    gateway.employ("an", "elp-1", Some("psychologist-1"), &["care-provider", "intake"]).await;
     let browser = Browser::of(&gateway, "an").await;
     let replica = gateway.replica().await;
     browser.read("Organization/elp-1").await.expect(200);
@@ -138,15 +138,15 @@ async fn whoever_is_disabled_or_loses_a_role_has_lost_it_at_once(gateway: Gatewa
         roles: roles.iter().map(|role| (*role).to_owned()).collect(),
         ..member.clone()
     };
-    gateway.app.store.put_staff_member(&with(&["care-provider", "dpo"])).await.expect("it is written");
+    gateway.app.store.put_staff_member(&with(&["care-provider", "intake"])).await.expect("it is written");
     gateway.app.forget_registry();
     browser.sign_in("an").await;
-    browser.post("account/act-as", &[("as", "dpo")]).await.expect(303);
-    assert_eq!(browser.get("session").await.json["role"], json!("dpo"));
+    browser.post("account/act-as", &[("as", "intake")]).await.expect(303);
+    assert_eq!(browser.get("session").await.json["role"], json!("intake"));
     for wanted in ["operator", "patient/1", "", "Dpo"] {
         browser.post("account/act-as", &[("as", wanted)]).await.expect(403);
     }
-    assert_eq!(browser.get("session").await.json["role"], json!("dpo"));
+    assert_eq!(browser.get("session").await.json["role"], json!("intake"));
     gateway.app.store.put_staff_member(&with(&["care-provider"])).await.expect("it is written");
     browser.get("session").await.expect(401);
     // The practitioner, or the whole organisation, is shut out: the role rests on them.
