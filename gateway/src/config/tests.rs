@@ -83,7 +83,7 @@ fn all_errors_are_reported_at_once_and_each_names_its_key() {
 #[test]
 fn what_must_be_given_is_asked_for_once() {
     let asked =
-        ["server.base_url", "database.url", "vault.key_store", "vault.key_ring_file", "auth.audience", "auth.issuer"];
+        ["server.base_url", "database.url", "auth.audience", "auth.issuer", "vault.key_store", "vault.key_ring_file"];
     assert_eq!(wrong_keys("", &[]), asked);
     let without = |variables: &[(&str, &str)]| {
         let least = [

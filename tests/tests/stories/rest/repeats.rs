@@ -45,7 +45,8 @@ async fn many_repeats_at_once_are_one(gateway: Gateway) {
 async fn a_key_that_is_at_work_is_a_conflict_for_its_owner_alone(gateway: Gateway) {
     let elp = gateway.as_("elp-1");
     let key = [("idempotency-key", "TEST-KEY")];
-    let at_work = gateway.app.keys_at_work.begin("elp-1-ehr", "TEST-KEY").expect("nobody has it");
+    let at_work =
+        gateway.app.keys_at_work.begin("elp-1-ehr", &gateway.app.store.veil("TEST-KEY")).expect("nobody has it");
     elp.post_with("Patient", &patient(), &key).await.expect(409);
     let entries = [("POST", "Patient", Some(patient()))];
     elp.post_with("", &bundle("transaction", &entries), &key).await.expect(409);
