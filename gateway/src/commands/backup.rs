@@ -34,7 +34,9 @@ pub async fn backup(config: &Config, arguments: &BackupArguments) -> Result<(), 
         manifest.contents.tables.len(),
         manifest.taken
     );
-    println!("Keys are in no backup: keep the signing key, the TLS files and the configuration elsewhere.");
+    println!(
+        "Keys are in no backup: keep the key store, the key ring, the signing keys, the TLS files and the configuration elsewhere."
+    );
     Ok(())
 }
 
