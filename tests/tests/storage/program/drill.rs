@@ -84,7 +84,7 @@ async fn drilled(kind: &str) {
     // Keys are in no backup: whoever restores brings the key store of today, and the ring.
     for file in ["key-ring", "keys.sqlite", "keys.sqlite-wal"] {
         let (from, to) = (place.directory.path().join(file), elsewhere.directory.path().join(file));
-        std::fs::copy(from, to).map(drop).unwrap_or_else(|error| assert_eq!(file, "keys.sqlite-wal", "{error}"));
+        std::fs::copy(from, to).map_or_else(|error| assert_eq!(file, "keys.sqlite-wal", "{error}"), drop);
     }
     let (is_restored, told) = run(&elsewhere, &["restore", "--from", &backup, "--verify"]);
     assert!(is_restored && told.contains("each row is that of the backup"), "{kind}: {told}");
