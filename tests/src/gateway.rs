@@ -232,7 +232,12 @@ impl Gateway {
 
     /// Another gateway on the same database, with an issuer and connections of its own.
     pub async fn replica(&self) -> Self {
-        Self::start(&self.database_url, Options { vault: Some(self.vault.clone()), ..Options::default() }).await
+        self.replica_with(Options::default()).await
+    }
+
+    /// The same, with settings of its own.
+    pub async fn replica_with(&self, options: Options) -> Self {
+        Self::start(&self.database_url, Options { vault: Some(self.vault.clone()), ..options }).await
     }
 
     /// A gateway with settings of its own on a fresh database of the same kind.

@@ -202,7 +202,7 @@ mod postgres {
     async fn race_of_readers_with_withdrawals() {
         let Some(url) = wellgate_tests::postgres::database_url() else { return };
         let first = Gateway::start(&url, long_connections()).await;
-        let second = Gateway::start(&url, long_connections()).await;
+        let second = first.replica_with(long_connections()).await;
         super::race_of_readers_with_withdrawals(&[first, second]).await;
     }
 }
