@@ -190,9 +190,22 @@ pub async fn show(
     patient: &str,
     members: Vec<Value>,
 ) -> Result<Response<Body>, Failure> {
-    exchange.app.store.record_only(vec![shown(caller, act, patient)]).await?;
+    on_record(exchange, caller, act, patient).await?;
+    Ok(parameters(members))
+}
+
+/// Puts it on record that something is done about the record: before it is, for what is nowhere on record is not done.
+///
+/// # Errors
+/// The trail cannot be written.
+pub async fn on_record(exchange: &Exchange, caller: &Caller, act: Act, patient: &str) -> Result<(), Failure> {
+    Ok(exchange.app.store.record_only(vec![shown(caller, act, patient)]).await?)
+}
+
+/// A Parameters resource with these members, of what is on record.
+pub fn parameters(members: Vec<Value>) -> Response<Body> {
     let parameters = json!({"resourceType": "Parameters", "parameter": members});
-    Ok(json_answer(StatusCode::OK, parameters.to_string()))
+    json_answer(StatusCode::OK, parameters.to_string())
 }
 
 fn shown(caller: &Caller, act: Act, patient: &str) -> AuditEvent {

@@ -3,7 +3,7 @@
 //! Everything above the storage sees values, everything below sees holes and tokens.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use super::facts::Located;
 use super::key_store::{DestroyedKey, KeyStore, RecordKey};
@@ -103,17 +103,17 @@ impl Store {
     /// The query in the words of the index: sealed identifiers by their tokens.
     pub(super) async fn sealed_query<'q>(&self, query: &'q Query) -> Result<Cow<'q, Query>, StorageError> {
         let Some(keys) = &self.keys else { return Ok(Cow::Borrowed(query)) };
-        let mut asked: BTreeMap<String, String> = BTreeMap::new();
+        let mut asked: BTreeSet<String> = BTreeSet::new();
         for token in query.criteria.iter().flat_map(tokens) {
             for system in sealed_systems(keys, token) {
                 let code = token.code.as_deref().unwrap_or_default();
-                asked.insert(keys.blind(system, code), system.to_owned());
+                asked.insert(keys.blind(system, code));
             }
         }
         if asked.is_empty() {
             return Ok(Cow::Borrowed(query));
         }
-        let blinds: Vec<String> = asked.into_keys().collect();
+        let blinds: Vec<String> = asked.into_iter().collect();
         let mut known: HashMap<String, Vec<String>> = HashMap::new();
         for (blind, token) in keys.tokens(&blinds).await? {
             known.entry(blind).or_default().push(token);

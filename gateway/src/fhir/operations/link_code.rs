@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::http::Response;
 use serde_json::{Value, json};
 
-use super::show;
+use super::{on_record, parameters};
 use crate::access::caller::Act;
 use crate::access::{Caller, Draft};
 use crate::auth::Interaction;
@@ -39,10 +39,9 @@ pub async fn link_code(exchange: Exchange, id: String) -> Response<Body> {
                 json!({"name": "until", "valueInstant": format_instant(until_ms)}),
                 json!({"name": "address", "valueUrl": format!("{}/account", people.root)}),
             ];
-            // What is nowhere on record is not done.
-            let answer = show(exchange, caller, LINK_CODE, &id, members).await?;
+            on_record(exchange, caller, LINK_CODE, &id).await?;
             exchange.app.store.put_link_code(&id, &link_code_hash(&code), until_ms).await?;
-            Ok(answer)
+            Ok(parameters(members))
         })
         .await
 }
@@ -53,8 +52,9 @@ pub async fn unlink(exchange: Exchange, id: String) -> Response<Body> {
         .answer(Target::new(UNLINK, "Patient", &id), async |exchange, caller| {
             exchange.app.people.as_ref().ok_or(Failure::MethodNotAllowed)?;
             of_custodian(exchange, caller, &id).await?;
+            on_record(exchange, caller, UNLINK, &id).await?;
             let ended = exchange.app.store.unlink(&id).await?;
-            show(exchange, caller, UNLINK, &id, vec![json!({"name": "links", "valueInteger": ended})]).await
+            Ok(parameters(vec![json!({"name": "links", "valueInteger": ended})]))
         })
         .await
 }
