@@ -11,11 +11,11 @@ use axum::Router;
 use gateway::app::App;
 use gateway::auth::{Issuer, TokenGrant};
 use gateway::clock::Clock;
-use gateway::config::{ClientProof, Config, DatabaseUrl, LogConfig, LogFormat, RingSource, TlsFiles};
+use gateway::config::{ClientProof, Config, LogConfig, LogFormat, TlsFiles};
 use gateway::gateway::{assemble, store_settings};
 use gateway::registry::{put_organization, put_pool, put_practitioner};
 use gateway::router::router;
-use gateway::sandbox::make_seal_key;
+use gateway::sandbox::make_keys;
 use gateway::server::tls::TlsKeys;
 use gateway::server::{ServerSettings, serve};
 use gateway::storage::Store;
@@ -31,33 +31,15 @@ use uuid::Uuid;
 
 use crate::caller::Caller;
 use crate::provider::{CLIENT_ID, CLIENT_SECRET, Provider};
+use crate::vault::Vault;
 
 /// The moment at which every story begins: 2026-03-01T12:00:00Z, a Sunday.
 pub const NOW_MS: i64 = 1_772_366_400_000;
 /// A day of the clock.
 pub const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
-/// Makes the key ring of a configuration where there is none.
-///
-/// # Panics
-/// It cannot be made.
-pub fn make_key_ring(config: &Config) {
-    if let RingSource::File(ring) = &config.vault.ring
-        && !ring.exists()
-    {
-        gateway::key_ring::add_key(ring, NOW_MS).expect("the directory is there");
-    }
-}
-
 /// The client of `portal-1` at which people sign in.
 pub(crate) const PERSON_APP: &str = "portal-1-app";
-
-fn vault_of(config: &Config) -> (String, String) {
-    let (DatabaseUrl::Sqlite(key_store), RingSource::File(ring)) = (&config.vault.key_store, &config.vault.ring) else {
-        panic!("a gateway of the tests has its keys in files");
-    };
-    (format!("sqlite:{}", key_store.display()), ring.display().to_string())
-}
 
 /// Id, kind, pool.
 const ORGANIZATIONS: [(&str, &str, Option<&str>); 9] = [
@@ -94,7 +76,7 @@ pub struct Options {
     /// It knows that its data is not made up: explanations show no more than what decides.
     pub is_production: bool,
     /// The key store and the key ring of another gateway on the same database.
-    pub vault: Option<(String, String)>,
+    pub vault: Option<Vault>,
     /// People sign in, at a provider of the story's own.
     pub has_people: bool,
     /// Settings by their variables: `("WELLGATE_LIMITS_BODY_BYTES_MAX", "2048")`.
@@ -125,8 +107,7 @@ pub struct Gateway {
     issuer: Issuer,
     secret_key: Vec<u8>,
     database_url: String,
-    /// The URL of its key store, and the file of its key ring.
-    vault: (String, String),
+    vault: Vault,
     _stop: oneshot::Sender<()>,
     _directory: TempDir,
 }
@@ -169,13 +150,11 @@ impl Gateway {
         std::fs::write(directory.path().join("jwks.json"), issuer.jwks()).expect("the directory is there");
         std::fs::write(directory.path().join("issuer-key.pkcs8"), &secret_key).expect("the directory is there");
 
-        if let Some((key_store, key_ring)) = &options.vault {
-            config.vault.key_store = key_store.parse().expect("a URL of the tests");
-            config.vault.ring = RingSource::File(key_ring.into());
+        if let Some(vault) = &options.vault {
+            vault.give(&mut config);
         }
-        make_key_ring(&config);
-        make_seal_key(&config).expect("the directory is there");
-        let vault = vault_of(&config);
+        make_keys(&config).expect("the directory is there");
+        let vault = Vault::of(&config);
         let settings = store_settings(&config).expect("the key ring is there");
         let store = Store::open(&settings).await.expect("the database is empty and ours");
         register(&store, options.elp_members.max(2)).await;
@@ -259,7 +238,7 @@ impl Gateway {
             let path = url.strip_prefix("sqlite:").unwrap_or_default();
             ["", "-wal", "-journal"].map(|end| std::fs::read(format!("{path}{end}")).unwrap_or_default()).concat()
         };
-        let mut all = String::from_utf8_lossy(&files(&self.vault.0)).into_owned();
+        let mut all = String::from_utf8_lossy(&files(&self.vault.key_store)).into_owned();
         if self.database_url.starts_with("sqlite:") {
             all.push_str(&String::from_utf8_lossy(&files(&self.database_url)));
         } else {

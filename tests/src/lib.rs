@@ -19,6 +19,7 @@ pub mod record;
 pub mod referral;
 pub mod resources;
 pub mod sqlite;
+pub mod vault;
 pub mod wire;
 
 use std::path::{Path, PathBuf};

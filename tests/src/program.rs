@@ -1,6 +1,6 @@
 //! The program as it was built beside the tests.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// `wellgate`, without the `WELLGATE_` variables of the tests: it refuses to start with variables that it does not know.
@@ -18,19 +18,6 @@ pub fn wellgate() -> Command {
         }
     }
     command
-}
-
-/// Gives a command a vault in a directory, which the program does not start without.
-///
-/// # Panics
-/// The directory cannot be written to.
-pub fn with_vault<'c>(command: &'c mut Command, directory: &Path) -> &'c mut Command {
-    let ring = directory.join("key-ring");
-    if !ring.exists() {
-        gateway::key_ring::add_key(&ring, 1).expect("the directory is there");
-    }
-    command.env("WELLGATE_VAULT_KEY_STORE", format!("sqlite:{}", directory.join("keys.sqlite").display()));
-    command.env("WELLGATE_VAULT_KEY_RING_FILE", ring)
 }
 
 /// Tests lie in `deps/`, the program one folder above.

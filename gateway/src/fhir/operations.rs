@@ -191,7 +191,7 @@ pub async fn show(
     members: Vec<Value>,
 ) -> Result<Response<Body>, Failure> {
     on_record(exchange, caller, act, patient).await?;
-    Ok(parameters(members))
+    Ok(parameters(&members))
 }
 
 /// Puts it on record that something is done about the record: before it is, for what is nowhere on record is not done.
@@ -203,7 +203,7 @@ pub async fn on_record(exchange: &Exchange, caller: &Caller, act: Act, patient: 
 }
 
 /// A Parameters resource with these members, of what is on record.
-pub fn parameters(members: Vec<Value>) -> Response<Body> {
+pub fn parameters(members: &[Value]) -> Response<Body> {
     let parameters = json!({"resourceType": "Parameters", "parameter": members});
     json_answer(StatusCode::OK, parameters.to_string())
 }

@@ -89,13 +89,7 @@ impl Sandbox {
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), StartError> {
         let config = &self.config;
-        if let RingSource::File(ring) = &config.vault.ring
-            && !ring.exists()
-        {
-            let made = key_ring::add_key(ring, Clock::System.now_ms());
-            made.map_err(|error| OpenError::Ring(error.to_string()))?;
-        }
-        make_seal_key(config)?;
+        make_keys(config)?;
         let store = Store::open_sandbox(&store_settings(config)?).await?;
         let clock = Clock::System;
         organizations::register(&store, clock.now_ms()).await?;
@@ -110,11 +104,17 @@ impl Sandbox {
     }
 }
 
-/// Makes the key that seals the trail, where the configuration names one that is not there.
+/// Makes the key ring and the key that seals the trail, where the configuration names files that are not there.
 ///
 /// # Errors
-/// It cannot be written.
-pub fn make_seal_key(config: &Config) -> Result<(), StartError> {
+/// They cannot be written.
+pub fn make_keys(config: &Config) -> Result<(), StartError> {
+    if let RingSource::File(ring) = &config.vault.ring
+        && !ring.exists()
+    {
+        let made = key_ring::add_key(ring, Clock::System.now_ms());
+        made.map_err(|error| OpenError::Ring(error.to_string()))?;
+    }
     let Some(file) = config.evidence.signing_key_file.as_ref().filter(|file| !file.exists()) else { return Ok(()) };
     let key = SealKey::generate().map_err(std::io::Error::other)?;
     Ok(write_secret(file, key.as_bytes())?)

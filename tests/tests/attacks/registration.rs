@@ -2,7 +2,8 @@
 
 use std::process::Output;
 
-use wellgate_tests::program::{wellgate, with_vault};
+use wellgate_tests::program::wellgate;
+use wellgate_tests::vault::with_vault;
 
 #[test]
 fn attack_49_a_registration_that_leads_inside_is_refused() {

@@ -17,7 +17,7 @@ use gateway::fhir::exchange::Exchange;
 use gateway::fhir::{create, delete, read, search, update};
 use gateway::gateway::{assemble, store_settings};
 use gateway::registry::put_organization;
-use gateway::sandbox::make_seal_key;
+use gateway::sandbox::make_keys;
 use gateway::storage::Store;
 use gateway::storage::registry::{Client, Organization};
 use http_body_util::BodyExt as _;
@@ -71,8 +71,7 @@ impl World {
             &config.auth.audience,
         )
         .expect("keys can be made");
-        make_seal_key(&config).expect("there is room");
-        wellgate_tests::gateway::make_key_ring(&config);
+        make_keys(&config).expect("there is room");
         let settings = store_settings(&config).expect("the key ring is there");
         let mut replicas = Vec::new();
         for _ in 0..2 {

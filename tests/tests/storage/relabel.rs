@@ -5,7 +5,8 @@ use gateway::relabel::relabel;
 use gateway::storage::sight::Viewer;
 use gateway::storage::write_set::{GrantRow, Method, NewVersion, VersionId, WriteSet};
 use serde_json::{Value, json};
-use wellgate_tests::program::{wellgate, with_vault};
+use wellgate_tests::program::wellgate;
+use wellgate_tests::vault::with_vault;
 
 use crate::world::{ask, beginning, first, grant, key, put, read, stores, viewer};
 

@@ -41,7 +41,7 @@ pub async fn link_code(exchange: Exchange, id: String) -> Response<Body> {
             ];
             on_record(exchange, caller, LINK_CODE, &id).await?;
             exchange.app.store.put_link_code(&id, &link_code_hash(&code), until_ms).await?;
-            Ok(parameters(members))
+            Ok(parameters(&members))
         })
         .await
 }
@@ -54,7 +54,7 @@ pub async fn unlink(exchange: Exchange, id: String) -> Response<Body> {
             of_custodian(exchange, caller, &id).await?;
             on_record(exchange, caller, UNLINK, &id).await?;
             let ended = exchange.app.store.unlink(&id).await?;
-            Ok(parameters(vec![json!({"name": "links", "valueInteger": ended})]))
+            Ok(parameters(&[json!({"name": "links", "valueInteger": ended})]))
         })
         .await
 }

@@ -2,7 +2,8 @@
 //! byte for byte.
 
 use super::*;
-use wellgate_tests::program::{wellgate, with_vault};
+use wellgate_tests::program::wellgate;
+use wellgate_tests::vault::with_vault;
 
 use crate::opening::execute;
 
