@@ -8,5 +8,4 @@ mod rates;
 mod registration;
 mod repeats;
 mod secrets;
-mod streams;
 mod transport;

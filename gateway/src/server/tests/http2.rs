@@ -143,6 +143,23 @@ async fn attack_37_a_head_that_is_continued_for_ever_ends_the_connection() {
     counting.assert_unharmed().await;
 }
 
+/// A head that goes on, and says nothing.
+#[tokio::test]
+async fn attack_37_a_head_of_empty_continuations_ends_the_connection() {
+    let counting = Counting::start(true).await;
+    let mut stream = counting.begin().await;
+    let more = frame(CONTINUATION, 0, 1, &[]).repeat(1_000);
+    let mut is_open = stream.write_all(&frame(HEADERS, END_STREAM, 1, &path("/counted"))).await.is_ok();
+    for _ in 0..200 {
+        is_open = is_open && stream.write_all(&more).await.is_ok();
+    }
+    let answer = until_closed(&mut stream).await;
+    let is_told = frames(&answer).iter().any(|(kind, ..)| *kind == GOAWAY);
+    assert!(!is_open || is_told, "the connection is ended for what was sent on it");
+    assert_eq!(counting.begun.load(Ordering::Relaxed), 0);
+    counting.assert_unharmed().await;
+}
+
 /// One long field that is named ten thousand times by one byte each: forty megabytes from a frame of fourteen kilobytes.
 #[tokio::test]
 async fn attack_37_a_head_that_unpacks_to_megabytes_reaches_no_handler() {
