@@ -2,6 +2,7 @@
 //! encrypt with.
 
 pub mod delivery;
+pub mod ehr_fhir;
 pub mod guard;
 pub mod http;
 pub mod jwks;

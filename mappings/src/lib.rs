@@ -2,4 +2,5 @@
 
 pub mod identifiers;
 pub mod json;
+pub mod message;
 pub mod r4;
