@@ -47,10 +47,10 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "deliveries",
         "lease_seconds",
-        Integer(60, 86_400),
+        Integer(2, 86_400),
         Value("120"),
         "How long a gateway has a delivery for itself. After that another takes it, and asks the partner whether it has it before it \
-         sends anything.",
+         sends anything. Half of it is how long a partner may take to answer.",
     ),
 ];
 

@@ -28,6 +28,7 @@ mod restored;
 mod sealed;
 mod sealing;
 mod search;
+mod simulation;
 mod teams;
 mod values;
 mod vault;

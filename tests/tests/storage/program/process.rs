@@ -66,6 +66,8 @@ impl Place {
         command.envs(self.postgres.as_ref().map(|url| ("WELLGATE_DATABASE_URL", url)));
         // One client writes here as fast as it can.
         command.env("WELLGATE_LIMITS_CLIENT_REQUESTS_PER_SECOND_MAX", "0");
+        // What a killed one was sending is looked at again soon.
+        command.env("WELLGATE_DELIVERIES_LEASE_SECONDS", "4");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         command
     }
