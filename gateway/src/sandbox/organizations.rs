@@ -18,6 +18,9 @@ const ORGANIZATIONS: &[(&str, &str, &str, Option<&str>)] = &[
     ("justitiehuis-gent", "Justitiehuis Gent", "other", None),
 ];
 
+/// The enterprise numbers by which the sandbox's Co-prev names its prevention services.
+const CBES: &[(&str, &str)] = &[("edpbw-noord", "0000000196"), ("edpbw-zuid", "0000000295")];
+
 /// Id, name, kind, region.
 const POOLS: &[(&str, &str, &str, &str)] = &[
     ("elp-gent", "Eerstelijnspsychologen Gent", "elp", "Gent"),
@@ -59,7 +62,7 @@ pub(super) async fn register(store: &Store, now_ms: i64) -> Result<(), StorageEr
             id: (*id).to_owned(),
             name: (*name).to_owned(),
             kind: (*kind).to_owned(),
-            cbe: None,
+            cbe: CBES.iter().find(|one| one.0 == *id).map(|one| one.1.to_owned()),
             nihdi: None,
             active: true,
         };
