@@ -1,6 +1,7 @@
 //! All outbound network of the gateway: one HTTP client with limits, and one file for each partner; and what partners sign and
 //! encrypt with.
 
+pub mod co_prev;
 pub mod delivery;
 pub mod guard;
 pub mod http;

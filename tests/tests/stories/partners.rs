@@ -1,5 +1,6 @@
 //! The partners of a sandbox, over HTTP and SMTP as a tester meets them: what each answers when it is well.
 
+mod co_prev;
 mod faults;
 mod mail;
 
