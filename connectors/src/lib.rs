@@ -6,5 +6,6 @@ pub mod delivery;
 pub mod guard;
 pub mod http;
 pub mod jwks;
+pub mod notify_mail;
 pub mod openid;
 pub mod pki;

@@ -3,6 +3,7 @@
 mod co_prev;
 mod faults;
 mod mail;
+mod notify_mail;
 
 use reqwest::Method;
 use serde_json::{Value, json};
