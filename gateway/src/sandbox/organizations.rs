@@ -6,8 +6,8 @@ use crate::storage::{StorageError, Store};
 
 /// Id, name, kind, pool.
 const ORGANIZATIONS: &[(&str, &str, &str, Option<&str>)] = &[
-    ("edpbw-noord", "EDPBW Noord", "edpbw", None),
-    ("edpbw-zuid", "EDPBW Zuid", "edpbw", None),
+    ("edpbw-noord", "EDPBW Noord", "edpbw", Some("edpbw-oost-vlaanderen")),
+    ("edpbw-zuid", "EDPBW Zuid", "edpbw", Some("edpbw-west-vlaanderen")),
     ("elp-linde", "ELP-praktijk De Linde", "elp", Some("elp-gent")),
     ("elp-beuk", "ELP-praktijk De Beuk", "elp", Some("elp-gent")),
     ("cgg-leie", "CGG Leie", "cgg", Some("cgg-oost-vlaanderen")),
@@ -23,7 +23,9 @@ const CBES: &[(&str, &str)] = &[("edpbw-noord", "0000000196"), ("edpbw-zuid", "0
 
 /// Id, name, kind, region.
 const POOLS: &[(&str, &str, &str, &str)] = &[
-    ("elp-gent", "Eerstelijnspsychologen Gent", "elp", "Gent"),
+    ("edpbw-oost-vlaanderen", "Preventiediensten Oost-Vlaanderen", "edpbw", "Oost-Vlaanderen"),
+    ("edpbw-west-vlaanderen", "Preventiediensten West-Vlaanderen", "edpbw", "West-Vlaanderen"),
+    ("elp-gent", "Eerstelijnspsychologen Gent", "elp", "Oost-Vlaanderen"),
     ("cgg-oost-vlaanderen", "Centra geestelijke gezondheidszorg Oost-Vlaanderen", "cgg", "Oost-Vlaanderen"),
 ];
 
