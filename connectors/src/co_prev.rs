@@ -157,8 +157,8 @@ mod tests {
         let delivered = connector.send(&message()).await;
         assert_eq!(code(&delivered).0, "delivered");
         assert!(!format!("{delivered:?} {connector:?}").contains(SSIN));
-        let heard = partner.heard();
-        let (head, body) = heard[0].split_once("\r\n\r\n").expect("a head and a body");
+        let requests = partner.heard();
+        let (head, body) = requests[0].split_once("\r\n\r\n").expect("a head and a body");
         assert!(head.starts_with("POST /employer-lookup HTTP/1.1\r\n") && !head.contains(SSIN), "{head}");
         let body: Value = serde_json::from_str(body).expect("JSON");
         assert_eq!(
