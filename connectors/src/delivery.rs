@@ -129,13 +129,13 @@ mod tests {
 
     use super::*;
 
-    fn answer(status: u16, retry_after: Option<&'static str>) -> Result<Answer, HttpError> {
+    fn answer(status: u16, retry_after: Option<&'static str>) -> Answer {
         let mut headers = HeaderMap::new();
         if let Some(text) = retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from_static(text));
         }
         let status = StatusCode::from_u16(status).expect("it is a status");
-        Ok(Answer { status, headers, body: b"secret of a patient".to_vec() })
+        Answer { status, headers, body: b"secret of a patient".to_vec() }
     }
 
     fn outcome(answer: Result<Answer, HttpError>) -> &'static str {
@@ -165,7 +165,7 @@ mod tests {
             (503, "retry"),
             (504, "uncertain"),
         ] {
-            assert_eq!(outcome(answer(status, None)), expected, "{status}");
+            assert_eq!(outcome(Ok(answer(status, None))), expected, "{status}");
         }
         assert_eq!(outcome(Err(HttpError::Unreachable(String::new()))), "retry");
         assert_eq!(outcome(Err(HttpError::TimedOut)), "uncertain");
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_partner_may_ask_us_to_wait_for_a_day_at_most() {
-        let wait = |text| match accepted(answer(503, Some(text))) {
+        let wait = |text| match accepted(Ok(answer(503, Some(text)))) {
             Err(Outcome::Retry(_, wait)) => wait,
             _ => None,
         };
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_cause_does_not_repeat_the_answer() {
-        let Err(outcome) = accepted(answer(400, None)) else { panic!("400 is no success") };
+        let Err(outcome) = accepted(Ok(answer(400, None))) else { panic!("400 is no success") };
         assert!(!format!("{outcome:?}").contains("secret"), "{outcome:?}");
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod co_prev;
 pub mod delivery;
+pub mod ehr_fhir;
 pub mod guard;
 pub mod http;
 pub mod jwks;

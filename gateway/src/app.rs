@@ -17,6 +17,7 @@ use crate::consent::{ActorReference, Grantee, ORGANIZATION_KIND_SYSTEM};
 use crate::labels::LabelTable;
 use crate::rates::RequestRates;
 use crate::search::cursor::CursorKey;
+use crate::storage::channel::Channel;
 use crate::storage::people::{StaffMember, Subject};
 use crate::storage::registry::{Client, Organization, Pool, Practitioner, RegistryRows};
 use crate::storage::{StorageError, Store};
@@ -229,6 +230,7 @@ pub struct Registry {
     clients: BTreeMap<String, Client>,
     practitioners: BTreeMap<String, Practitioner>,
     staff: BTreeMap<String, StaffMember>,
+    channels: BTreeMap<String, Channel>,
     revoked_tokens: HashSet<String>,
 }
 
@@ -246,8 +248,14 @@ impl Registry {
             clients: rows.clients.into_iter().map(|row| (row.id.clone(), row)).collect(),
             practitioners: rows.practitioners.into_iter().map(|row| (row.id.clone(), row)).collect(),
             staff: rows.staff.into_iter().map(|row| (row.id.clone(), row)).collect(),
+            channels: rows.channels.into_iter().map(|row| (row.partner.clone(), row)).collect(),
             revoked_tokens: rows.revoked_tokens.into_iter().collect(),
         }
+    }
+
+    /// Where a partner is told what happens, if it is told.
+    pub fn channel(&self, partner: &str) -> Option<&Channel> {
+        self.channels.get(partner)
     }
 
     /// Whether a token was taken back.

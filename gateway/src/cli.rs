@@ -4,7 +4,9 @@
 
 mod audit;
 mod backup;
+mod channel;
 mod client;
+mod deliveries;
 mod person;
 mod vault;
 
@@ -14,8 +16,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use audit::{AuditAction, AuditArguments, AuditErase, AuditReached, AuditSource, AuditVerify};
-pub use backup::{BackupArguments, Decided, DeliveriesAction, DeliveriesArguments, RestoreArguments};
+pub use backup::{BackupArguments, RestoreArguments};
+pub use channel::{ChannelAction, ChannelArguments, ChannelOf, ChannelSet};
 pub use client::{ClientAction, ClientAdd, ClientArguments, ClientKeyFiles, ClientRotate};
+pub use deliveries::{Decided, DeliveriesAction, DeliveriesArguments, DeliveryState, Listed, Rerun, Shown};
 pub use person::{PersonAction, PersonAdd, PersonArguments};
 pub use vault::{VaultAction, VaultArguments, VaultDestroy};
 
@@ -72,7 +76,9 @@ pub enum Command {
     Backup(BackupArguments),
     /// Make the database from a backup, where there is none yet
     Restore(RestoreArguments),
-    /// Show, release or drop what waited to be sent when the database was restored
+    /// Say where organisations are told what happens: their own FHIR server, or a mailbox
+    Channel(ChannelArguments),
+    /// Show what must leave, and decide about what needs somebody: release, abandon, send once more
     Deliveries(DeliveriesArguments),
     /// Check a configuration and name everything that is wrong, without starting anything
     CheckConfig(CheckConfigArguments),

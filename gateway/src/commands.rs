@@ -2,7 +2,9 @@
 
 mod audit;
 mod backup;
+mod channel;
 mod client;
+mod deliveries;
 mod operator;
 mod person;
 mod vault;
@@ -12,7 +14,6 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use axum::Router;
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::auth_keys::{IdentityProvider, KeyLoader, own_issuer};
@@ -24,14 +25,16 @@ use crate::gateway::{self, StartError};
 use crate::key_ring;
 use crate::relabel::{self, Progress};
 use crate::sandbox::{Sandbox, SandboxError};
-use crate::server::shutdown_signal;
 use crate::server::tls::TlsKeys;
+use crate::server::{self, shutdown_signal};
 use crate::storage::read_seal_key;
 use crate::telemetry::{Telemetry, TelemetryError};
 
 pub use audit::audit;
-pub use backup::{backup, deliveries, restore};
+pub use backup::{backup, restore};
+pub use channel::channel;
 pub use client::client;
+pub use deliveries::deliveries;
 pub use operator::{organization, pool, practitioner};
 pub use person::person;
 pub use vault::vault;
@@ -88,7 +91,7 @@ fn lines(errors: &[ConfigError]) -> String {
 /// The data directory holds a database that no sandbox made; the address is taken; the demo's story broke.
 pub async fn sandbox(arguments: SandboxArguments) -> Result<(), CommandError> {
     let address = arguments.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
-    let listener = TcpListener::bind(address).await.map_err(StartError::Listen)?;
+    let listener = server::listen(address).map_err(StartError::Listen)?;
     let sandbox = Sandbox::prepare(&listener, arguments.data.as_deref())?.with_partners_from(arguments.partners_from);
     let config = sandbox.config();
     let log = if arguments.demo.is_some() { beside_a_story(config.log) } else { config.log };
@@ -140,7 +143,7 @@ pub async fn serve(config: Config) -> Result<(), CommandError> {
     let shutdown = shutdown_signal().map_err(StartError::Listen)?;
     let store = gateway::open(&config).await.map_err(StartError::Open)?;
     let assembled = gateway::assemble(&config, store, Clock::System).await?;
-    let listener = TcpListener::bind(config.server.listen).await.map_err(StartError::Listen)?;
+    let listener = server::listen(config.server.listen).map_err(StartError::Listen)?;
     tracing::info!(address = %config.server.listen, "listening");
     gateway::run(&config, assembled, Arc::clone(&telemetry), (listener, Router::new()), shutdown).await?;
     telemetry.shutdown();

@@ -4,6 +4,7 @@
 //! once, in `config/keys.rs`, from which `docs/configuration.md` is made. A value that is not understood is an error,
 //! never ignored.
 
+mod deliveries;
 mod keys;
 mod people;
 mod reader;
@@ -22,6 +23,7 @@ use connectors::guard::{Guard, Origin};
 use reqwest::Url;
 use toml::Table;
 
+pub use deliveries::DeliveriesConfig;
 pub use people::{ClientProof, PeopleConfig};
 use reader::Reader;
 pub use reference::reference;
@@ -54,6 +56,8 @@ pub struct Config {
     pub emergency: EmergencyConfig,
     /// Which URLs are asked that a registration names.
     pub outbound: OutboundConfig,
+    /// How what must leave is sent.
+    pub deliveries: DeliveriesConfig,
     /// How the trail is sealed.
     pub evidence: EvidenceConfig,
     /// What is logged, and how.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use connectors::http::HttpError;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::{App, AppState, MachineTokens, People, RegistryCache};
@@ -16,6 +18,7 @@ use crate::auth_keys::{
 };
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, OwnIssuer, ServedTypes, TokenAlgorithm};
+use crate::delivery::Worker;
 use crate::evidence::{Sealer, seal_all};
 use crate::key_ring;
 use crate::labels::LabelTable;
@@ -72,6 +75,9 @@ pub enum StartError {
     /// The certificate cannot be used.
     #[error("server: {0}")]
     Tls(#[from] TlsError),
+    /// There can be no client for HTTP.
+    #[error("deliveries: {0}")]
+    Deliveries(HttpError),
     /// The table of labels cannot be read.
     #[error("labels.file: {0}")]
     Labels(String),
@@ -213,6 +219,9 @@ pub async fn run(
         connections_per_address_max: config.limits.connections_per_address_max,
         drain_timeout: config.server.drain_timeout,
     };
+    let (stop, stopping) = watch::channel(false);
+    let worker = Worker::new(&app, config.guard(), config.deliveries).map_err(StartError::Deliveries)?;
+    let deliveries = tokio::spawn(worker.run(stopping));
     let mut background = JoinSet::new();
     if let Some(Refreshed { loader, verifier, every }) = refreshed {
         background.spawn(keep_fresh(loader, verifier, RefreshTimes::every(every)));
@@ -236,6 +245,11 @@ pub async fn run(
     }
     serve(listener, router(&app, &telemetry, extra), settings, shutdown).await?;
     background.shutdown().await;
+    // What is under way is finished and settled: what is not is asked about, and perhaps cannot be.
+    stop.send_replace(true);
+    if tokio::time::timeout(config.server.drain_timeout, deliveries).await.is_err() {
+        tracing::warn!("deliveries under way are left: their partners are asked when the leases end");
+    }
     write_refusals(&app).await;
     let sealed = Box::pin(seal_all(&app.store, head_file, app.clock.now_ms())).await;
     if let Err(error) = sealed {

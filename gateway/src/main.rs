@@ -4,8 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use gateway::cli::{
-    Cli, ClientAction, Command, ConfigArguments, DeliveriesAction, OrganizationAction, PersonAction, PoolAction,
-    PractitionerAction,
+    Cli, ClientAction, Command, ConfigArguments, OrganizationAction, PersonAction, PoolAction, PractitionerAction,
 };
 use gateway::commands::{self, CommandError};
 use gateway::config::{self, Config};
@@ -88,13 +87,8 @@ async fn run(command: Command) -> Result<(), CommandError> {
         Command::Vault(arguments) => commands::vault(load(arguments.action.config())?, arguments.action).await,
         Command::Backup(arguments) => commands::backup(&load(&arguments.config)?, &arguments).await,
         Command::Restore(arguments) => commands::restore(&load(&arguments.config)?, &arguments).await,
-        Command::Deliveries(arguments) => {
-            let config = match &arguments.action {
-                DeliveriesAction::Held(config) => config,
-                DeliveriesAction::Release(decided) | DeliveriesAction::Drop(decided) => &decided.config,
-            };
-            commands::deliveries(load(config)?, arguments.action).await
-        }
+        Command::Channel(arguments) => commands::channel(load(arguments.config())?, arguments.action).await,
+        Command::Deliveries(arguments) => commands::deliveries(load(arguments.config())?, arguments.action).await,
         Command::CheckConfig(arguments) => {
             print!("{}", commands::check_config(&arguments).await?);
             Ok(())

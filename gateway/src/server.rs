@@ -27,7 +27,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -62,6 +62,8 @@ const STALL_TIMEOUT: Duration = Duration::from_mins(1);
 /// What a connection gets to say goodbye.
 const CLOSING_TIME: Duration = Duration::from_secs(1);
 /// After a failed accept, mostly for lack of file descriptors.
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 4_096;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How the server treats its connections.
@@ -126,6 +128,18 @@ pub async fn serve(
     stop.send_replace(true);
     drain(connections, settings.drain_timeout).await;
     Ok(())
+}
+
+/// Listens on an address. Connections that come faster than they are accepted wait in the operating system's queue: in a short one
+/// they would be dropped, and come again after a second.
+///
+/// # Errors
+/// The address is taken, or not ours.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Done when the process is told to stop, by SIGTERM or Ctrl-C.

@@ -3,5 +3,6 @@
 pub mod co_prev;
 pub mod identifiers;
 pub mod json;
+pub mod message;
 pub mod postcode;
 pub mod r4;

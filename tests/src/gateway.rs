@@ -8,10 +8,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
+use connectors::guard::Guard;
 use gateway::app::App;
 use gateway::auth::{Issuer, TokenGrant};
 use gateway::clock::Clock;
-use gateway::config::{ClientProof, Config, LogConfig, LogFormat, TlsFiles};
+use gateway::config::{ClientProof, Config, DeliveriesConfig, LogConfig, LogFormat, TlsFiles};
+use gateway::delivery::Worker;
 use gateway::gateway::{assemble, store_settings};
 use gateway::registry::{put_organization, put_pool, put_practitioner};
 use gateway::router::router;
@@ -19,6 +21,7 @@ use gateway::sandbox::make_keys;
 use gateway::server::tls::TlsKeys;
 use gateway::server::{ServerSettings, serve};
 use gateway::storage::Store;
+use gateway::storage::channel::{Channel, ChannelKind};
 use gateway::storage::people::{StaffMember, Subject};
 use gateway::storage::registry::{Client, Organization, Pool, Practitioner};
 use gateway::telemetry::Telemetry;
@@ -274,6 +277,30 @@ impl Gateway {
             active: !roles.is_empty(),
         };
         self.app.store.put_staff_member(&member).await.expect("somebody is registered");
+        self.app.forget_registry();
+    }
+
+    /// A worker of this gateway's, for one round at a time: three sends, three questions, four at once.
+    ///
+    /// # Panics
+    /// There can be no client for HTTP.
+    pub fn worker(&self) -> Worker {
+        let settings =
+            DeliveriesConfig { attempts_max: 3, inquiries_max: 3, parallel_max: 4, lease: Duration::from_mins(2) };
+        Worker::new(&self.app, Guard::new(&[], &[], true), settings).expect("a client can be built")
+    }
+
+    /// Registers an organisation's own FHIR server.
+    ///
+    /// # Panics
+    /// The database does not answer.
+    pub async fn tell(&self, organization: &str, base_url: &str) {
+        let channel = Channel {
+            partner: format!("organization/{organization}"),
+            kind: ChannelKind::Ehr,
+            address: base_url.to_owned(),
+        };
+        self.app.store.put_channel(&channel).await.expect("somebody is registered");
         self.app.forget_registry();
     }
 

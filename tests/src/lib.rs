@@ -16,6 +16,7 @@ pub mod profile;
 pub mod program;
 pub mod provider;
 pub mod raw;
+pub mod receiver;
 pub mod record;
 pub mod referral;
 pub mod resources;

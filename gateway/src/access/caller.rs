@@ -11,6 +11,7 @@ use crate::audit::{AuditEvent, Outcome};
 use crate::auth::{Interaction, PeerCertificate, PersonRole, Scopes, TokenClaims, TokenError};
 use crate::consent::{Basis, Grantee, MANDATED_TREATMENT, PractitionerRole, Purpose, PurposeSet};
 use crate::error::{Failure, Issue};
+use crate::storage::registry::Organization;
 use crate::storage::resource::Touched;
 use crate::storage::sight::{DIRECTORY, Level, Viewer};
 
@@ -126,7 +127,6 @@ impl Caller {
             .ok_or_else(|| forbidden("the practitioner in the token is not registered for this organisation"))?;
         belongs_to_app(&claims, client.person_app)?;
         let kind = organization.kind.clone();
-        let network = String::new();
         Ok(Self {
             claims,
             person: None,
@@ -134,7 +134,7 @@ impl Caller {
             role,
             purpose,
             request_id,
-            network,
+            network: String::new(),
             now_ms,
             registry,
             label_version,
@@ -201,34 +201,45 @@ impl Caller {
         self.in_session.as_ref().is_some_and(|session| session.role == PersonRole::Dpo)
     }
 
-    /// The gateway itself, for what it does without a request: expiry.
+    /// The gateway itself, for what it does without a request: expiry. It reads nothing by consent: whatever the table, all of it would
+    /// count as most restricted.
     pub fn gateway(registry: Arc<Registry>, now_ms: i64) -> Self {
+        Self::without_request(registry, ("wellgate", "gateway", "HOPERAT"), i64::MAX, now_ms)
+    }
+
+    /// An organisation to which something is sent: what it may be sent is what it could read at this moment.
+    pub fn recipient(app: &App, registry: &Arc<Registry>, organization: &Organization, now_ms: i64) -> Self {
+        let identity = (organization.id.as_str(), organization.kind.as_str(), "TREAT");
+        Self::without_request(Arc::clone(registry), identity, app.labels.version(), now_ms)
+    }
+
+    fn without_request(
+        registry: Arc<Registry>,
+        (organization_id, kind, purpose): (&str, &str, &str),
+        label_version: i64,
+        now_ms: i64,
+    ) -> Self {
         let claims = TokenClaims {
             client_id: "wellgate".to_owned(),
-            organization_id: "wellgate".to_owned(),
+            organization_id: organization_id.to_owned(),
             practitioner_id: None,
             fhir_user: None,
-            purpose: "HOPERAT".to_owned(),
+            purpose: purpose.to_owned(),
             scopes: Scopes::default(),
             person_scopes: Scopes::default(),
             expires_at_ms: now_ms,
             token_id: None,
             certificate: None,
         };
-        let purpose = Purpose::all().next().unwrap_or_else(|| unreachable!("there are purposes"));
-        let purpose = Purpose::from_code(&claims.purpose).unwrap_or(purpose);
-        let (claims, kind, role) = (Arc::new(claims), "gateway".to_owned(), PractitionerRole::Care);
-        // It reads nothing by consent: whatever the table, all of it would count as most restricted.
-        let (person, label_version, request_id) = (None, i64::MAX, AuditEvent::fresh_id());
-        let network = String::new();
+        let purpose = Purpose::from_code(purpose).unwrap_or_else(|| unreachable!("the purpose is a known code"));
         Self {
-            claims,
-            person,
-            kind,
-            role,
+            claims: Arc::new(claims),
+            person: None,
+            kind: kind.to_owned(),
+            role: PractitionerRole::Care,
             purpose,
-            request_id,
-            network,
+            request_id: AuditEvent::fresh_id(),
+            network: String::new(),
             now_ms,
             registry,
             label_version,

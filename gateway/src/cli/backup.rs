@@ -1,8 +1,8 @@
-//! `wellgate backup`, `wellgate restore` and `wellgate deliveries`: copies of the database, and what follows from going back to one.
+//! `wellgate backup` and `wellgate restore`: copies of the database, and going back to one.
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 
 use super::ConfigArguments;
 
@@ -29,7 +29,7 @@ Example:
   wellgate restore --config wellgate.toml --from /var/backups/wellgate/wellgate-2026-01-01T020000Z.sqlite --verify
 
 What was written after the backup is lost: docs/backup.md says what to do before clients come back. What waited to be sent is held when the
-database is opened first: see `wellgate deliveries held`.")]
+database is opened first: see `wellgate deliveries list --state held`.")]
 pub struct RestoreArguments {
     /// Configuration that says which database. It has to be empty: nothing is written over
     #[command(flatten)]
@@ -41,39 +41,4 @@ pub struct RestoreArguments {
     /// rows are checked
     #[arg(long)]
     pub verify: bool,
-}
-
-/// `wellgate deliveries`
-#[derive(Args, Debug)]
-pub struct DeliveriesArguments {
-    /// What to do with deliveries that are held.
-    #[command(subcommand)]
-    pub action: DeliveriesAction,
-}
-
-/// What can be done with deliveries that are held.
-#[derive(Debug, Subcommand)]
-pub enum DeliveriesAction {
-    /// Print what waited to leave in the restored state and is held: each with what it is about, its cause and its age. It may have left
-    /// since that state was taken
-    Held(ConfigArguments),
-    /// Let them leave; Consents are asked again before each
-    Release(Decided),
-    /// Give them up
-    Drop(Decided),
-}
-
-/// Which deliveries an operator has decided about.
-#[derive(Args, Clone, Debug)]
-#[group(skip)]
-pub struct Decided {
-    /// Configuration that says which database.
-    #[command(flatten)]
-    pub config: ConfigArguments,
-    /// Ids, as `wellgate deliveries held` prints them
-    #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
-    pub ids: Vec<String>,
-    /// All that are held
-    #[arg(long)]
-    pub all: bool,
 }

@@ -13,7 +13,7 @@ use super::reader::Reader;
 use super::{
     AuthConfig, ClientCertificates, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, EvidenceConfig,
     ExternalIssuer, KeySource, Limits, LogConfig, LogFormat, OutboundConfig, OwnIssuer, PeopleConfig, ServedTypes,
-    ServerConfig, TlsFiles, TokenAlgorithm, is_loopback, people, vault,
+    ServerConfig, TlsFiles, TokenAlgorithm, deliveries, is_loopback, people, vault,
 };
 
 /// Reads every key; after an error there are stand-ins in it.
@@ -38,6 +38,7 @@ pub(super) fn read(reader: &mut Reader) -> Config {
         labels_file: reader.optional_text("labels.file").map(PathBuf::from),
         emergency: emergency(reader),
         outbound: outbound(reader),
+        deliveries: deliveries::read(reader),
         evidence: evidence(reader),
         log: log(reader),
         otlp_endpoint: otlp_endpoint(reader),

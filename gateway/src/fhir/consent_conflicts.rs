@@ -9,7 +9,8 @@ use crate::audit::AuditEvent;
 use crate::consent::{Basis, Conflict, Consent, ConsentId, Grant, Grantee, LawRule, conflicts, grants};
 use crate::error::Failure;
 use crate::storage::conflict::StoredConflict;
-use crate::storage::write_set::{ConflictRow, NewDelivery, ResourceKey, VersionId};
+use crate::storage::delivery::NewDelivery;
+use crate::storage::write_set::{ConflictRow, ResourceKey, VersionId};
 
 /// The act in the trail.
 const ACT: Act = Act::new("E", "consent-conflict");
@@ -84,7 +85,7 @@ async fn tell(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Failure> {
         compartment: key.compartment.clone(),
         id: AuditEvent::fresh_id(),
         partner,
-        kind: NOTICE,
+        kind: NOTICE.into(),
         resource_type: "Consent",
         resource_id: key.id.clone(),
         version,

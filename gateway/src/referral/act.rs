@@ -5,6 +5,7 @@
 use serde_json::Value;
 
 use super::close::send_feedback;
+use super::dossier::queue_dossier;
 use super::rooms::{Dossier, decide_for, is_of_room, organizations, refuse_beyond_role};
 use super::step::{close, gateway_step, kind_of, state_of, step, waiting_cause, workflow_permit};
 use crate::access::Draft;
@@ -135,6 +136,7 @@ async fn pick_up(draft: &mut Draft<'_>, task: &ReferralTask, row: &Transition) -
     draft.set.sights.push(Sight { key, grantee: organization.clone(), requires_consent: false });
     draft.set.lifted_causes.push((compartment.to_owned(), waiting_cause(&task.id)));
     draft.set.lifted_releases.push((compartment.to_owned(), organization.clone()));
+    queue_dossier(draft, &picked, &organization);
     close(draft, compartment, &task.requester, "release".to_owned());
     // Those who were asked as well and did not get it: the Consent let them be asked, and that is over.
     for other in passed_over(draft, task, &organization) {

@@ -5,6 +5,7 @@
 
 pub mod act;
 pub mod close;
+pub mod dossier;
 pub mod expiry;
 pub mod place;
 pub mod rooms;

@@ -11,7 +11,8 @@ use crate::error::Failure;
 use crate::routing::task::reference;
 use crate::routing::transitions::transition;
 use crate::routing::{Actor, Event, Kind, Notice, Sight, State, Transition};
-use crate::storage::write_set::{Closure, Method, NewDelivery, ReferralTask, ResourceKey};
+use crate::storage::delivery::NewDelivery;
+use crate::storage::write_set::{Closure, Method, ReferralTask, ResourceKey};
 use mappings::json::spans::set_members;
 
 /// The rule under which the gateway moves a Task along.
@@ -124,8 +125,8 @@ pub(super) fn notify(draft: &mut Draft<'_>, task: &ReferralTask, notices: &[Noti
         let partner = match notice {
             Notice::Waiting => &task.room,
             Notice::Status => &task.requester,
-            // Feedback is a Communication of its own, queued where its consent is decided.
-            Notice::Feedback => continue,
+            // Feedback is a Communication of its own, queued where its consent is decided; a dossier goes with the order.
+            Notice::Feedback | Notice::Dossier => continue,
         };
         queue(draft, partner, notice.code(), &task_key(&task.compartment, &task.id));
     }
@@ -138,7 +139,7 @@ pub(super) fn queue(draft: &mut Draft<'_>, partner: &str, kind: &'static str, ke
             compartment: key.compartment.clone(),
             id: AuditEvent::fresh_id(),
             partner: partner.to_owned(),
-            kind,
+            kind: kind.into(),
             resource_type: key.resource_type,
             resource_id: key.id.clone(),
             version,

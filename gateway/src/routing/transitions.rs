@@ -135,6 +135,8 @@ coded!(
         Status = "status",
         /// To the referrer: the feedback, where consent permits.
         Feedback = "feedback",
+        /// To whoever picked up, where it has a system of its own: everything of the record that it may see.
+        Dossier = "dossier",
     }
 );
 
@@ -179,7 +181,7 @@ macro_rules! row {
 /// The whole workflow. What is not here does not happen.
 pub const TRANSITIONS: &[Transition] = &[
     row!(Organization _ Sender Place => Requested, InTransit, Opens, [Waiting]),
-    row!(Organization Requested Room PickUp => Accepted, Moves, Narrows, [Status]),
+    row!(Organization Requested Room PickUp => Accepted, Moves, Narrows, [Status, Dossier]),
     row!(Organization Requested Room Reject => Rejected, Returns, Narrows, [Status]),
     row!(Organization Requested Sender Cancel => Cancelled, Returns, Narrows, []),
     row!(Organization Requested Gateway Expire => Cancelled, Returns, Narrows, [Status]),

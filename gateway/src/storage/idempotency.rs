@@ -36,8 +36,8 @@ impl Store {
         })
     }
 
-    /// Forgets what nobody can still be waiting for: keys and guards before one moment, deliveries that were voided or never
-    /// fetched and counts of refusals before another. Answers how many rows went.
+    /// Forgets what nobody can still be waiting for: keys and guards before one moment, deliveries that have ended or that
+    /// nobody could be sent and counts of refusals before another. Answers how many rows went.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -45,7 +45,10 @@ impl Store {
         let aged: &[(&'static str, i64)] = &[
             ("DELETE FROM idempotency_key WHERE created_ms < $1", keys_before_ms),
             ("DELETE FROM guard WHERE touched_ms < $1", keys_before_ms),
-            ("DELETE FROM delivery WHERE state IN ('waiting', 'void') AND due_ms < $1", others_before_ms),
+            (
+                "DELETE FROM delivery WHERE state NOT IN ('leased', 'uncertain', 'held') AND made_ms < $1",
+                others_before_ms,
+            ),
             ("DELETE FROM refusal_count WHERE minute_ms < $1", others_before_ms),
         ];
         let mut rows = 0;

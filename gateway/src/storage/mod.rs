@@ -6,6 +6,7 @@
 mod about;
 pub mod audit;
 pub mod chain;
+pub mod channel;
 pub mod conflict;
 pub mod crisis;
 mod criterion;
@@ -49,6 +50,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
+use tokio::sync::Notify;
 
 pub use self::database::Database;
 use self::key_store::{KeyStore, VaultSettings};
@@ -207,6 +209,7 @@ pub struct Store {
     writer: Writer,
     reader: Reader,
     keys: Option<KeyStore>,
+    queued: Arc<Notify>,
 }
 
 impl Store {
@@ -229,7 +232,7 @@ impl Store {
         };
         let writer = Writer::start(&database, (settings.writers, settings.write_queue_max), key);
         let reader = Reader::start(&database);
-        let store = Self { database, writer, reader, keys };
+        let store = Self { database, writer, reader, keys, queued: Arc::default() };
         store.check_key_store().await?;
         Ok(store)
     }
@@ -256,6 +259,11 @@ impl Store {
         let mark = format!("CREATE TABLE IF NOT EXISTS {SANDBOX_MARK} (made_ms BIGINT)");
         write!(&database, |pool| sqlx::query(AssertSqlSafe(mark)).execute(pool).await.map(|_| ()))?;
         Self::start(database, settings).await
+    }
+
+    /// Waits until this gateway has queued a delivery since it waited last. What others queue is looked for by time.
+    pub async fn queued(&self) {
+        self.queued.notified().await;
     }
 
     /// Asks the database a question: readiness, not liveness.

@@ -14,6 +14,7 @@ pub(super) struct Ground {
     epochs: HashMap<String, i64>,
     versions: HashMap<ResourceKey, i64>,
     guards: HashMap<String, i64>,
+    fences: HashMap<(String, String), i64>,
     keys: HashSet<(String, String)>,
 }
 
@@ -22,33 +23,39 @@ pub(super) struct Questions<'a> {
     epochs: Rows<'a>,
     versions: Rows<'a>,
     guards: Rows<'a>,
+    fences: Rows<'a>,
     keys: Rows<'a>,
 }
 
 impl<'a> Questions<'a> {
     pub(super) fn of(sets: impl Iterator<Item = &'a WriteSet>) -> Self {
-        let (mut epochs, mut versions, mut guards, mut keys) = (vec![], vec![], vec![], vec![]);
+        let mut asked = Self { epochs: vec![], versions: vec![], guards: vec![], fences: vec![], keys: vec![] };
         for set in sets {
             for precondition in &set.preconditions {
                 match precondition {
-                    Precondition::Epoch { compartment, .. } => epochs.push(vec![Cell::from(compartment.as_str())]),
-                    Precondition::Version { key, .. } => versions.push(vec![
+                    Precondition::Epoch { compartment, .. } => {
+                        asked.epochs.push(vec![Cell::from(compartment.as_str())]);
+                    }
+                    Precondition::Version { key, .. } => asked.versions.push(vec![
                         Cell::from(key.compartment.as_str()),
                         Cell::from(key.resource_type),
                         Cell::from(key.id.as_str()),
                     ]),
-                    Precondition::Guard { name, .. } => guards.push(vec![Cell::from(name.as_str())]),
+                    Precondition::Guard { name, .. } => asked.guards.push(vec![Cell::from(name.as_str())]),
+                    Precondition::Fence { compartment, id, .. } => {
+                        asked.fences.push(vec![Cell::from(compartment.as_str()), Cell::from(id.as_str())]);
+                    }
                 }
             }
             if let Some(key) = &set.idempotency {
-                keys.push(vec![Cell::from(key.client_id.as_str()), Cell::from(key.key.as_str())]);
+                asked.keys.push(vec![Cell::from(key.client_id.as_str()), Cell::from(key.key.as_str())]);
             }
         }
-        Self { epochs, versions, guards, keys }
+        asked
     }
 
     pub(super) fn are_none(&self) -> bool {
-        self.epochs.is_empty() && self.versions.is_empty() && self.guards.is_empty() && self.keys.is_empty()
+        [&self.epochs, &self.versions, &self.guards, &self.fences, &self.keys].iter().all(|rows| rows.is_empty())
     }
 }
 
@@ -56,6 +63,7 @@ const EPOCHS: &str = "SELECT compartment, epoch FROM record WHERE compartment IN
 const VERSIONS: &str =
     "SELECT compartment, resource_type, id, version_id FROM resource WHERE (compartment, resource_type, id) IN ";
 const GUARDS: &str = "SELECT name, epoch FROM guard WHERE name IN ";
+const FENCES: &str = "SELECT compartment, id, fence FROM delivery WHERE (compartment, id) IN ";
 const KEYS: &str = "SELECT client_id, idempotency_key FROM idempotency_key WHERE (client_id, idempotency_key) IN ";
 
 impl Ground {
@@ -86,11 +94,12 @@ impl Ground {
             row.get(3)
         ));
         ask!(asked.guards, GUARDS, one, |row| ground.guards.insert(row.get(0), row.get(1)));
+        ask!(asked.fences, FENCES, two, |row| ground.fences.insert((row.get(0), row.get(1)), row.get(2)));
         ask!(asked.keys, KEYS, two, |row| ground.keys.insert((row.get(0), row.get(1))));
         Ok(ground)
     }
 
-    /// The same on PostgreSQL, with the rows locked: records first, then resources, then guards, each in key order, so
+    /// The same on PostgreSQL, with the rows locked: records first, then resources, guards and deliveries, each in key order, so
     /// that two writers never wait for each other in a circle.
     pub(super) async fn on_postgres(connection: &mut PgConnection, asked: &Questions<'_>) -> Result<Self, sqlx::Error> {
         let mut ground = Self::default();
@@ -123,6 +132,14 @@ impl Ground {
                 sqlx::query(AssertSqlSafe(sql)).bind(texts(&asked.guards, 0)).fetch_all(&mut *connection).await?;
             ground.guards.extend(rows.iter().map(|row| (row.get(0), row.get(1))));
         }
+        if !asked.fences.is_empty() {
+            let sql = format!(
+                "{FENCES}(SELECT * FROM UNNEST($1::text[], $2::text[])) ORDER BY compartment, id FOR NO KEY UPDATE"
+            );
+            let query = sqlx::query(AssertSqlSafe(sql)).bind(texts(&asked.fences, 0)).bind(texts(&asked.fences, 1));
+            let rows = query.fetch_all(&mut *connection).await?;
+            ground.fences.extend(rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))));
+        }
         if !asked.keys.is_empty() {
             let sql = format!("{KEYS}(SELECT * FROM UNNEST($1::text[], $2::text[]))");
             let query = sqlx::query(AssertSqlSafe(sql)).bind(texts(&asked.keys, 0)).bind(texts(&asked.keys, 1));
@@ -150,6 +167,9 @@ impl Ground {
             Precondition::Epoch { compartment, epoch } => self.epochs.get(compartment) == Some(epoch),
             Precondition::Version { key, version } => self.versions.get(key) == Some(&version.0),
             Precondition::Guard { name, epoch } => self.guards.get(name).copied().unwrap_or(0) == *epoch,
+            Precondition::Fence { compartment, id, fence } => {
+                self.fences.get(&(compartment.clone(), id.clone())) == Some(fence)
+            }
         };
         if !set.preconditions.iter().all(holds) {
             return Err(StorageError::Moved);
@@ -161,8 +181,12 @@ impl Ground {
             self.versions.insert(version.key.clone(), version.version.0);
         }
         for precondition in &set.preconditions {
-            if let Precondition::Guard { name, epoch } = precondition {
-                self.guards.insert(name.clone(), epoch + 1);
+            match precondition {
+                Precondition::Guard { name, epoch } => drop(self.guards.insert(name.clone(), epoch + 1)),
+                Precondition::Fence { compartment, id, fence } => {
+                    self.fences.insert((compartment.clone(), id.clone()), fence + 1);
+                }
+                Precondition::Epoch { .. } | Precondition::Version { .. } => {}
             }
         }
         if let Some(key) = &set.idempotency {

@@ -2,6 +2,7 @@
 
 use sqlx::Row;
 
+use super::channel::Channel;
 use super::people::StaffMember;
 use super::{StorageError, Store, read, write};
 
@@ -95,6 +96,8 @@ pub struct RegistryRows {
     pub practitioners: Vec<Practitioner>,
     /// By id.
     pub staff: Vec<StaffMember>,
+    /// By partner.
+    pub channels: Vec<Channel>,
     /// The ids of tokens that were taken back and have not ended yet.
     pub revoked_tokens: Vec<String>,
 }
@@ -105,7 +108,7 @@ impl Store {
     /// # Errors
     /// [`StorageError`].
     pub async fn registry(&self) -> Result<RegistryRows, StorageError> {
-        let staff = self.staff().await?;
+        let (staff, channels) = (self.staff().await?, self.channels().await?);
         read!(&self.database, |pool| {
             let sql = "SELECT id, name, kind, cbe, nihdi, active FROM organization ORDER BY id";
             let organizations = sqlx::query(sql).fetch_all(pool).await?;
@@ -159,6 +162,7 @@ impl Store {
                     })
                     .collect(),
                 staff,
+                channels,
                 revoked_tokens: revoked.iter().map(|row| row.get(0)).collect(),
             })
         })

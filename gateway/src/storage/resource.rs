@@ -155,6 +155,20 @@ impl Store {
         Ok(Unrecorded::new(self.reader.ask(viewer, resource_type, id.to_owned()).await?))
     }
 
+    /// The current versions of several resources, as far as they exist for the viewer: what was deleted is left out.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn read_all(
+        &self,
+        viewer: &Viewer,
+        resources: Vec<(&'static str, String)>,
+    ) -> Result<Unrecorded<Vec<Seen>>, StorageError> {
+        let asked = resources.into_iter().map(|(resource_type, id)| self.reader.ask(viewer.clone(), resource_type, id));
+        let found = futures_util::future::try_join_all(asked).await?;
+        Ok(Unrecorded::new(found.into_iter().flatten().filter(|seen| !seen.deleted).collect()))
+    }
+
     /// The compartment of a resource that the viewer sees whole: what a reference to it resolves to. Nothing of it is shown.
     ///
     /// # Errors
@@ -236,6 +250,11 @@ impl Store {
         if !set.versions.is_empty() {
             Box::pin(self.seal(&mut set)).await?;
         }
-        self.writer.apply(set).await
+        let has_deliveries = !set.deliveries.is_empty() || !set.repeated_deliveries.is_empty();
+        self.writer.apply(set).await?;
+        if has_deliveries {
+            self.queued.notify_one();
+        }
+        Ok(())
     }
 }

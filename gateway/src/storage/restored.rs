@@ -145,7 +145,7 @@ impl Database {
         });
         tracing::warn!(
             held,
-            "this database was restored: what waited to leave is held, see `wellgate deliveries held`"
+            "this database was restored: what waited to leave is held, see `wellgate deliveries list --state held`"
         );
         Ok(())
     }

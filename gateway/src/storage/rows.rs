@@ -374,35 +374,6 @@ fat!(
     )
 );
 fat!(
-    PUT_DELIVERY = Fat::insert(
-        "delivery",
-        &[
-            ("compartment", Text),
-            ("id", Text),
-            ("partner", Text),
-            ("kind", Text),
-            ("resource_type", Text),
-            ("resource_id", Text),
-            ("version_id", Integer),
-            ("state", Text),
-            ("attempts", Integer),
-            ("due_ms", Integer),
-            ("leased_until_ms", Integer),
-            ("fence", Integer)
-        ],
-        ""
-    )
-);
-fat!(
-    /// What waited to leave about a resource does not leave any more.
-    VOID_DELIVERY = Fat::over(
-        "UPDATE delivery SET state = 'void', fence = fence + 1 WHERE state IN ('waiting', 'leased', 'held') \
-         AND (compartment, resource_type, resource_id) IN (SELECT compartment, resource_type, resource_id FROM ",
-        &[("compartment", Text), ("resource_type", Text), ("resource_id", Text)],
-        ")"
-    )
-);
-fat!(
     PUT_GUARD = Fat::insert(
         "guard",
         &[("name", Text), ("epoch", Integer), ("touched_ms", Integer)],

@@ -77,7 +77,13 @@ enum Once {
     /// The same, in the order of ids: PostgreSQL sorts the ids first, and looks up sight for as many as the page takes. (SQLite
     /// would sort after it.)
     NoAndSorted,
+    /// For the first so many matches in the order of ids, which fill a page where the viewer sees most of their records. Where they do
+    /// not, the page is looked for again in another way.
+    InWindow,
 }
+
+/// A window has so many matches for each that a page needs.
+const WINDOW_FACTOR: i64 = 3;
 
 /// A statement under construction: its text and what is bound to it after the viewer.
 pub(super) struct Statement {
@@ -124,7 +130,6 @@ impl Store {
         let by_id = query.sort.is_empty();
         let way =
             if is_narrow(query) || (by_id && !self.has_few_records(viewer).await?) { Way::Type } else { Way::Records };
-        let mut statement = Statement { text: String::new(), bound: Vec::new() };
         let once = if way == Way::Type && !is_narrow(query) {
             // A page ends as soon as it is full.
             Once::No
@@ -133,8 +138,27 @@ impl Store {
         } else {
             Once::Yes
         };
-        visible(&mut statement, (way, once), resource_type, query, &keys);
-        page(&mut statement, query, &keys, after, bytes_max);
+        let is_windowed = by_id && way == Way::Records;
+        for once in is_windowed.then_some(Once::InWindow).into_iter().chain([once]) {
+            let mut statement = Statement { text: String::new(), bound: Vec::new() };
+            visible(&mut statement, (way, once), resource_type, query, &keys, after);
+            page(&mut statement, query, &keys, after, bytes_max);
+            let (matches, next, is_full) = self.page(viewer, statement, query, &keys).await?;
+            if is_full || once != Once::InWindow {
+                return Ok(Unrecorded::new(Page { matches, next, total, counted }));
+            }
+        }
+        Err(StorageError::Busy)
+    }
+
+    /// The matches of a page, where the next begins, and whether there are more than the page has.
+    async fn page(
+        &self,
+        viewer: &Viewer,
+        statement: Statement,
+        query: &Query,
+        keys: &[OrderKey],
+    ) -> Result<(Vec<Seen>, Option<Vec<Key>>, bool), StorageError> {
         read!(&self.database, |pool| {
             let mut sql = bind_viewer!(sqlx::query(AssertSqlSafe(statement.text)), viewer);
             for value in statement.bound {
@@ -152,12 +176,8 @@ impl Store {
                 .last()
                 .filter(|_| more)
                 .map(|row| keys.iter().enumerate().map(|(n, key)| key_of(row, n, key)).collect());
-            Ok(Unrecorded::new(Page {
-                matches: rows.iter().filter_map(Seen::from_row).collect(),
-                next,
-                total,
-                counted,
-            }))
+            let matches = rows.iter().filter_map(Seen::from_row).collect();
+            Ok((matches, next, in_all > i64::from(query.count)))
         })
     }
 
@@ -171,7 +191,7 @@ impl Store {
         let mut statement = Statement { text: String::new(), bound: Vec::new() };
         let way = if is_narrow(query) { Way::Type } else { Way::Records };
         let once = if way == Way::Records || is_narrow(query) { Once::Yes } else { Once::No };
-        visible(&mut statement, (way, once), resource_type, query, &[]);
+        visible(&mut statement, (way, once), resource_type, query, &[], None);
         statement.text.push_str(
             " SELECT '' AS compartment, CAST(0 AS BIGINT) AS level, COUNT(*) FROM t WHERE level = 1 \
              UNION ALL SELECT compartment, level, COUNT(*) FROM t WHERE level <> 1 GROUP BY compartment, level",
@@ -283,6 +303,7 @@ fn visible(
     resource_type: &'static str,
     query: &Query,
     keys: &[OrderKey],
+    after: Option<&[Key]>,
 ) {
     let resource_type_bound = statement.text(resource_type);
     let mut inner = format!("r.resource_type = {resource_type_bound} AND r.deleted = 0");
@@ -325,12 +346,28 @@ fn visible(
     for (n, key) in keys.iter().enumerate() {
         let _ = write!(columns, ", {} AS k{n}", key.expression);
     }
-    let records = match way {
+    let mut records = match way {
         Way::Type => String::new(),
         Way::Records => format!(", k AS MATERIALIZED (SELECT DISTINCT compartment FROM ({CANDIDATES}) AS every)"),
     };
     // SQLite keeps the order of a CROSS JOIN.
     let from = match (way, once) {
+        (Way::Records, Once::InWindow) => {
+            if let Some([Key::Text(id)]) = after {
+                let id = statement.text(id);
+                let _ = write!(inner, " AND r.id > {id}");
+            }
+            let limit = statement.integer(WINDOW_FACTOR * (i64::from(query.count) + 1));
+            let _ = write!(
+                records,
+                ", w AS MATERIALIZED (SELECT r.compartment, r.id FROM k CROSS JOIN resource r \
+                   WHERE r.compartment = k.compartment AND {inner} ORDER BY r.id LIMIT {limit})"
+            );
+            format!(
+                "v CROSS JOIN w CROSS JOIN resource r WHERE r.compartment = w.compartment \
+                 AND r.resource_type = {resource_type_bound} AND r.id = w.id"
+            )
+        }
         (Way::Type, _) => format!("v CROSS JOIN resource r WHERE {inner}"),
         (Way::Records, Once::NoAndSorted) => format!(
             "v CROSS JOIN (SELECT r.* FROM k CROSS JOIN resource r WHERE r.compartment = k.compartment AND {inner} \
@@ -340,7 +377,7 @@ fn visible(
             format!("v CROSS JOIN k CROSS JOIN resource r WHERE r.compartment = k.compartment AND {inner}")
         }
     };
-    let materialized = if once == Once::Yes { " MATERIALIZED" } else { "" };
+    let materialized = if matches!(once, Once::Yes | Once::InWindow) { " MATERIALIZED" } else { "" };
     statement.text = format!(
         "{VIEWER}{records}, s AS{materialized} (SELECT r.compartment, r.resource_type, r.id, r.last_updated_ms, {LEVEL} AS level \
            FROM {from}), \

@@ -7,7 +7,7 @@ use super::chain::Place;
 use super::precondition::Ground;
 use super::rows::{self, Cell, Fat, Rows};
 use super::write_set::{NewVersion, ResourceKey, WriteSet};
-use super::{audit, conflict, crisis, emergency, idempotency, seals};
+use super::{audit, conflict, crisis, delivery, emergency, idempotency, seals};
 use crate::audit::AuditEvent;
 use crate::labels::Facts;
 
@@ -50,8 +50,10 @@ pub(super) fn statements<'a>(sets: &[&'a WriteSet], place: Place) -> Vec<Stateme
     add(&rows::DROP_SIGHT, each(dropped_sight_rows));
     add(&rows::PUT_SIGHT, each(sight_rows));
     add(&rows::PUT_TASK, each(task_rows));
-    add(&rows::VOID_DELIVERY, each(|set| set.voided_deliveries.iter().map(key_row).collect()));
-    add(&rows::PUT_DELIVERY, each(delivery_rows));
+    // Settled before it is voided: what a worker reports of a delivery holds, and what is withdrawn with it does not leave again.
+    add(&delivery::SETTLE_DELIVERY, each(delivery::settlement_rows));
+    add(&delivery::VOID_DELIVERY, each(|set| set.voided_deliveries.iter().map(key_row).collect()));
+    add(&delivery::PUT_DELIVERY, each(delivery::delivery_rows));
     add(&emergency::PUT_SESSION, each(emergency::session_rows));
     add(&emergency::END_SESSION, each(emergency::ended_rows));
     add(&emergency::PUT_VERDICT, each(emergency::verdict_rows));
@@ -268,26 +270,6 @@ fn task_rows(set: &WriteSet) -> Rows<'_> {
         ]);
     }
     rows
-}
-
-fn delivery_rows(set: &WriteSet) -> Rows<'_> {
-    fn row(delivery: &super::write_set::NewDelivery) -> Vec<Cell<'_>> {
-        vec![
-            delivery.compartment.as_str().into(),
-            delivery.id.as_str().into(),
-            delivery.partner.as_str().into(),
-            delivery.kind.into(),
-            delivery.resource_type.into(),
-            delivery.resource_id.as_str().into(),
-            delivery.version.0.into(),
-            "waiting".into(),
-            0.into(),
-            delivery.due_ms.into(),
-            0.into(),
-            0.into(),
-        ]
-    }
-    set.deliveries.iter().map(row).collect()
 }
 
 fn idempotency_rows(set: &WriteSet) -> Rows<'_> {

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use super::crisis::Disclosure;
+use super::delivery::{NewDelivery, Settlement};
 use super::emergency::{Session, Verdict};
 use super::representative::RepresentativeRow;
 use crate::audit::AuditEvent;
@@ -69,6 +70,15 @@ pub enum Precondition {
         name: String,
         /// The epoch read, 0 where there was none.
         epoch: i64,
+    },
+    /// Nobody leased, settled or voided the delivery meanwhile.
+    Fence {
+        /// The record.
+        compartment: String,
+        /// The delivery.
+        id: String,
+        /// The fence of the lease, or read.
+        fence: i64,
     },
 }
 
@@ -287,27 +297,6 @@ pub struct ReferralTask {
     pub expires_ms: i64,
 }
 
-/// What must leave the gateway: a reference to a version, never a payload.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewDelivery {
-    /// The record.
-    pub compartment: String,
-    /// Time-ordered id.
-    pub id: String,
-    /// `organization/<id>` or a partner's name.
-    pub partner: String,
-    /// What is to be told.
-    pub kind: &'static str,
-    /// About which version.
-    pub resource_type: &'static str,
-    /// About which resource.
-    pub resource_id: String,
-    /// About which version.
-    pub version: VersionId,
-    /// When it may be sent, UTC milliseconds.
-    pub due_ms: i64,
-}
-
 /// Two Consents of a record that contradict each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConflictRow {
@@ -385,6 +374,10 @@ pub struct WriteSet {
     pub erased_events: Vec<(String, String)>,
     /// What must leave.
     pub deliveries: Vec<NewDelivery>,
+    /// What must leave once more, each with the delivery that it repeats.
+    pub repeated_deliveries: Vec<(NewDelivery, String)>,
+    /// What became of deliveries.
+    pub settlements: Vec<Settlement>,
     /// Resources about which nothing leaves any more.
     pub voided_deliveries: Vec<ResourceKey>,
     /// Emergency sessions that begin: private, for [`WriteSet::open`] is the only way in.

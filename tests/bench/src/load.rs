@@ -48,10 +48,10 @@ impl Measured {
 
 /// Which request comes next.
 enum Plan {
-    /// Around and around until the time is over.
-    Until(Instant),
+    /// Around and around until the time is over, from when all are connected.
+    For(Duration),
     /// The same at a pace, whatever is answered.
-    Paced { end: Instant, each: Duration, in_time: Duration },
+    Paced { time: Duration, each: Duration, in_time: Duration },
     /// Each once; the answers' bodies are kept where asked for.
     Once { keeps_bodies: bool },
 }
@@ -70,7 +70,7 @@ pub(crate) fn cycle(
     connections: usize,
     time: Duration,
 ) -> io::Result<Measured> {
-    let plan = Plan::Until(Instant::now() + time);
+    let plan = Plan::For(time);
     run(Run { address, requests: requests.to_vec(), plan, next: Cell::new(0) }, connections)
         .map(|(measured, _)| measured)
 }
@@ -85,7 +85,7 @@ pub(crate) fn paced(
 ) -> io::Result<Measured> {
     let connections_each = f64::from(u32::try_from(connections).unwrap_or(u32::MAX));
     let each = Duration::from_secs_f64(connections_each / per_second);
-    let plan = Plan::Paced { end: Instant::now() + time, each, in_time };
+    let plan = Plan::Paced { time, each, in_time };
     run(Run { address, requests: requests.to_vec(), plan, next: Cell::new(0) }, connections)
         .map(|(measured, _)| measured)
 }
@@ -121,7 +121,7 @@ fn run(run: Run, connections: usize) -> io::Result<(Measured, Bodies)> {
         }
         let begun = Instant::now();
         let tasks: Vec<_> =
-            streams.into_iter().map(|stream| tokio::task::spawn_local(drive(Rc::clone(&run), stream))).collect();
+            streams.into_iter().map(|stream| tokio::task::spawn_local(drive(Rc::clone(&run), stream, begun))).collect();
         let (mut all, mut all_bodies) = (Measured::default(), Vec::new());
         for task in tasks {
             let (measured, bodies) = task.await.map_err(io::Error::other)??;
@@ -137,7 +137,7 @@ fn run(run: Run, connections: usize) -> io::Result<(Measured, Bodies)> {
     }))
 }
 
-async fn drive(run: Rc<Run>, mut stream: TcpStream) -> io::Result<(Measured, Bodies)> {
+async fn drive(run: Rc<Run>, mut stream: TcpStream, connected: Instant) -> io::Result<(Measured, Bodies)> {
     let (mut measured, mut bodies) = (Measured::default(), Vec::new());
     let mut buffer = vec![0; 64 * 1024];
     let mut due = Instant::now();
@@ -145,8 +145,8 @@ async fn drive(run: Rc<Run>, mut stream: TcpStream) -> io::Result<(Measured, Bod
         let n = run.next.replace(run.next.get() + 1);
         let begun = Instant::now();
         let request = match run.plan {
-            Plan::Until(end) | Plan::Paced { end, .. } if begun >= end => return Ok((measured, bodies)),
-            Plan::Until(_) | Plan::Paced { .. } => &run.requests[n % run.requests.len()],
+            Plan::For(time) | Plan::Paced { time, .. } if begun >= connected + time => return Ok((measured, bodies)),
+            Plan::For(_) | Plan::Paced { .. } => &run.requests[n % run.requests.len()],
             Plan::Once { .. } => match run.requests.get(n) {
                 Some(request) => request,
                 None => return Ok((measured, bodies)),

@@ -30,6 +30,7 @@ const TABLES: &[(&str, &[&str])] = &[
             "#deleted",
             "body",
             "minimum",
+            "holes",
             "#labels",
             "#label_version",
             "#declared",

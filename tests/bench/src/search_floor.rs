@@ -39,9 +39,9 @@ pub(crate) fn fill(database: &Database, seen: &[String], count: usize, runtime: 
     let observations = |compartments: &str| {
         format!(
             "INSERT INTO resource (compartment, resource_type, id, version_id, last_updated_ms, author, method, deleted, body, \
-             labels, label_version) \
+             holes, labels, label_version) \
              SELECT c.compartment, 'Observation', c.compartment || '-' || n, 1, 0, 'organization/{SENDER}', 'POST', 0, \
-             '{{\"resourceType\":\"Observation\",\"status\":\"final\",\"valueString\":\"{}\"}}', 1, {LABEL_VERSION} FROM {compartments} AS c, {}",
+             '{{\"resourceType\":\"Observation\",\"status\":\"final\",\"valueString\":\"{}\"}}', '', 1, {LABEL_VERSION} FROM {compartments} AS c, {}",
             "x".repeat(400),
             numbers(1, PER_RECORD)
         )

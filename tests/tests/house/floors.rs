@@ -14,7 +14,7 @@ const FLOORS: [Floor; 11] = [
     // What a resource is about: facts that rules are held against.
     strangers(&["labels"]),
     // Pure rules. They are strangers to each other so that each can be read, and proved, alone.
-    strangers(&["audit", "auth", "consent", "rates", "routing", "search", "vault"]),
+    strangers(&["audit", "auth", "consent", "queue", "rates", "routing", "search", "vault"]),
     // What the rules are fed with from outside. All SQL is in storage; it takes the viewer and the write set as the rules make
     // them.
     strangers(&["auth_keys", "bodies", "key_ring", "storage"]),
@@ -24,7 +24,7 @@ const FLOORS: [Floor; 11] = [
     strangers(&["access"]),
     strangers(&["referral"]),
     // What is done over HTTP or by the operator: a file an interaction.
-    strangers(&["backup", "evidence", "fhir", "oauth", "people", "registry", "relabel", "sealed"]),
+    strangers(&["backup", "delivery", "evidence", "fhir", "oauth", "people", "registry", "relabel", "sealed"]),
     // Assembly: here a gateway is put together, so these use each other.
     neighbours(&["gateway", "openapi", "router", "server", "telemetry"]),
     // A whole gateway with made-up surroundings.

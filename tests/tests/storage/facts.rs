@@ -1,11 +1,11 @@
 //! What decisions are made from: custody, Consents, workflow, keys, deliveries.
 
 use gateway::audit::Outcome;
+use gateway::storage::delivery::NewDelivery;
 use gateway::storage::facts::RecordFacts;
 use gateway::storage::idempotency::KeptAnswer;
 use gateway::storage::write_set::{
-    Closure, IdempotencyKey, Method, NewDelivery, NewVersion, Precondition, RecordState, ReferralTask, VersionId,
-    WriteSet,
+    Closure, IdempotencyKey, Method, NewVersion, Precondition, RecordState, ReferralTask, VersionId, WriteSet,
 };
 use serde_json::json;
 
@@ -234,7 +234,7 @@ async fn what_waits_to_leave_about_a_voided_resource_does_not_leave() {
             compartment: "r".to_owned(),
             id: id.to_owned(),
             partner: "organization/b".to_owned(),
-            kind: "task",
+            kind: "task".into(),
             resource_type: "Task",
             resource_id: resource.to_owned(),
             version: VersionId(1),

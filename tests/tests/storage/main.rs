@@ -8,6 +8,7 @@ mod conflicts;
 mod consent_join;
 mod contention;
 mod covered;
+mod deliveries;
 mod emergency;
 mod evidence;
 mod facts;

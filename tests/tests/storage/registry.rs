@@ -52,6 +52,7 @@ async fn what_is_registered_reads_back_and_changes_in_place() {
                 members: pools.iter().map(|pool| ("0012".to_owned(), (*pool).to_owned())).collect(),
                 clients: vec![client.clone()],
                 practitioners: vec![practitioner.clone()],
+                channels: Vec::new(),
                 staff: Vec::new(),
                 revoked_tokens: Vec::new(),
             };

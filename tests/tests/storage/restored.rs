@@ -1,11 +1,15 @@
 //! Going back to an older state: what waited to leave then is held, listed, and decided on by an operator.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use gateway::access::Caller;
+use gateway::app::Registry;
 use gateway::backup::{restore, take};
-use gateway::storage::delivery::HeldDelivery;
+use gateway::delivery::{Decided, decide};
+use gateway::storage::delivery::{Delivery, NewDelivery};
 use gateway::storage::restored::{self, MARK, Restoration};
-use gateway::storage::write_set::{NewDelivery, VersionId, WriteSet};
+use gateway::storage::write_set::{VersionId, WriteSet};
 use gateway::storage::{OpenError, Store, StoreSettings};
 
 use crate::opening::execute;
@@ -19,7 +23,7 @@ fn delivery(id: &str, partner: &str, resource: &str) -> NewDelivery {
         compartment: "r".to_owned(),
         id: id.to_owned(),
         partner: partner.to_owned(),
-        kind: "status",
+        kind: "status".into(),
         resource_type: "Task",
         resource_id: resource.to_owned(),
         version: VersionId(1),
@@ -37,14 +41,18 @@ async fn leased(store: &Store, partner: &str) -> Vec<String> {
     leased.into_iter().map(|delivery| delivery.id).collect()
 }
 
-async fn held(store: &Store) -> Vec<HeldDelivery> {
-    let (held, total) = store.held_deliveries(100).await.expect("it answers");
+fn operator() -> Caller {
+    Caller::gateway(Arc::new(Registry::default()), LATER_MS)
+}
+
+async fn held(store: &Store) -> Vec<Delivery> {
+    let (held, total) = store.list_deliveries(Some("held"), None, 100).await.expect("it answers");
     assert_eq!(i64::try_from(held.len()), Ok(total));
     held
 }
 
-fn held_ids(held: &[HeldDelivery]) -> Vec<(&str, &str)> {
-    held.iter().map(|delivery| (delivery.id.as_str(), delivery.was.as_str())).collect()
+fn held_ids(held: &[Delivery]) -> Vec<(&str, &str)> {
+    held.iter().map(|delivery| (delivery.id.as_str(), delivery.held_from.as_str())).collect()
 }
 
 /// An empty database of the same kind.
@@ -96,7 +104,7 @@ async fn case_17_after_going_back_nothing_leaves_again_before_an_operator_has_se
         let first = &report[0];
         let reference =
             (first.partner.as_str(), first.kind.as_str(), first.resource_type.as_str(), first.resource_id.as_str());
-        assert_eq!((reference, first.due_ms), (("partner", "status", "Task", "t1"), NOW_MS), "{kind}");
+        assert_eq!((reference, first.made_ms), (("partner", "status", "Task", "t1"), NOW_MS), "{kind}");
         let restoration = Restoration { taken_ms: LATER_MS, restored_ms: LATER_MS + HOUR_MS };
         assert_eq!(store.restoration().await.expect("it answers"), Some(restoration), "{kind}");
         // What comes new leaves, also after another start, and what was held still is.
@@ -106,13 +114,23 @@ async fn case_17_after_going_back_nothing_leaves_again_before_an_operator_has_se
         assert_eq!(leased(&store, "partner").await, ["7"], "{kind}");
         assert_eq!(held(&store).await.len(), 3, "{kind}");
 
-        assert_eq!(store.release_deliveries(Some("1"), LATER_MS).await.expect("it answers"), 1, "{kind}");
-        assert_eq!(store.release_deliveries(Some("1"), LATER_MS).await.expect("it answers"), 0, "{kind}: once");
-        assert_eq!(store.release_deliveries(Some("7"), LATER_MS).await.expect("it answers"), 0, "{kind}: not held");
+        let decide = async |id: &str, decided: Decided| {
+            let delivery = store.delivery(id).await.expect("it answers").expect("it is there");
+            if decided.objection(&delivery).is_some() {
+                return None;
+            }
+            decide(&store, &operator(), &delivery, decided).await.expect("it answers")
+        };
+        assert_eq!(decide("1", Decided::Release).await.as_deref(), Some("1"), "{kind}");
+        assert_eq!(decide("7", Decided::Release).await, None, "{kind}: it is under way");
         assert_eq!(leased(&store, "partner").await, ["1"], "{kind}");
-        assert_eq!(store.drop_deliveries(Some("2")).await.expect("it answers"), 1, "{kind}");
-        assert_eq!(store.drop_deliveries(None).await.expect("it answers"), 1, "{kind}: the last one");
-        assert!(leased(&store, "partner").await.is_empty() && leased(&store, "other").await.is_empty(), "{kind}");
+        assert_eq!(decide("2", Decided::Abandon).await.as_deref(), Some("2"), "{kind}");
+        assert_eq!(decide("2", Decided::Abandon).await, None, "{kind}: once");
+        // What was on its way at that moment is asked about before it is sent.
+        assert_eq!(decide("5", Decided::Release).await.as_deref(), Some("5"), "{kind}");
+        let asked = store.lease_deliveries("other", LATER_MS, LATER_MS + HOUR_MS, 9).await.expect("it answers");
+        assert!(asked.len() == 1 && asked[0].asks, "{kind}: {asked:?}");
+        assert!(leased(&store, "partner").await.is_empty() && held(&store).await.is_empty(), "{kind}");
     }
 }
 

@@ -2,12 +2,13 @@
 
 use futures_util::future::join_all;
 use gateway::audit::Outcome;
+use gateway::storage::delivery::NewDelivery;
 use gateway::storage::representative::RepresentativeRow;
 use gateway::storage::resource::Shows as _;
 use gateway::storage::sight::Level;
 use gateway::storage::write_set::{
-    Closure, GrantDataRow, GrantRow, IdempotencyKey, Method, NewDelivery, NewVersion, Precondition, RecordState,
-    ReferralTask, Sight, TeamMemberRow, VersionId, WriteSet,
+    Closure, GrantDataRow, GrantRow, IdempotencyKey, Method, NewVersion, Precondition, RecordState, ReferralTask,
+    Sight, TeamMemberRow, VersionId, WriteSet,
 };
 use gateway::storage::{StorageError, Store, StoreSettings};
 use serde_json::json;
@@ -84,7 +85,7 @@ fn full(compartment: &str, id: &str) -> WriteSet {
         compartment: compartment.to_owned(),
         id: id.to_owned(),
         partner: "organization/b".to_owned(),
-        kind: "task",
+        kind: "task".into(),
         resource_type: "Task",
         resource_id: id.to_owned(),
         version: VersionId(1),

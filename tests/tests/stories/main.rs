@@ -6,6 +6,7 @@ mod client_certificates;
 mod conflicts;
 mod crisis;
 mod data;
+mod deliveries;
 mod emergency;
 mod evidence;
 mod explanation;

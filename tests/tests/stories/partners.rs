@@ -1,6 +1,7 @@
 //! The partners of a sandbox, over HTTP and SMTP as a tester meets them: what each answers when it is well.
 
 mod co_prev;
+mod ehr_fhir;
 mod faults;
 mod mail;
 mod notify_mail;

@@ -14,10 +14,11 @@ use crate::error::{Failure, Issue};
 use crate::fhir::bundle::Bundle;
 use crate::fhir::exchange::Exchange;
 use crate::fhir::search::{links, name_of};
+use crate::storage::delivery::NewDelivery;
 use crate::storage::emergency::{SessionSeen, purpose_of};
 use crate::storage::resource::Touched;
 use crate::storage::sight::Level;
-use crate::storage::write_set::{NewDelivery, VersionId};
+use crate::storage::write_set::VersionId;
 
 /// The shortest text that can be a reason at all.
 const TEXT_CHARACTERS_MIN: usize = 10;
@@ -58,7 +59,7 @@ pub fn notify(draft: &mut Draft<'_>, custodian: &str, event: &AuditEvent, kind: 
             compartment: event.compartment.clone(),
             id: AuditEvent::fresh_id(),
             partner,
-            kind,
+            kind: kind.into(),
             resource_type: "AuditEvent",
             resource_id: event.id.clone(),
             version: VersionId(1),

@@ -17,13 +17,13 @@ pub(super) struct Ehr;
 
 impl Partner for Ehr {
     fn reference(&self, asked: &Asked) -> Option<String> {
-        let is_bundle = asked.method == Method::POST && asked.path == BASE_PATH;
+        let is_bundle = asked.method == Method::POST && asked.below(BASE_PATH).is_some_and(takes_bundles);
         is_bundle.then(|| reference(&asked.json()).unwrap_or("none").to_owned())
     }
 
     fn answer(&self, asked: &Asked, kept: &Kept) -> Reply {
         match (&asked.method, asked.below(BASE_PATH)) {
-            (&Method::POST, Some("")) => take(asked, kept).unwrap_or_else(|refused| refused),
+            (&Method::POST, Some(path)) if takes_bundles(path) => take(asked, kept).unwrap_or_else(|refused| refused),
             (&Method::GET, Some("/Bundle")) => find(asked, kept),
             (&Method::GET, Some("/metadata")) => Reply::of(
                 200,
@@ -48,6 +48,11 @@ impl Partner for Ehr {
         }
         Reply::of(reply.status, FHIR_JSON, &body)
     }
+}
+
+/// Where Bundles are sent: transactions to the base, messages to the operation or to the base.
+fn takes_bundles(path: &str) -> bool {
+    matches!(path, "" | "/" | "/$process-message" | "/%24process-message")
 }
 
 fn reference(bundle: &Value) -> Option<&str> {

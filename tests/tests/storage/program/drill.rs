@@ -102,15 +102,15 @@ async fn drilled(kind: &str) {
     repeat(&restored, &known.acknowledged[known.acknowledged.len() - 1..]).await;
     assert_eq!(torn(&elsewhere.url()).await, 0, "{kind}");
 
-    let (_, told) = run(&elsewhere, &["deliveries", "held"]);
+    let (_, told) = run(&elsewhere, &["deliveries", "list", "--state", "held"]);
     assert!(told.contains("1 deliveries are held"), "{kind}: {told}");
     let named = ["notice-1", "status to organization/elp-linde", "Task/task-1", " d ", "was waiting"];
     assert!(named.iter().all(|part| told.contains(part)), "{kind}: {told}");
     let (is_known, told) = run(&elsewhere, &["deliveries", "release", "notice-2"]);
     assert!(!is_known && told.contains("notice-2"), "{kind}: {told}");
-    let (is_dropped, told) = run(&elsewhere, &["deliveries", "drop", "notice-1"]);
+    let (is_dropped, told) = run(&elsewhere, &["deliveries", "abandon", "notice-1"]);
     assert!(is_dropped && told.contains("1 deliveries are given up"), "{kind}: {told}");
-    let (_, told) = run(&elsewhere, &["deliveries", "held"]);
+    let (_, told) = run(&elsewhere, &["deliveries", "list", "--state", "held"]);
     assert!(told.contains("0 deliveries are held"), "{kind}: {told}");
 }
 

@@ -1,0 +1,87 @@
+//! What is sent, made at the moment of sending from what the receiver may see at that moment.
+//!
+//! A delivery holds a reference. Here the receiver reads it, by the very rules by which it could read it itself, and the reading is on
+//! record before anything is sent. What the receiver may not see any more does not leave.
+
+use connectors::delivery::Message;
+use mappings::message::{Header, Part, write};
+use serde_json::Value;
+
+use crate::access::Caller;
+use crate::access::caller::Act;
+use crate::app::App;
+use crate::clock::format_instant;
+use crate::error::Failure;
+use crate::search::parameters::type_name;
+use crate::storage::channel::Channel;
+use crate::storage::delivery::Delivery;
+use crate::storage::resource::Seen;
+
+/// Resources of one message at most.
+const RESOURCES_MAX: u32 = 500;
+/// The act under which a disclosure by delivery is recorded.
+const ACT: Act = Act::new("R", "delivery");
+/// The kind of a delivery that carries everything of the record which its receiver may see.
+pub(super) const DOSSIER: &str = "dossier";
+
+/// What is ready to be sent, or why nothing may be.
+#[derive(Debug)]
+pub(super) enum Payload {
+    /// It may be sent, and is on record as sent.
+    Ready(Message),
+    /// It may not leave: the reason's code.
+    Withheld(&'static str),
+}
+
+/// Decides on a delivery to an organisation again, and makes its message.
+///
+/// # Errors
+/// The database is away: nothing is sent, and it is tried again.
+pub(super) async fn payload(app: &App, delivery: &Delivery, channel: &Channel) -> Result<Payload, Failure> {
+    let registry = app.registry().await?;
+    let id = delivery.partner.strip_prefix("organization/").unwrap_or_default();
+    let Some(organization) = registry.organization(id) else { return Ok(Payload::Withheld("not-registered")) };
+    let Some(resource_type) = type_name(&delivery.resource_type) else { return Ok(Payload::Withheld("unknown-type")) };
+    let now_ms = app.clock.now_ms();
+    let recipient = Caller::recipient(app, &registry, organization, now_ms);
+    let resources = if delivery.kind == DOSSIER {
+        app.store.keys_of_record(&delivery.compartment, RESOURCES_MAX).await?
+    } else {
+        vec![(resource_type, delivery.resource_id.clone())]
+    };
+    let found = app.store.read_all(&recipient.viewer(), resources).await?;
+    let seen = app.store.record(found, |touched| recipient.shown(ACT, touched), Vec::new()).await?;
+    // What the delivery is about must be there itself; the rest of a dossier goes with it.
+    if !seen.iter().any(|seen| seen.key.resource_type == resource_type && seen.key.id == delivery.resource_id) {
+        return Ok(Payload::Withheld("not-permitted"));
+    }
+    let body = message(app, delivery, channel, &seen, now_ms)
+        .map_err(|_| Failure::Internal("a stored resource is not JSON"))?;
+    Ok(Payload::Ready(Message {
+        reference: delivery.id.clone(),
+        kind: delivery.kind.clone(),
+        body: Value::String(body),
+    }))
+}
+
+fn message(
+    app: &App,
+    delivery: &Delivery,
+    channel: &Channel,
+    seen: &[Seen],
+    now_ms: i64,
+) -> Result<String, serde_json::Error> {
+    let focus = format!("{}/{}", delivery.resource_type, delivery.resource_id);
+    let header = Header {
+        reference: &delivery.id,
+        event: &delivery.kind,
+        source: &app.base_url,
+        destination: &channel.address,
+        sent: &format_instant(now_ms),
+        focus: &focus,
+    };
+    let references: Vec<String> = seen.iter().map(|one| format!("{}/{}", one.key.resource_type, one.key.id)).collect();
+    let parts: Vec<Part<'_>> =
+        seen.iter().zip(&references).map(|(one, reference)| Part { reference, body: &one.body }).collect();
+    write(&header, &parts)
+}

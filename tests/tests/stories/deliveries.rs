@@ -1,0 +1,275 @@
+//! What leaves the gateway: once, or somebody knows why not; decided on again before it is sent, and on record before it arrives.
+
+use gateway::storage::delivery::Delivery;
+use serde_json::{Value, json};
+use wellgate_tests::caller::Caller;
+use wellgate_tests::gateway::{DAY_MS, Gateway};
+use wellgate_tests::receiver::{Fault, Receiver};
+use wellgate_tests::referral::{Referral, bring, place};
+use wellgate_tests::resources::{consent, patient, permit, service_request};
+use wellgate_tests::stories;
+
+const HOUR_MS: i64 = 60 * 60 * 1_000;
+
+/// A referral that `elp-1` picked up, whose own server is told of it.
+async fn picked_up(gateway: &Gateway, receiver: &Receiver) -> Referral {
+    gateway.tell("elp-1", &receiver.base).await;
+    let placed = place(gateway, "edpbw-a", &["elp-1"], "Organization/elp-1").await;
+    bring(&gateway.as_("elp-1"), &placed.task, "accepted").await.expect(200);
+    placed
+}
+
+async fn of_kind(gateway: &Gateway, patient: &str, kind: &str) -> Delivery {
+    let deliveries = gateway.app.store.deliveries(patient).await.expect("it answers");
+    deliveries.into_iter().rfind(|one| one.kind == kind).unwrap_or_else(|| panic!("no {kind} is queued"))
+}
+
+async fn round(gateway: &Gateway) -> usize {
+    gateway.worker().round().await.expect("the database answers")
+}
+
+/// The outcomes of deliveries in the trail of a record, oldest first.
+async fn ends(custodian: &Caller<'_>, patient: &str) -> Vec<String> {
+    let events = custodian.search(format!("AuditEvent?patient=Patient/{patient}&_count=500")).await;
+    let ended = events.iter().rev().filter(|event| event["subtype"][0]["code"] == "delivery" && event["action"] == "E");
+    ended.map(|event| event["outcomeDesc"].as_str().unwrap_or("delivered").to_owned()).collect()
+}
+
+async fn the_dossier_goes_to_the_own_server_of_whoever_picked_up(gateway: Gateway) {
+    let receiver = Receiver::start().await;
+    let placed = picked_up(&gateway, &receiver).await;
+    assert_eq!(round(&gateway).await, 1, "the notice that something waited is void with the pick-up");
+    let messages = receiver.received();
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    let types: Vec<&str> = messages[0]["entry"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|one| one["resource"]["resourceType"].as_str())
+        .collect();
+    for expected in ["MessageHeader", "Patient", "ServiceRequest", "Consent", "Task"] {
+        assert!(types.contains(&expected), "{expected} is not in {types:?}");
+    }
+    let dossier = of_kind(&gateway, &placed.patient, "dossier").await;
+    assert_eq!((dossier.state.as_str(), dossier.attempts, dossier.asks), ("delivered", 1, false));
+    let elp = gateway.as_("elp-1");
+    let task = elp.get(format!("Task/{}", placed.task)).await.expect(200);
+    assert_eq!(task.json["businessStatus"]["coding"][0]["code"], "received", "{task}");
+    // What was disclosed is in the trail, to whom and by what.
+    let events = elp.search(format!("AuditEvent?patient=Patient/{}&_count=500", placed.patient)).await;
+    let shown =
+        events.iter().filter(|event| event["subtype"][0]["code"] == "delivery" && event["action"] == "R").count();
+    assert_eq!(shown, 1, "{events:?}");
+    assert_eq!(ends(&elp, &placed.patient).await, ["delivered"]);
+    assert_eq!(round(&gateway).await, 0, "nothing is sent twice");
+    // The sender sees that the state is as it was, and nothing of the dossier.
+    let seen = gateway.as_("edpbw-a").get(format!("Task/{}", placed.task)).await.expect(200);
+    assert!(seen.json.get("businessStatus").is_none(), "{seen}");
+}
+
+async fn what_the_receiver_may_not_see_any_more_does_not_leave(gateway: Gateway) {
+    let receiver = Receiver::start().await;
+    gateway.tell("elp-1", &receiver.base).await;
+    // The Consent ends while the notice waits: nobody writes anything, so only the decision before the sending can know.
+    let edpbw = gateway.as_("edpbw-a");
+    let person = edpbw.create(&patient()).await;
+    let mut ending = consent(&person, &permit(&["elp-1"]));
+    ending["provision"]["period"] = json!({"end": gateway.instant(HOUR_MS)});
+    edpbw.create(&ending).await;
+    edpbw.create(&service_request(&person, "Organization/elp-1")).await;
+    gateway.advance(2 * HOUR_MS);
+    assert_eq!(round(&gateway).await, 1);
+    assert!(receiver.received().is_empty());
+    let notice = of_kind(&gateway, &person, "waiting-room").await;
+    assert_eq!((notice.state.as_str(), notice.cause.as_str()), ("void", "not-permitted"));
+    let trail = gateway.app.store.deliveries(&person).await.expect("it answers");
+    assert!(trail.iter().all(|one| one.state == "void"), "{trail:?}");
+}
+
+async fn a_notice_carries_no_more_than_its_receiver_could_read(gateway: Gateway) {
+    let receiver = Receiver::start().await;
+    gateway.tell("elp-1", &receiver.base).await;
+    let placed = place(&gateway, "edpbw-a", &["elp-1"], "Organization/elp-1").await;
+    assert_eq!(round(&gateway).await, 1);
+    let message = receiver.received().remove(0);
+    let text = message.to_string();
+    assert_eq!(message["entry"][1]["resource"]["resourceType"], "Task", "{text}");
+    assert!(!text.contains(&placed.patient) && !text.contains(&placed.order), "{text}");
+    let task = &message["entry"][1]["resource"];
+    assert!(["for", "focus", "requester"].iter().all(|member| task.get(*member).is_none()), "{task}");
+}
+
+async fn a_withdrawal_stops_what_waits(gateway: Gateway) {
+    let receiver = Receiver::start().await;
+    gateway.tell("elp-1", &receiver.base).await;
+    let placed = place(&gateway, "edpbw-a", &["elp-1"], "Organization/elp-1").await;
+    let nothing = json!({"resourceType": "Parameters"});
+    gateway.as_("edpbw-a").post(format!("Consent/{}/$withdraw", placed.consent), &nothing).await.expect(200);
+    assert_eq!(round(&gateway).await, 0);
+    assert!(receiver.received().is_empty());
+}
+
+/// The dossier after each of some rounds, an hour apart: state and cause.
+async fn after_rounds(gateway: &Gateway, patient: &str, rounds: usize) -> Vec<(String, String)> {
+    let mut states = Vec::new();
+    for _ in 0..rounds {
+        round(gateway).await;
+        let dossier = of_kind(gateway, patient, "dossier").await;
+        states.push((dossier.state, dossier.cause));
+        gateway.advance(HOUR_MS);
+    }
+    states
+}
+
+fn states(of: &[(&str, &str)]) -> Vec<(String, String)> {
+    of.iter().map(|(state, cause)| ((*state).to_owned(), (*cause).to_owned())).collect()
+}
+
+async fn case_4_what_may_have_arrived_is_asked_about_and_not_sent_again(gateway: Gateway) {
+    for fault in [Fault::CutAfterAccept, Fault::Answer("<html>fine</html>"), Fault::Answer("")] {
+        let receiver = Receiver::start().await;
+        receiver.fail(std::slice::from_ref(&fault));
+        let placed = picked_up(&gateway, &receiver).await;
+        let seen = after_rounds(&gateway, &placed.patient, 2).await;
+        assert_eq!(seen[0].0, "uncertain", "{fault:?}");
+        assert_eq!(seen[1], ("delivered".to_owned(), "found".to_owned()), "{fault:?}");
+        assert_eq!((receiver.received().len(), receiver.searches()), (1, 1), "{fault:?}");
+    }
+}
+
+async fn case_3_what_did_not_arrive_is_sent_under_the_same_reference(gateway: Gateway) {
+    let receiver = Receiver::start().await;
+    receiver.fail(&[Fault::CutBeforeAccept]);
+    let placed = picked_up(&gateway, &receiver).await;
+    let seen = after_rounds(&gateway, &placed.patient, 3).await;
+    assert_eq!(seen, states(&[("uncertain", "broken"), ("waiting", "not-found"), ("delivered", "")]));
+    let dossier = of_kind(&gateway, &placed.patient, "dossier").await;
+    assert_eq!((receiver.references(), dossier.attempts, dossier.inquiries), (vec![dossier.id], 2, 1));
+}
+
+async fn case_3_nothing_is_sent_twice_to_whom_nobody_can_ask(gateway: Gateway) {
+    let receiver = Receiver::start().await;
+    receiver.fail(&[Fault::CutAfterAccept]);
+    receiver.fail_searches(&[Fault::Status(404, None)]);
+    let placed = picked_up(&gateway, &receiver).await;
+    let seen = after_rounds(&gateway, &placed.patient, 4).await;
+    assert_eq!(seen[0].0, "uncertain");
+    assert_eq!(seen[3], ("uncertain".to_owned(), "cannot-be-asked".to_owned()));
+    assert_eq!((receiver.received().len(), receiver.searches()), (1, 1), "it is not asked for ever either");
+    assert_eq!(ends(&gateway.as_("elp-1"), &placed.patient).await, ["cannot-be-asked"], "a person is told");
+}
+
+async fn case_6_a_partner_that_asks_for_time_gets_it_and_delays_nobody(gateway: Gateway) {
+    let (slow, quick) = (Receiver::start().await, Receiver::start().await);
+    slow.fail(&[Fault::Status(503, Some(7_200))]);
+    let placed = picked_up(&gateway, &slow).await;
+    gateway.tell("elp-2", &quick.base).await;
+    let other = place(&gateway, "edpbw-a", &["elp-2"], "Organization/elp-2").await;
+    bring(&gateway.as_("elp-2"), &other.task, "accepted").await.expect(200);
+    assert_eq!(round(&gateway).await, 2);
+    assert_eq!(quick.received().len(), 1);
+    gateway.advance(HOUR_MS);
+    assert_eq!(round(&gateway).await, 0, "not before the time that it asked for");
+    gateway.advance(HOUR_MS);
+    assert_eq!(round(&gateway).await, 1);
+    assert_eq!(of_kind(&gateway, &placed.patient, "dossier").await.state, "delivered");
+}
+
+async fn case_7_what_is_refused_ends_and_what_fails_on_and_on_is_dead(gateway: Gateway) {
+    let receiver = Receiver::start().await;
+    receiver.fail(&[Fault::Status(422, None)]);
+    let refused = picked_up(&gateway, &receiver).await;
+    let seen = after_rounds(&gateway, &refused.patient, 2).await;
+    assert_eq!(seen, states(&[("rejected", "status-422"), ("rejected", "status-422")]));
+    assert!(receiver.received().is_empty() && receiver.searches() == 0);
+
+    receiver.fail(&[Fault::Status(503, None), Fault::Status(503, None), Fault::Status(503, None)]);
+    let failing = picked_up(&gateway, &receiver).await;
+    let seen = after_rounds(&gateway, &failing.patient, 4).await;
+    let (waits, dead) = (("waiting", "status-503"), ("dead", "status-503"));
+    assert_eq!(seen, states(&[waits, waits, dead, dead]));
+    // Others go on.
+    let next = picked_up(&gateway, &receiver).await;
+    assert_eq!(after_rounds(&gateway, &next.patient, 1).await, states(&[("delivered", "")]));
+    for (patient, reason) in [(&refused.patient, "status-422"), (&failing.patient, "status-503")] {
+        assert_eq!(ends(&gateway.as_("elp-1"), patient).await, [reason]);
+    }
+}
+
+async fn of_two_about_one_resource_the_older_goes_first(gateway: Gateway) {
+    let receiver = Receiver::start().await;
+    receiver.fail(&[Fault::Status(503, None)]);
+    let placed = picked_up(&gateway, &receiver).await;
+    round(&gateway).await;
+    let first = of_kind(&gateway, &placed.patient, "dossier").await;
+    let again = gateway::storage::delivery::NewDelivery {
+        compartment: first.compartment.clone(),
+        id: gateway::audit::AuditEvent::fresh_id(),
+        partner: first.partner.clone(),
+        kind: "status".into(),
+        resource_type: "ServiceRequest",
+        resource_id: first.resource_id.clone(),
+        version: gateway::storage::write_set::VersionId(0),
+        due_ms: gateway.clock.now_ms(),
+    };
+    let mut set = gateway::storage::write_set::WriteSet::default();
+    set.deliveries.push(again.clone());
+    gateway.app.store.apply(set).await.expect("it is queued");
+    assert_eq!(round(&gateway).await, 0, "the older waits for its next attempt");
+    gateway.advance(HOUR_MS);
+    round(&gateway).await;
+    round(&gateway).await;
+    assert_eq!(receiver.references(), [first.id, again.id]);
+}
+
+async fn a_delivery_without_a_channel_waits_for_one(gateway: Gateway) {
+    let placed = place(&gateway, "edpbw-a", &["elp-1"], "Organization/elp-1").await;
+    assert_eq!(round(&gateway).await, 0);
+    gateway.advance(DAY_MS);
+    let receiver = Receiver::start().await;
+    gateway.tell("elp-1", &receiver.base).await;
+    assert_eq!(round(&gateway).await, 1);
+    assert_eq!(of_kind(&gateway, &placed.patient, "waiting-room").await.state, "delivered");
+    assert_eq!(receiver.received().len(), 1);
+}
+
+async fn an_operator_decides_and_it_is_on_record(gateway: Gateway) {
+    use gateway::delivery::{Decided, decide};
+    let receiver = Receiver::start().await;
+    receiver.fail(&[Fault::Status(422, None)]);
+    let placed = picked_up(&gateway, &receiver).await;
+    round(&gateway).await;
+    let refused = of_kind(&gateway, &placed.patient, "dossier").await;
+    let registry = gateway.app.registry().await.expect("it answers");
+    let caller = gateway::access::Caller::gateway(registry, gateway.clock.now_ms());
+    assert!(Decided::Release.objection(&refused).is_some() && Decided::Abandon.objection(&refused).is_some());
+    let store = &gateway.app.store;
+    let again = decide(store, &caller, &refused, Decided::Rerun).await.expect("it answers").expect("it had ended");
+    assert_ne!(again, refused.id);
+    assert_eq!(round(&gateway).await, 1);
+    let repeated = store.delivery(&again).await.expect("it answers").expect("it is there");
+    assert_eq!((repeated.state.as_str(), repeated.parent.as_str()), ("delivered", refused.id.as_str()));
+    assert_eq!(receiver.references(), [again.clone()]);
+    // What moved since it was looked at is not decided on.
+    assert_eq!(decide(store, &caller, &refused, Decided::Abandon).await.expect("it answers"), Some(refused.id.clone()));
+    assert_eq!(decide(store, &caller, &refused, Decided::Abandon).await.expect("it answers"), None);
+    let events = gateway.as_("elp-1").search(format!("AuditEvent?patient=Patient/{}&_count=500", placed.patient)).await;
+    let code = |event: &Value| event["subtype"][0]["code"].as_str().unwrap_or_default().to_owned();
+    let acts: Vec<String> = events.iter().rev().map(code).filter(|code| code.starts_with("delivery-")).collect();
+    assert_eq!(acts, ["delivery-rerun", "delivery-abandon"]);
+}
+
+stories!(
+    the_dossier_goes_to_the_own_server_of_whoever_picked_up,
+    what_the_receiver_may_not_see_any_more_does_not_leave,
+    a_notice_carries_no_more_than_its_receiver_could_read,
+    a_withdrawal_stops_what_waits,
+    case_4_what_may_have_arrived_is_asked_about_and_not_sent_again,
+    case_3_what_did_not_arrive_is_sent_under_the_same_reference,
+    case_3_nothing_is_sent_twice_to_whom_nobody_can_ask,
+    case_6_a_partner_that_asks_for_time_gets_it_and_delays_nobody,
+    case_7_what_is_refused_ends_and_what_fails_on_and_on_is_dead,
+    of_two_about_one_resource_the_older_goes_first,
+    a_delivery_without_a_channel_waits_for_one,
+    an_operator_decides_and_it_is_on_record,
+);
