@@ -108,7 +108,7 @@ Examples:
   wellgate sandbox --demo               play the story of a referral, then stay up to be tried out
   wellgate sandbox --demo=once          play it and stop: exit code 0 if all went as it should, else 1
 
-GET /sandbox describes the made-up organisations; POST /sandbox/token gives a token for one of their clients.
+GET /sandbox describes the made-up organisations and partners; POST /sandbox/token gives a token for one of their clients.
 Never for real patients: anyone who reaches a sandbox may ask it for a token.")]
 pub struct SandboxArguments {
     /// Address and port to listen on [default: 127.0.0.1:8080]; port 0 picks a free one
@@ -117,6 +117,10 @@ pub struct SandboxArguments {
     /// Directory to keep database and keys in; without it a temporary one, removed at the end
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// First port of the made-up partners (Co-prev, a record system, mail, Sciensano), one after the other in the order of `GET /sandbox`;
+    /// without it free ones
+    #[arg(long, value_name = "PORT")]
+    pub partners_from: Option<u16>,
     /// First play a whole referral over HTTP and print it for a person; then stay up, or with `--demo=once` stop. If the
     /// story does not go as it should, the exit code is 1. Only warnings are logged, unless a log level is set
     #[arg(long, value_name = "WHAT_THEN", num_args = 0..=1, require_equals = true, default_missing_value = "stay")]

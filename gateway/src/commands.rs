@@ -92,7 +92,7 @@ fn lines(errors: &[ConfigError]) -> String {
 pub async fn sandbox(arguments: SandboxArguments) -> Result<(), CommandError> {
     let address = arguments.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
     let listener = server::listen(address).map_err(StartError::Listen)?;
-    let sandbox = Sandbox::prepare(&listener, arguments.data.as_deref())?;
+    let sandbox = Sandbox::prepare(&listener, arguments.data.as_deref())?.with_partners_from(arguments.partners_from);
     let config = sandbox.config();
     let log = if arguments.demo.is_some() { beside_a_story(config.log) } else { config.log };
     let telemetry = Arc::new(Telemetry::install(log, config.otlp_endpoint.as_deref())?);

@@ -87,6 +87,9 @@ pub enum StartError {
     /// The address is taken, or the system gives no signals.
     #[error("server.listen: {0}")]
     Listen(#[from] std::io::Error),
+    /// A port of a sandbox's partner is taken.
+    #[error("the partners of the sandbox: {0}")]
+    Partners(std::io::Error),
 }
 
 /// Opens the store of a configuration.

@@ -26,6 +26,8 @@ enum Sent {
     Form(&'static [Field]),
     /// A JWK Set, and the id of a client in the path.
     Keys,
+    /// A fault, and the name of a partner in the path.
+    Fault,
 }
 
 /// A parameter of a form: its name, whether it must be there, and an example, which is the only value where it ends in `!`.
@@ -90,7 +92,21 @@ const OPERATIONS: &[Operation] = &[
         media_type: JSON,
         statuses: &[400, 404, 408, 413, 415, 429, 503],
     },
+    partner("get", FAULTS, "The faults that wait at a partner.", Sent::Nothing),
+    partner("post", FAULTS, "Makes a partner fail.", Sent::Fault),
+    partner("delete", FAULTS, "Clears the faults of a partner.", Sent::Nothing),
+    partner("get", "/sandbox/partners/{id}/received", "What really arrived at a partner.", Sent::Nothing),
+    Operation {
+        path: "/sandbox/reset",
+        method: "post",
+        there: There::InSandbox,
+        summary: "Clears faults and memory of every partner; what is in the gateway stays.",
+        sent: Sent::Nothing,
+        media_type: JSON,
+        statuses: OF_READS,
+    },
 ];
+const FAULTS: &str = "/sandbox/partners/{id}/faults";
 
 const fn read(
     path: &'static str,
@@ -106,6 +122,11 @@ const fn form(path: &'static str, there: There, summary: &'static str, fields: &
     Operation { path, method: "post", there, summary, sent: Sent::Form(fields), media_type: JSON, statuses: OF_FORMS }
 }
 
+const fn partner(method: &'static str, path: &'static str, summary: &'static str, sent: Sent) -> Operation {
+    let statuses = &[400, 404, 408, 413, 415, 429, 503];
+    Operation { path, method, there: There::InSandbox, summary, sent, media_type: JSON, statuses }
+}
+
 /// The description of an assembled gateway.
 pub fn document(app: &App, is_sandbox: bool) -> Value {
     let is_there = |operation: &&Operation| match operation.there {
@@ -113,11 +134,10 @@ pub fn document(app: &App, is_sandbox: bool) -> Value {
         There::WithTokens => app.tokens.is_some(),
         There::InSandbox => is_sandbox,
     };
-    let paths: Map<String, Value> = OPERATIONS
-        .iter()
-        .filter(is_there)
-        .map(|operation| (operation.path.to_owned(), json!({operation.method: described(operation)})))
-        .collect();
+    let mut paths = json!({});
+    for operation in OPERATIONS.iter().filter(is_there) {
+        paths[operation.path][operation.method] = described(operation);
+    }
     json!({
         "openapi": "3.1.0",
         "info": {"title": "Wellgate, beside FHIR", "version": env!("CARGO_PKG_VERSION"), "license": {"name": "Apache-2.0"}},
@@ -138,6 +158,10 @@ fn described(operation: &Operation) -> Value {
         std::iter::once(200).chain(operation.statuses.iter().copied()).map(answer).collect();
     let mut described = json!({"summary": operation.summary, "responses": answers});
     let body = |media_type: &str, schema: Value| json!({"required": true, "content": {media_type: {"schema": schema}}});
+    if operation.path.contains("{id}") {
+        let id = json!({"name": "id", "in": "path", "required": true, "schema": {"type": "string"}});
+        described["parameters"] = json!([id]);
+    }
     match operation.sent {
         Sent::Nothing => {}
         Sent::Form(fields) => described["requestBody"] = body("application/x-www-form-urlencoded", schema(fields)),
@@ -145,8 +169,12 @@ fn described(operation: &Operation) -> Value {
             let keys = json!({"type": "array", "items": {"type": "object"}});
             let schema = json!({"type": "object", "required": ["keys"], "properties": {"keys": keys}});
             described["requestBody"] = body(JSON, schema);
-            let id = json!({"name": "id", "in": "path", "required": true, "schema": {"type": "string"}});
-            described["parameters"] = json!([id]);
+        }
+        Sent::Fault => {
+            let properties =
+                json!({"fault": {"type": "string"}, "value": {}, "calls": {}, "retryAfter": {"type": "integer"}});
+            let schema = json!({"type": "object", "required": ["fault"], "properties": properties});
+            described["requestBody"] = body(JSON, schema);
         }
     }
     described

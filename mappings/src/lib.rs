@@ -1,6 +1,8 @@
-//! What the partners of the gateway speak, as pure functions: JSON, FHIR R4, identifiers. No I/O and no clock.
+//! What the partners of the gateway speak, as pure functions: JSON, FHIR R4, identifiers, Co-prev; and where a postcode lies. No I/O and no clock.
 
+pub mod co_prev;
 pub mod identifiers;
 pub mod json;
 pub mod message;
+pub mod postcode;
 pub mod r4;

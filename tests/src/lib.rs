@@ -10,6 +10,7 @@ pub mod corpus;
 pub mod gateway;
 pub mod machine;
 pub mod mutate;
+pub mod partners;
 pub mod postgres;
 pub mod profile;
 pub mod program;

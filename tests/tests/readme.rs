@@ -1,4 +1,4 @@
-//! The examples of the README: run in order, in one shell, against a sandbox, and held to what the page says they answer.
+//! The examples of the README and of the page for testers: run in order, in one shell, against a sandbox, and held to what the page says they answer.
 //!
 //! A block marked ```` ```sh tested ```` is taken as it stands. A line `# → words` holds the output since the one before: a number
 //! comes first where the status is told, and is the last line; every other word is found in the output.
@@ -75,9 +75,9 @@ fn failures(output: &str, words: &str) -> Vec<String> {
     words.split(' ').enumerate().filter(is_missing).map(|(_, word)| format!("no {word} in: {output}")).collect()
 }
 
-#[test]
-fn the_examples_of_the_readme_answer_as_it_says() {
-    let page = std::fs::read_to_string(project().join("README.md")).expect("the project has a README");
+/// Runs the examples of a page.
+fn answers_as_it_says(page: &str) {
+    let page = std::fs::read_to_string(project().join(page)).expect("the project has the page");
     let script = script(&page);
     let sandbox = Sandbox::start();
     let mut bash = Command::new("bash");
@@ -101,6 +101,16 @@ fn the_examples_of_the_readme_answer_as_it_says() {
     assert!(ran.status.success(), "{output}\n{}", String::from_utf8_lossy(&ran.stderr));
     assert_eq!(expectations, script.matches(MARK).count(), "every example was run");
     assert!(expectations > 10, "the page has examples");
+}
+
+#[test]
+fn the_examples_of_the_readme_answer_as_it_says() {
+    answers_as_it_says("README.md");
+}
+
+#[test]
+fn the_examples_for_testers_answer_as_they_say() {
+    answers_as_it_says("docs/testers.md");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Age band, region, care step, urgency, language. No `for`, no `focus`, no name of the sender: a small waiting room must
 //! not tell who waits in it.
 
+use mappings::postcode::Province;
 use serde_json::{Value, json};
 
 /// The system of the codes that say what an input of a waiting Task means.
@@ -70,22 +71,9 @@ fn age_band(birth_date: Option<&str>, (year, month, day): (i64, i64, i64)) -> &'
     }
 }
 
-/// The province of a Belgian postcode, by the ranges that bpost uses (ISO 3166-2 codes).
-pub fn province(postcode: &str) -> &'static str {
-    match postcode.parse::<u16>() {
-        Ok(1000..=1299) => "BE-BRU",
-        Ok(1300..=1499) => "BE-WBR",
-        Ok(1500..=1999 | 3000..=3499) => "BE-VBR",
-        Ok(2000..=2999) => "BE-VAN",
-        Ok(3500..=3999) => "BE-VLI",
-        Ok(4000..=4999) => "BE-WLG",
-        Ok(5000..=5999) => "BE-WNA",
-        Ok(6000..=6599 | 7000..=7999) => "BE-WHT",
-        Ok(6600..=6999) => "BE-WLX",
-        Ok(8000..=8999) => "BE-VWV",
-        Ok(9000..=9999) => "BE-VOV",
-        _ => "unknown",
-    }
+/// The code of a Belgian postcode's province (ISO 3166-2).
+fn province(postcode: &str) -> &'static str {
+    Province::of_postcode(postcode).map_or("unknown", Province::code)
 }
 
 fn urgency(priority: Option<&str>) -> &'static str {

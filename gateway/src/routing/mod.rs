@@ -3,6 +3,8 @@
 //! Pure: no storage, no clock. The table drives the code, the generated documentation and the tests.
 
 pub mod feedback;
+pub mod intake;
+pub mod intake_words;
 pub mod minimum;
 pub mod task;
 pub mod transitions;

@@ -1,10 +1,11 @@
 //! A gateway to try things out on: made-up organisations, its own issuer, nothing to configure.
 //!
 //! It is the very gateway that production runs, with a few routes more: what is there, tokens for the asking, and an identity provider at
-//! which whoever comes chooses who they are.
+//! which whoever comes chooses who they are; and beside it partners, which fail when they are told to.
 
 mod identity_provider;
 mod organizations;
+pub mod partners;
 mod people;
 mod routes;
 
@@ -21,12 +22,14 @@ use crate::gateway::{StartError, assemble, run, store_settings};
 use crate::key_ring;
 use crate::storage::{OpenError, Store};
 use crate::telemetry::Telemetry;
+use partners::Partners;
 
 /// A sandbox that is set up and not yet serving.
 #[derive(Debug)]
 pub struct Sandbox {
     config: Config,
     directory: Directory,
+    partners_from: Option<u16>,
 }
 
 /// Why a sandbox cannot be set up.
@@ -70,7 +73,13 @@ impl Sandbox {
         let address = listener.local_addr().map_err(StartError::Listen)?;
         let config =
             Config::sandbox(Some(address), &directory.path, &config::environment()).map_err(SandboxError::Config)?;
-        Ok(Self { config, directory })
+        Ok(Self { config, directory, partners_from: None })
+    }
+
+    /// With its partners on ports one after the other from this one on, instead of wherever there is room.
+    #[must_use]
+    pub fn with_partners_from(self, port: Option<u16>) -> Self {
+        Self { partners_from: port, ..self }
     }
 
     /// The configuration that it runs with.
@@ -99,7 +108,10 @@ impl Sandbox {
         let name = config.auth.external.as_ref().map_or("", |external| external.issuer.as_str());
         let issuer = sandbox_issuer(&self.directory.path, name, &config.auth.audience)?;
         let (app, refreshed) = assemble(config, store, clock).await?;
-        let extra = routes::routes(&app, issuer).merge(identity_provider::routes(&app));
+        let partners = Partners::start(&app.clock, self.partners_from).await.map_err(StartError::Partners)?;
+        let extra = routes::routes(&app, issuer, partners.described())
+            .merge(identity_provider::routes(&app))
+            .merge(partners.routes());
         run(config, (app, refreshed), telemetry, (listener, extra), shutdown).await
     }
 }

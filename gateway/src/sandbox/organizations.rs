@@ -6,8 +6,8 @@ use crate::storage::{StorageError, Store};
 
 /// Id, name, kind, pool.
 const ORGANIZATIONS: &[(&str, &str, &str, Option<&str>)] = &[
-    ("edpbw-noord", "EDPBW Noord", "edpbw", None),
-    ("edpbw-zuid", "EDPBW Zuid", "edpbw", None),
+    ("edpbw-noord", "EDPBW Noord", "edpbw", Some("edpbw-oost-vlaanderen")),
+    ("edpbw-zuid", "EDPBW Zuid", "edpbw", Some("edpbw-west-vlaanderen")),
     ("elp-linde", "ELP-praktijk De Linde", "elp", Some("elp-gent")),
     ("elp-beuk", "ELP-praktijk De Beuk", "elp", Some("elp-gent")),
     ("cgg-leie", "CGG Leie", "cgg", Some("cgg-oost-vlaanderen")),
@@ -18,9 +18,14 @@ const ORGANIZATIONS: &[(&str, &str, &str, Option<&str>)] = &[
     ("justitiehuis-gent", "Justitiehuis Gent", "other", None),
 ];
 
+/// The enterprise numbers by which the sandbox's Co-prev names its prevention services.
+const CBES: &[(&str, &str)] = &[("edpbw-noord", "0000000196"), ("edpbw-zuid", "0000000295")];
+
 /// Id, name, kind, region.
 const POOLS: &[(&str, &str, &str, &str)] = &[
-    ("elp-gent", "Eerstelijnspsychologen Gent", "elp", "Gent"),
+    ("edpbw-oost-vlaanderen", "Preventiediensten Oost-Vlaanderen", "edpbw", "Oost-Vlaanderen"),
+    ("edpbw-west-vlaanderen", "Preventiediensten West-Vlaanderen", "edpbw", "West-Vlaanderen"),
+    ("elp-gent", "Eerstelijnspsychologen Gent", "elp", "Oost-Vlaanderen"),
     ("cgg-oost-vlaanderen", "Centra geestelijke gezondheidszorg Oost-Vlaanderen", "cgg", "Oost-Vlaanderen"),
 ];
 
@@ -59,7 +64,7 @@ pub(super) async fn register(store: &Store, now_ms: i64) -> Result<(), StorageEr
             id: (*id).to_owned(),
             name: (*name).to_owned(),
             kind: (*kind).to_owned(),
-            cbe: None,
+            cbe: CBES.iter().find(|one| one.0 == *id).map(|one| one.1.to_owned()),
             nihdi: None,
             active: true,
         };

@@ -21,16 +21,16 @@ const DEFAULT_PURPOSE: &str = "TREAT";
 const DEFAULT_PERSON_SCOPE: &str = "patient/*.rs patient/Consent.cruds";
 
 /// `GET /sandbox`, `POST /sandbox/token` and `PUT /sandbox/clients/<id>/jwks`.
-pub(super) fn routes(app: &App, issuer: Issuer) -> Router {
+pub(super) fn routes(app: &App, issuer: Issuer, partners: Value) -> Router {
     let (app, issuer) = (Arc::clone(app), Arc::new(issuer));
     let (described, keyed) = (Arc::clone(&app), Arc::clone(&app));
     Router::new()
-        .route("/sandbox", get(move || describe(described)))
+        .route("/sandbox", get(move || describe(described, partners)))
         .route("/sandbox/clients/{id}/jwks", put(move |Path(id): Path<String>, jwks: String| keys(keyed, id, jwks)))
         .route("/sandbox/token", post(move |form: String| token(app, issuer, form)))
 }
 
-async fn describe(app: App) -> Response<Body> {
+async fn describe(app: App, partners: Value) -> Response<Body> {
     let Ok(registry) = app.registry().await else { return answer(StatusCode::SERVICE_UNAVAILABLE, &json!({})) };
     let organizations: Vec<Value> = registry
         .organizations()
@@ -71,6 +71,7 @@ async fn describe(app: App) -> Response<Body> {
         "pools": pools,
         "practitioners": practitioners,
         "people": people,
+        "partners": partners,
         "accountUrl": format!("{root}/account"),
     });
     answer(StatusCode::OK, &description)

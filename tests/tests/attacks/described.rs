@@ -144,7 +144,8 @@ pub(crate) async fn everything_is_as_described(http: &Client, root: &str) -> usi
                 }
             }
         }
-        for method in [Method::DELETE, Method::PATCH, Method::TRACE] {
+        let undescribed = |method: &Method| !operations.contains_key(method.as_str().to_ascii_lowercase().as_str());
+        for method in [Method::DELETE, Method::PATCH, Method::TRACE].into_iter().filter(undescribed) {
             let answer = http
                 .request(method.clone(), format!("{root}{}", path.replace("{id}", "x")))
                 .send()

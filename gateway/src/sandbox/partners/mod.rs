@@ -1,0 +1,164 @@
+//! The partners of a sandbox: made-up ones, each a real server on a port of this machine, which fail when they are told to.
+//!
+//! What asks them is what asks the real ones: the connectors know nothing of this. One file is one partner, and says only how that partner
+//! answers when it is well; [`faults`] says what goes wrong, [`kept`] what really arrived, [`line`] speaks HTTP and cuts it.
+
+mod co_prev;
+mod control;
+mod ehr;
+mod faults;
+mod kept;
+mod line;
+mod mail;
+mod sciensano;
+mod simulator;
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::Method;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::clock::Clock;
+use kept::Kept;
+use simulator::Simulator;
+
+/// A request to a partner, whole.
+struct Asked {
+    method: Method,
+    path: String,
+    query: Vec<(String, String)>,
+    body: Bytes,
+    now_ms: i64,
+}
+
+impl Asked {
+    /// A parameter of the query; empty where it is not there.
+    fn parameter(&self, name: &str) -> &str {
+        self.query.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str())
+    }
+
+    /// The body as JSON; `Null` where it is none.
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    /// What comes after a path of a partner's interface.
+    fn below(&self, path: &str) -> Option<&str> {
+        self.path.strip_prefix(path)
+    }
+}
+
+/// What a partner answers.
+#[derive(Clone, Debug)]
+struct Reply {
+    status: u16,
+    media_type: &'static str,
+    retry_after_seconds: Option<u64>,
+    body: Bytes,
+}
+
+impl Reply {
+    fn of(status: u16, media_type: &'static str, body: &Value) -> Self {
+        Self { status, media_type, retry_after_seconds: None, body: Bytes::from(body.to_string()) }
+    }
+
+    fn json(status: u16, body: &Value) -> Self {
+        Self::of(status, "application/json", body)
+    }
+
+    /// An error with a stable code: <https://www.rfc-editor.org/rfc/rfc9457>.
+    fn problem(status: u16, code: &str, detail: &str) -> Self {
+        let body = json!({"type": "about:blank", "status": status, "code": code, "detail": detail});
+        Self::of(status, "application/problem+json", &body)
+    }
+
+    fn not_found() -> Self {
+        Self::problem(404, "not-found", "there is nothing at this address")
+    }
+}
+
+/// A partner that speaks HTTP, when it is well.
+trait Partner: Send + Sync {
+    /// Our reference in a request that leaves something with the partner; none where it only asks.
+    fn reference(&self, asked: &Asked) -> Option<String>;
+
+    /// What it answers; `kept` is what it took in before.
+    fn answer(&self, asked: &Asked, kept: &Kept) -> Reply;
+
+    /// The same answer, about somebody else.
+    fn about_another(&self, reply: &Reply) -> Reply;
+}
+
+/// What a partner speaks.
+enum Speaks {
+    Http(Box<dyn Partner>),
+    /// Mail: to be told, and never to be asked.
+    Smtp,
+}
+
+/// The partners of a sandbox. They end when this is dropped.
+pub struct Partners {
+    simulators: Vec<Arc<Simulator>>,
+    _serving: JoinSet<()>,
+}
+
+impl Partners {
+    /// Starts them on ports of the loopback address: one after the other from `first_port` on, or wherever there is room.
+    ///
+    /// # Errors
+    /// A port is taken.
+    pub async fn start(clock: &Clock, first_port: Option<u16>) -> io::Result<Self> {
+        let all: [(&'static str, &'static str, Speaks); 4] = [
+            ("co-prev", co_prev::BASE_PATH, Speaks::Http(Box::new(co_prev::CoPrev))),
+            ("ehr", ehr::BASE_PATH, Speaks::Http(Box::new(ehr::Ehr))),
+            ("mail", "", Speaks::Smtp),
+            ("sciensano", sciensano::BASE_PATH, Speaks::Http(Box::new(sciensano::Sciensano))),
+        ];
+        let (mut simulators, mut serving) = (Vec::new(), JoinSet::new());
+        for (number, (name, base_path, speaks)) in (0..).zip(all) {
+            let port = match first_port {
+                None => 0,
+                Some(first) => first.checked_add(number).ok_or_else(|| io::Error::other("there is no such port"))?,
+            };
+            let listener = TcpListener::bind(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)).await?;
+            let address = listener.local_addr()?;
+            let scheme = if matches!(speaks, Speaks::Smtp) { "smtp" } else { "http" };
+            let url = format!("{scheme}://{address}{base_path}");
+            let simulator = Arc::new(Simulator::new(name, url, speaks, clock.clone()));
+            serving.spawn(line::serve(Arc::clone(&simulator), listener));
+            simulators.push(simulator);
+        }
+        Ok(Self { simulators, _serving: serving })
+    }
+
+    /// The base URL of one; none where there is no partner of this name.
+    pub fn url(&self, name: &str) -> Option<&str> {
+        self.simulators.iter().find(|simulator| simulator.name == name).map(|simulator| simulator.url.as_str())
+    }
+
+    /// All of them, as `GET /sandbox` lists them.
+    pub fn described(&self) -> Value {
+        let described = |simulator: &Arc<Simulator>| {
+            let mut described = json!({"name": simulator.name, "url": simulator.url});
+            if simulator.name == "co-prev" {
+                described["people"] = co_prev::people();
+            }
+            if simulator.name == "sciensano" {
+                described["organizations"] = sciensano::organizations();
+            }
+            described
+        };
+        Value::Array(self.simulators.iter().map(described).collect())
+    }
+
+    /// The routes by which they are told to fail, and tell what arrived.
+    pub fn routes(&self) -> Router {
+        control::routes(self.simulators.clone())
+    }
+}
