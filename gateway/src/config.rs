@@ -6,6 +6,7 @@
 
 mod deliveries;
 mod keys;
+mod mail;
 mod people;
 mod reader;
 mod reference;
@@ -24,6 +25,7 @@ use reqwest::Url;
 use toml::Table;
 
 pub use deliveries::DeliveriesConfig;
+pub use mail::MailConfig;
 pub use people::{ClientProof, PeopleConfig};
 use reader::Reader;
 pub use reference::reference;
@@ -58,6 +60,8 @@ pub struct Config {
     pub outbound: OutboundConfig,
     /// How what must leave is sent.
     pub deliveries: DeliveriesConfig,
+    /// Where mails go out; none where nobody is told by mail.
+    pub mail: Option<MailConfig>,
     /// How the trail is sealed.
     pub evidence: EvidenceConfig,
     /// What is logged, and how.

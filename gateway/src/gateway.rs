@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use connectors::http::HttpError;
+use connectors::notify_mail::{MailAccount, MailSettings, MailTls};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -17,8 +17,8 @@ use crate::auth_keys::{
     ClientKeySets, IdentityProvider, KeyLoadError, KeyLoader, RefreshTimes, keep_fresh, own_issuer, verifier,
 };
 use crate::clock::Clock;
-use crate::config::{Config, DatabaseUrl, OwnIssuer, ServedTypes, TokenAlgorithm};
-use crate::delivery::Worker;
+use crate::config::{Config, DatabaseUrl, MailConfig, OwnIssuer, ServedTypes, TokenAlgorithm};
+use crate::delivery::{Outside, PartnersError, Worker};
 use crate::evidence::{Sealer, seal_all};
 use crate::key_ring;
 use crate::labels::LabelTable;
@@ -48,6 +48,8 @@ const FORGET_INTERVAL: Duration = Duration::from_hours(1);
 const TOKEN_INTERVAL: Duration = Duration::from_mins(1);
 /// How often it is looked for what another table labelled: a gateway of an older version may still write.
 const RELABEL_INTERVAL: Duration = Duration::from_mins(1);
+/// How long a mail server may take for each half of a mail.
+const MAIL_TIMEOUT: Duration = Duration::from_secs(25);
 /// How long an idempotency key is remembered: longer than any client repeats.
 const KEY_AGE_MS_MAX: i64 = 7 * DAY_MS;
 /// How long a notice that nobody fetched, and a count of refusals, are kept.
@@ -75,9 +77,12 @@ pub enum StartError {
     /// The certificate cannot be used.
     #[error("server: {0}")]
     Tls(#[from] TlsError),
-    /// There can be no client for HTTP.
-    #[error("deliveries: {0}")]
-    Deliveries(HttpError),
+    /// There can be no connectors with these settings.
+    #[error(transparent)]
+    Deliveries(#[from] PartnersError),
+    /// A file of the mail account cannot be read.
+    #[error("mail: {0}")]
+    Mail(std::io::Error),
     /// The table of labels cannot be read.
     #[error("labels.file: {0}")]
     Labels(String),
@@ -220,7 +225,11 @@ pub async fn run(
         drain_timeout: config.server.drain_timeout,
     };
     let (stop, stopping) = watch::channel(false);
-    let worker = Worker::new(&app, config.guard(), config.deliveries).map_err(StartError::Deliveries)?;
+    let outside = Outside {
+        guard: config.guard(),
+        mail: config.mail.as_ref().map(|mail| mail_settings(config, mail)).transpose()?,
+    };
+    let worker = Worker::new(&app, outside, config.deliveries)?;
     let deliveries = tokio::spawn(worker.run(stopping));
     let mut background = JoinSet::new();
     if let Some(Refreshed { loader, verifier, every }) = refreshed {
@@ -257,6 +266,27 @@ pub async fn run(
     }
     app.store.close().await;
     Ok(())
+}
+
+/// How mails go out.
+///
+/// # Errors
+/// A file cannot be read.
+fn mail_settings(config: &Config, mail: &MailConfig) -> Result<MailSettings, StartError> {
+    let account = mail.account.as_ref().map(|(name, file)| {
+        let password = std::fs::read_to_string(file).map_err(StartError::Mail)?;
+        Ok::<_, StartError>(MailAccount { name: name.clone(), password: password.trim_end().to_owned() })
+    });
+    Ok(MailSettings {
+        host: mail.host.clone(),
+        port: mail.port,
+        tls: if mail.is_encrypted { MailTls::StartTls } else { MailTls::Plain },
+        trusted: mail.ca.as_ref().map(std::fs::read).transpose().map_err(StartError::Mail)?,
+        account: account.transpose()?,
+        from: mail.from.clone(),
+        gateway_url: config.server.base_url.trim_end_matches("/fhir").to_owned(),
+        timeout: MAIL_TIMEOUT,
+    })
 }
 
 /// Labels anew what an older table labelled, again and again.

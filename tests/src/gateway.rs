@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use axum::Router;
 use connectors::guard::Guard;
+use connectors::notify_mail::MailSettings;
 use gateway::app::App;
 use gateway::auth::{Issuer, TokenGrant};
 use gateway::clock::Clock;
 use gateway::config::{ClientProof, Config, DeliveriesConfig, LogConfig, LogFormat, TlsFiles};
-use gateway::delivery::Worker;
+use gateway::delivery::{Outside, Worker};
 use gateway::gateway::{assemble, store_settings};
 use gateway::registry::{put_organization, put_pool, put_practitioner};
 use gateway::router::router;
@@ -285,9 +286,18 @@ impl Gateway {
     /// # Panics
     /// There can be no client for HTTP.
     pub fn worker(&self) -> Worker {
+        self.worker_with(None)
+    }
+
+    /// The same, that also sends mails.
+    ///
+    /// # Panics
+    /// There can be no client for HTTP, or the settings are wrong.
+    pub fn worker_with(&self, mail: Option<MailSettings>) -> Worker {
         let settings =
             DeliveriesConfig { attempts_max: 3, inquiries_max: 3, parallel_max: 4, lease: Duration::from_mins(2) };
-        Worker::new(&self.app, Guard::new(&[], &[], true), settings).expect("a client can be built")
+        Worker::new(&self.app, Outside { guard: Guard::new(&[], &[], true), mail }, settings)
+            .expect("a client can be built")
     }
 
     /// Registers an organisation's own FHIR server.

@@ -1,5 +1,8 @@
 //! The partners of a sandbox in the process of a test, with the routes by which they are told to fail.
 
+use std::time::Duration;
+
+use connectors::notify_mail::{MailSettings, MailTls};
 use gateway::clock::Clock;
 use gateway::sandbox::partners::Partners;
 use reqwest::{Method, StatusCode};
@@ -38,6 +41,24 @@ impl World {
     /// There is none of this name.
     pub fn url(&self, name: &str) -> String {
         self.partners.url(name).expect("there is one").to_owned()
+    }
+
+    /// The mail server, as a connector is told of it.
+    ///
+    /// # Panics
+    /// It has no port.
+    pub fn mail_settings(&self) -> MailSettings {
+        let port = self.url("mail").rsplit(':').next().and_then(|port| port.parse().ok());
+        MailSettings {
+            host: "127.0.0.1".to_owned(),
+            port: port.expect("it has a port"),
+            tls: MailTls::Plain,
+            trusted: None,
+            account: None,
+            from: "Wellgate <no-reply@gateway.example>".to_owned(),
+            gateway_url: "https://gateway.example".to_owned(),
+            timeout: Duration::from_secs(20),
+        }
     }
 
     /// Asks one of the routes; answers status and body.

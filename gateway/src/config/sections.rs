@@ -13,7 +13,7 @@ use super::reader::Reader;
 use super::{
     AuthConfig, ClientCertificates, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, EvidenceConfig,
     ExternalIssuer, KeySource, Limits, LogConfig, LogFormat, OutboundConfig, OwnIssuer, PeopleConfig, ServedTypes,
-    ServerConfig, TlsFiles, TokenAlgorithm, deliveries, is_loopback, people, vault,
+    ServerConfig, TlsFiles, TokenAlgorithm, deliveries, is_loopback, mail, people, vault,
 };
 
 /// Reads every key; after an error there are stand-ins in it.
@@ -39,6 +39,7 @@ pub(super) fn read(reader: &mut Reader) -> Config {
         emergency: emergency(reader),
         outbound: outbound(reader),
         deliveries: deliveries::read(reader),
+        mail: mail::read(reader),
         evidence: evidence(reader),
         log: log(reader),
         otlp_endpoint: otlp_endpoint(reader),

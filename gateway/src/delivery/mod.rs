@@ -10,4 +10,5 @@ mod payload;
 mod worker;
 
 pub use outcome::{Decided, decide};
+pub use partners::{Outside, PartnersError};
 pub use worker::Worker;

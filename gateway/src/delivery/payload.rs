@@ -5,7 +5,7 @@
 
 use connectors::delivery::Message;
 use mappings::message::{Header, Part, write};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::access::Caller;
 use crate::access::caller::Act;
@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::clock::format_instant;
 use crate::error::Failure;
 use crate::search::parameters::type_name;
-use crate::storage::channel::Channel;
+use crate::storage::channel::{Channel, ChannelKind};
 use crate::storage::delivery::Delivery;
 use crate::storage::resource::Seen;
 
@@ -33,17 +33,24 @@ pub(super) enum Payload {
     Withheld(&'static str),
 }
 
-/// Decides on a delivery to an organisation again, and makes its message.
+/// Decides on a delivery again, and makes its message.
 ///
 /// # Errors
 /// The database is away: nothing is sent, and it is tried again.
 pub(super) async fn payload(app: &App, delivery: &Delivery, channel: &Channel) -> Result<Payload, Failure> {
     let registry = app.registry().await?;
-    let id = delivery.partner.strip_prefix("organization/").unwrap_or_default();
+    let (role, id) = delivery.partner.split_once('/').unwrap_or_default();
     let Some(organization) = registry.organization(id) else { return Ok(Payload::Withheld("not-registered")) };
     let Some(resource_type) = type_name(&delivery.resource_type) else { return Ok(Payload::Withheld("unknown-type")) };
     let now_ms = app.clock.now_ms();
     let recipient = Caller::recipient(app, &registry, organization, now_ms);
+    if channel.kind == ChannelKind::Mail {
+        // That there is something is told only to whom there is something. An officer is told of emergencies as such.
+        let is_there =
+            role == "dpo" || app.store.level(recipient.viewer(), resource_type, &delivery.resource_id).await?.is_some();
+        let body = json!({"to": channel.address, "organization": organization.name, "language": "nl"});
+        return Ok(if is_there { ready(delivery, body) } else { Payload::Withheld("not-permitted") });
+    }
     let resources = if delivery.kind == DOSSIER {
         app.store.keys_of_record(&delivery.compartment, RESOURCES_MAX).await?
     } else {
@@ -57,11 +64,11 @@ pub(super) async fn payload(app: &App, delivery: &Delivery, channel: &Channel) -
     }
     let body = message(app, delivery, channel, &seen, now_ms)
         .map_err(|_| Failure::Internal("a stored resource is not JSON"))?;
-    Ok(Payload::Ready(Message {
-        reference: delivery.id.clone(),
-        kind: delivery.kind.clone(),
-        body: Value::String(body),
-    }))
+    Ok(ready(delivery, Value::String(body)))
+}
+
+fn ready(delivery: &Delivery, body: Value) -> Payload {
+    Payload::Ready(Message { reference: delivery.id.clone(), kind: delivery.kind.clone(), body })
 }
 
 fn message(

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use connectors::delivery::{Cause, Outcome};
-use connectors::http::HttpError;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::outcome::settle;
-use super::partners::{Partner, Partners};
+use super::partners::{Outside, Partner, Partners, PartnersError};
 use super::payload::{Payload, payload};
 use crate::app::App;
 use crate::config::DeliveriesConfig;
@@ -41,12 +40,12 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker of a gateway. It asks no URL that the guard refuses.
+    /// A worker of a gateway.
     ///
     /// # Errors
-    /// There can be no client for HTTP.
-    pub fn new(app: &App, guard: connectors::guard::Guard, settings: DeliveriesConfig) -> Result<Self, HttpError> {
-        Ok(Self { app: Arc::clone(app), partners: Arc::new(Partners::new(guard)?), settings })
+    /// There can be no connectors with these settings.
+    pub fn new(app: &App, outside: Outside, settings: DeliveriesConfig) -> Result<Self, PartnersError> {
+        Ok(Self { app: Arc::clone(app), partners: Arc::new(Partners::new(outside)?), settings })
     }
 
     /// Works until `stopping` says so; then nothing more is leased, and what is under way is finished and settled.
@@ -85,7 +84,7 @@ impl Worker {
         let mut under_way = JoinSet::new();
         for name in self.app.store.due_partners(self.app.clock.now_ms()).await? {
             let Some(partner) = self.partner(&name).await else { continue };
-            for delivery in self.lease(&name, self.settings.parallel_max).await? {
+            for delivery in self.lease(&name, partner.at_once(self.settings.parallel_max)).await? {
                 under_way.spawn(self.clone().attempt(partner.clone(), delivery));
             }
         }
@@ -133,7 +132,7 @@ impl Worker {
 
     /// Sends to one partner until nothing is due, so many at once.
     async fn drain(self, name: String, partner: Partner, stopping: watch::Receiver<bool>) -> Drained {
-        let room = usize::try_from(self.settings.parallel_max).unwrap_or(1);
+        let room = usize::try_from(partner.at_once(self.settings.parallel_max)).unwrap_or(1);
         let mut drained = Drained { partner: name, was_something: false };
         let mut under_way = JoinSet::new();
         loop {
@@ -198,8 +197,7 @@ impl Worker {
         if delivery.asks {
             return Told::Asked(partner.connector.inquire(&delivery.id).await);
         }
-        let Some(channel) = &partner.channel else { return Told::NotPermitted("no-channel") };
-        match payload(&self.app, delivery, channel).await {
+        match payload(&self.app, delivery, &partner.channel).await {
             Ok(Payload::Ready(message)) => Told::Sent(partner.connector.send(&message).await),
             Ok(Payload::Withheld(code)) => Told::NotPermitted(code),
             Err(failure) => {

@@ -109,10 +109,13 @@ impl Sandbox {
         let issuer = sandbox_issuer(&self.directory.path, name, &config.auth.audience)?;
         let (app, refreshed) = assemble(config, store, clock).await?;
         let partners = Partners::start(&app.clock, self.partners_from).await.map_err(StartError::Partners)?;
+        organizations::tell(&app.store, &partners).await?;
         let extra = routes::routes(&app, issuer, partners.described())
             .merge(identity_provider::routes(&app))
             .merge(partners.routes());
-        run(config, (app, refreshed), telemetry, (listener, extra), shutdown).await
+        let mut config = config.clone();
+        config.mail.get_or_insert_with(|| partners.mail());
+        run(&config, (app, refreshed), telemetry, (listener, extra), shutdown).await
     }
 }
 

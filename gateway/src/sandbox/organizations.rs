@@ -1,6 +1,8 @@
 //! The made-up organisations of a sandbox: a small Flanders.
 
+use super::partners::Partners;
 use crate::registry::{put_organization, put_pool, put_practitioner};
+use crate::storage::channel::{Channel, ChannelKind};
 use crate::storage::registry::{Client, Organization, Pool, Practitioner};
 use crate::storage::{StorageError, Store};
 
@@ -86,6 +88,17 @@ pub(super) async fn register(store: &Store, now_ms: i64) -> Result<(), StorageEr
         let [id, name, organization_id, role] = [id, name, organization, role].map(|text| (*text).to_owned());
         let nihdi = nihdi.map(str::to_owned);
         put_practitioner(store, &Practitioner { id, name, organization_id, nihdi, role, active: true }, now_ms).await?;
+    }
+    Ok(())
+}
+
+/// One practice has a record system of its own, and one centre an officer with a mailbox: the simulated ones, wherever they listen now.
+pub(super) async fn tell(store: &Store, partners: &Partners) -> Result<(), StorageError> {
+    let ehr = partners.url("ehr").unwrap_or_default();
+    for (partner, kind, address) in
+        [("organization/elp-linde", ChannelKind::Ehr, ehr), ("dpo/elp-linde", ChannelKind::Mail, "dpo@linde.example")]
+    {
+        store.put_channel(&Channel { partner: partner.to_owned(), kind, address: address.to_owned() }).await?;
     }
     Ok(())
 }

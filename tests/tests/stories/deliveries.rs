@@ -1,9 +1,11 @@
 //! What leaves the gateway: once, or somebody knows why not; decided on again before it is sent, and on record before it arrives.
 
+use gateway::storage::channel::{Channel, ChannelKind};
 use gateway::storage::delivery::Delivery;
 use serde_json::{Value, json};
 use wellgate_tests::caller::Caller;
 use wellgate_tests::gateway::{DAY_MS, Gateway};
+use wellgate_tests::partners::World;
 use wellgate_tests::receiver::{Fault, Receiver};
 use wellgate_tests::referral::{Referral, bring, place};
 use wellgate_tests::resources::{consent, patient, permit, service_request};
@@ -249,7 +251,7 @@ async fn an_operator_decides_and_it_is_on_record(gateway: Gateway) {
     assert_eq!(round(&gateway).await, 1);
     let repeated = store.delivery(&again).await.expect("it answers").expect("it is there");
     assert_eq!((repeated.state.as_str(), repeated.parent.as_str()), ("delivered", refused.id.as_str()));
-    assert_eq!(receiver.references(), [again.clone()]);
+    assert_eq!(receiver.references(), std::slice::from_ref(&again));
     // What moved since it was looked at is not decided on.
     assert_eq!(decide(store, &caller, &refused, Decided::Abandon).await.expect("it answers"), Some(refused.id.clone()));
     assert_eq!(decide(store, &caller, &refused, Decided::Abandon).await.expect("it answers"), None);
@@ -259,7 +261,37 @@ async fn an_operator_decides_and_it_is_on_record(gateway: Gateway) {
     assert_eq!(acts, ["delivery-rerun", "delivery-abandon"]);
 }
 
+async fn an_officer_is_told_by_mail_that_there_is_something_and_never_what(gateway: Gateway) {
+    let world = World::start().await;
+    let partner = "dpo/edpbw-a".to_owned();
+    let channel = Channel { partner, kind: ChannelKind::Mail, address: "dpo@noord.example".to_owned() };
+    gateway.app.store.put_channel(&channel).await.expect("somebody is registered");
+    gateway.app.forget_registry();
+    let placed = place(&gateway, "edpbw-a", &["elp-1"], "Organization/elp-1").await;
+    let notice = gateway::storage::delivery::NewDelivery {
+        compartment: placed.patient.clone(),
+        id: gateway::audit::AuditEvent::fresh_id(),
+        partner: channel.partner.clone(),
+        kind: "break-glass".into(),
+        resource_type: "AuditEvent",
+        resource_id: "event-1".to_owned(),
+        version: gateway::storage::write_set::VersionId(1),
+        due_ms: gateway.clock.now_ms(),
+    };
+    let mut set = gateway::storage::write_set::WriteSet::default();
+    set.deliveries.push(notice);
+    gateway.app.store.apply(set).await.expect("it is queued");
+    assert_eq!(round(&gateway).await, 0, "without a mail server it waits");
+    let worker = gateway.worker_with(Some(world.mail_settings()));
+    assert_eq!(worker.round().await.expect("the database answers"), 1);
+    assert_eq!(of_kind(&gateway, &placed.patient, "break-glass").await.state, "delivered");
+    let received = world.received("mail").await;
+    let mail = received["messages"][0]["body"].as_str().expect("a text");
+    assert!(mail.contains("To: dpo@noord.example") && !mail.contains(&placed.patient), "{mail}");
+}
+
 stories!(
+    an_officer_is_told_by_mail_that_there_is_something_and_never_what,
     the_dossier_goes_to_the_own_server_of_whoever_picked_up,
     what_the_receiver_may_not_see_any_more_does_not_leave,
     a_notice_carries_no_more_than_its_receiver_could_read,

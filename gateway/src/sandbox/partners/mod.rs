@@ -25,6 +25,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
+use crate::config::MailConfig;
 use kept::Kept;
 use simulator::Simulator;
 
@@ -140,6 +141,20 @@ impl Partners {
     /// The base URL of one; none where there is no partner of this name.
     pub fn url(&self, name: &str) -> Option<&str> {
         self.simulators.iter().find(|simulator| simulator.name == name).map(|simulator| simulator.url.as_str())
+    }
+
+    /// The mail server, as the gateway is told of one.
+    pub(super) fn mail(&self) -> MailConfig {
+        let address = self.url("mail").and_then(|url| url.strip_prefix("smtp://")).unwrap_or_default();
+        let (host, port) = address.rsplit_once(':').unwrap_or_default();
+        MailConfig {
+            host: host.to_owned(),
+            port: port.parse().unwrap_or_default(),
+            is_encrypted: false,
+            from: "Wellgate <no-reply@sandbox.example>".to_owned(),
+            account: None,
+            ca: None,
+        }
     }
 
     /// All of them, as `GET /sandbox` lists them.

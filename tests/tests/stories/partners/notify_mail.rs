@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use connectors::delivery::{Connector as _, Inquiry, Message, Outcome};
-use connectors::notify_mail::{MailSettings, MailTls, NotifyMail};
+use connectors::notify_mail::{MailSettings, NotifyMail};
 use serde_json::{Value, json};
 use wellgate_tests::partners::World;
 
@@ -11,18 +11,7 @@ use wellgate_tests::partners::World;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 fn connector(world: &World, timeout: Duration) -> NotifyMail {
-    let url = world.url("mail");
-    let port = url.rsplit(':').next().and_then(|port| port.parse().ok()).expect("it has a port");
-    let settings = MailSettings {
-        host: "127.0.0.1".to_owned(),
-        port,
-        tls: MailTls::Plain,
-        trusted: None,
-        account: None,
-        from: "Wellgate <no-reply@gateway.example>".to_owned(),
-        gateway_url: "https://gateway.example".to_owned(),
-        timeout,
-    };
+    let settings = MailSettings { timeout, ..world.mail_settings() };
     NotifyMail::new(settings).expect("the settings are right")
 }
 
