@@ -13,11 +13,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use audit::{AuditAction, AuditArguments, AuditErase, AuditReached, AuditSource, AuditVerify};
+pub use audit::{AuditAction, AuditArguments, AuditErase, AuditReached, AuditSource, AuditVerify, Between};
 pub use backup::{BackupArguments, Decided, DeliveriesAction, DeliveriesArguments, RestoreArguments};
 pub use client::{ClientAction, ClientAdd, ClientArguments, ClientKeyFiles, ClientRotate};
 pub use person::{PersonAction, PersonAdd, PersonArguments};
-pub use vault::{VaultAction, VaultArguments, VaultDestroy};
+pub use vault::{VaultAction, VaultArguments, VaultDestroy, VaultGiveUp};
 
 /// The whole command line.
 #[derive(Debug, Parser)]

@@ -9,7 +9,7 @@ use super::client::{Proved, TOKEN, act_of, network, prove};
 use super::error::{OAuthError, json as json_answer};
 use super::form::Form;
 use crate::app::{App, MachineTokens, Registry};
-use crate::audit::{AuditEvent, Outcome};
+use crate::audit::AuditEvent;
 use crate::auth::{PeerCertificate, Scopes, TokenGrant};
 use crate::consent::{Grantee, PractitionerRole, Purpose};
 use crate::storage::registry::Client;
@@ -38,8 +38,7 @@ async fn grant(app: &App, request: Request) -> Result<Response<Body>, OAuthError
             error @ (OAuthError::InvalidRequest(_) | OAuthError::InvalidScope(_) | OAuthError::UnauthorizedClient(_)),
         ) => {
             let event = act_of(&proved.client, (TOKEN, &network), app.clock.now_ms());
-            let refused = AuditEvent { outcome: Outcome::Refused, reason: "scope".to_owned(), basis: "", ..event };
-            app.store.record_only(vec![refused]).await?;
+            app.store.record_only(vec![event.refused("scope")]).await?;
             Err(error)
         }
         given => given,
