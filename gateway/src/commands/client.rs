@@ -95,6 +95,11 @@ async fn put_as_it_is(store: &Store, client: &Client, act: Act) -> Result<(), Co
 }
 
 async fn read(add: &ClientAdd, guard: &Guard) -> Result<Client, CommandError> {
+    if let Some(scope) = add.scopes.iter().find(|scope| scope.contains('?')) {
+        return Err(CommandError::Wrong(format!(
+            "--scope: '{scope}' has a search restriction, which would not be enforced: register the type as a whole, or leave it out"
+        )));
+    }
     if let Some(scope) = add.scopes.iter().find(|scope| Scopes::parse(scope).is_empty() || scope.contains(' ')) {
         return Err(CommandError::Wrong(format!("--scope: '{scope}' is no scope such as system/*.rs")));
     }

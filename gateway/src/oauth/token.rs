@@ -59,7 +59,11 @@ async fn given(
     let practitioner = assertion.practitioner_id.as_deref().map(|id| practitioner(registry, client, id)).transpose()?;
     let scope = Scopes::parse(requested).within(&Scopes::parse(&client.scopes)).of_system();
     if scope.is_empty() {
-        return Err(OAuthError::InvalidScope("none of these scopes is one that this client is registered for"));
+        return Err(OAuthError::InvalidScope(if requested.contains('?') {
+            "a scope with a search restriction grants nothing: ask for the type as a whole"
+        } else {
+            "none of these scopes is one that this client is registered for"
+        }));
     }
     let lifetime_seconds = u32::try_from(tokens.lifetime.as_secs()).unwrap_or(u32::MAX);
     let grant = TokenGrant {

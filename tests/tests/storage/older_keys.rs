@@ -124,14 +124,14 @@ async fn where_no_newer_copy_is_left_what_is_missing_is_named_and_given_up() {
         let (missing, last) = store.missing_keys("", 2).await.expect("it answers");
         let (more, end) = store.missing_keys(&last.expect("two were looked at"), 2).await.expect("it answers");
         let missing = [missing, more].concat();
-        let [lost] = missing.as_slice() else { panic!("{kind}: {missing:?}") };
-        assert_eq!((lost.compartment.as_str(), lost.resource_id.as_str()), ("q", "q"), "{kind}");
+        let [gone] = missing.as_slice() else { panic!("{kind}: {missing:?}") };
+        assert_eq!((gone.compartment.as_str(), gone.resource_id.as_str()), ("q", "q"), "{kind}");
         let (none, end) = store.missing_keys(&end.expect("the third"), 2).await.expect("it answers");
         assert!(none.is_empty() && end.is_none(), "{kind}");
 
         assert_eq!(read(&store, "d").await, patient("d", NUMBER), "{kind}: this copy still has it");
         assert_eq!(store.destroy_keys_again(NOW_MS + 1).await.expect("it answers"), 1, "{kind}");
-        store.give_up_key(&lost.id, NOW_MS + 1).await.expect("it is given up");
+        store.give_up_key(&gone.id, NOW_MS + 1).await.expect("it is given up");
         store.accept_keys().await.expect("it is taken");
         store.close().await;
         let store = Store::open(&settings).await.expect("it is the key store from now on");

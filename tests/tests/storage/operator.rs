@@ -1,6 +1,7 @@
 //! What an operator does by commands is in the trail, on both databases: in that of the organisation that it is about.
 
 use std::path::Path;
+use std::process::Command;
 
 use wellgate_tests::program::wellgate;
 use wellgate_tests::vault::with_vault;
@@ -11,6 +12,10 @@ use crate::world::ask;
 fn run(directory: &Path, url: &str, arguments: &[&str]) -> (bool, String) {
     let mut command = wellgate();
     with_vault(&mut command, directory).args(arguments).env("WELLGATE_DATABASE_URL", url);
+    let sealing_key = directory.join("evidence.pem");
+    if sealing_key.exists() {
+        command.env("WELLGATE_EVIDENCE_SIGNING_KEY_FILE", sealing_key);
+    }
     command.env("WELLGATE_SERVER_BASE_URL", "https://gateway.example.org/fhir");
     command.env("WELLGATE_AUTH_AUDIENCE", "https://gateway.example.org/fhir");
     command.env("WELLGATE_AUTH_SIGNING_KEY_FILE", "unread.pem");
@@ -83,5 +88,49 @@ reached AuditEvent/ client=elp-ehr&from=2026-01-01T00%3A00%3A00.000Z";
         // A copy has no trail to keep it in.
         done(&format!("audit reached --client elp-ehr --database {url}"));
         assert_eq!(acts(&url, "organization/wellgate").await, gateways, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_restored_trail_is_proved_by_the_key_of_its_time() {
+    for (kind, url) in wellgate_tests::databases() {
+        let directory = tempfile::tempdir().expect("there is room");
+        let path = |name: &str| directory.path().join(name).display().to_string();
+        let fresh_key = || {
+            let made = Command::new("openssl")
+                .args(["genpkey", "-algorithm", "ed25519", "-out"])
+                .arg(path("evidence.pem"))
+                .status();
+            assert!(made.expect("openssl is there").success());
+        };
+        let done = |url: &str, arguments: &[&str]| {
+            let (is_done, told) = run(directory.path(), url, arguments);
+            assert!(is_done, "{kind}: {arguments:?}: {told}");
+            told
+        };
+        fresh_key();
+        std::fs::write(path("old.pem"), done(&url, &["audit", "public-key"])).expect("it is written");
+        done(&url, &["pool", "add", "--id", "p", "--name", "P", "--kind", "elp", "--region", "r"]);
+        // It seals what there is, as a gateway does.
+        done(&url, &["audit", "adopt"]);
+        done(&url, &["backup", "--to", &path("backup")]);
+
+        fresh_key();
+        std::fs::write(path("new.pem"), done(&url, &["audit", "public-key"])).expect("it is written");
+        let restore = |arguments: &[&str]| {
+            let place =
+                wellgate_tests::databases().into_iter().find(|(other, _)| *other == kind).expect("the same kind").1;
+            let backup = path("backup");
+            let restore = ["restore", "--from", &backup, "--verify"];
+            run(directory.path(), &place, &[&restore[..], arguments].concat())
+        };
+        for arguments in [&[][..], &["--public-key", &path("new.pem")]] {
+            let (is_proved, told) = restore(arguments);
+            assert!(!is_proved && told.contains("which is not given"), "{kind}: {arguments:?}: {told}");
+        }
+        let (is_proved, told) = restore(&["--public-key", &path("old.pem")]);
+        assert!(is_proved && told.contains("1 seals, 1 events as they were sealed"), "{kind}: {told}");
+        let (is_restored, told) = restore(&["--public-key", &path("backup")]);
+        assert!(!is_restored && !told.contains("Restored"), "{kind}: before anything is restored: {told}");
     }
 }
