@@ -15,13 +15,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use audit::{AuditAction, AuditArguments, AuditErase, AuditReached, AuditSource, AuditVerify};
+pub use audit::{AuditAction, AuditArguments, AuditErase, AuditReached, AuditSource, AuditVerify, Between};
 pub use backup::{BackupArguments, RestoreArguments};
 pub use channel::{ChannelAction, ChannelArguments, ChannelOf, ChannelSet};
 pub use client::{ClientAction, ClientAdd, ClientArguments, ClientKeyFiles, ClientRotate};
 pub use deliveries::{Decided, DeliveriesAction, DeliveriesArguments, DeliveryState, Listed, Rerun, Shown};
 pub use person::{PersonAction, PersonAdd, PersonArguments};
-pub use vault::{VaultAction, VaultArguments, VaultDestroy};
+pub use vault::{VaultAction, VaultArguments, VaultDestroy, VaultGiveUp};
 
 /// The whole command line.
 #[derive(Debug, Parser)]

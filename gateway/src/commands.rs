@@ -1,5 +1,6 @@
 //! What each command does. `main.rs` calls one function here per command; `cli.rs` says what was typed.
 
+mod acts;
 mod audit;
 mod backup;
 mod channel;

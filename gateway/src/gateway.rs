@@ -336,6 +336,9 @@ async fn housekeeping(app: App) {
                 if write_receipts(&app).await.is_err() {
                     tracing::warn!("receipts of destroyed keys could not be written, it is tried again");
                 }
+                if app.store.note_keys().await.is_err() {
+                    tracing::warn!("how far the key store is could not be noted, it is tried again");
+                }
             }
             _ = forget.tick() => {
                 let now_ms = app.clock.now_ms();

@@ -21,6 +21,7 @@ pub mod fhir;
 pub mod gateway;
 pub mod key_ring;
 pub mod labels;
+pub mod markup;
 pub mod oauth;
 pub mod openapi;
 pub mod people;

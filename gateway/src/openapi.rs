@@ -1,4 +1,4 @@
-//! The description of what is not FHIR: tokens, health, metrics and the sandbox's own, as `OpenAPI` 3.1. The FHIR interface describes itself,
+//! The description of what is not FHIR and no page: tokens, sessions, health, metrics and the sandbox's own, as `OpenAPI` 3.1. The FHIR interface describes itself,
 //! by its CapabilityStatement.
 //!
 //! The table is the one source: tests take every request from it, and hold every answer to it. <https://spec.openapis.org/oas/v3.1.1>
@@ -16,6 +16,8 @@ enum There {
     Always,
     /// Where the gateway gives tokens.
     WithTokens,
+    /// Where people sign in.
+    WithPeople,
     InSandbox,
 }
 
@@ -69,6 +71,7 @@ const SANDBOX_TOKEN: &[Field] = &[
 /// What every form may be answered beside what it asks for.
 const OF_FORMS: &[u16] = &[400, 401, 408, 413, 415, 429, 503];
 const OF_READS: &[u16] = &[413, 415, 429, 503];
+const OF_SESSION: &[u16] = &[401, 413, 415, 429, 503];
 
 const OPERATIONS: &[Operation] = &[
     read("/healthz", There::Always, "The process lives.", TEXT, &[]),
@@ -81,6 +84,14 @@ const OPERATIONS: &[Operation] = &[
     form("/oauth/token", There::WithTokens, "Gives a token to a client that proves who it is.", TOKEN),
     form("/oauth/introspect", There::WithTokens, "What a token of the client's is good for (RFC 7662).", ABOUT_A_TOKEN),
     form("/oauth/revoke", There::WithTokens, "Takes a token of the client's back (RFC 7009).", ABOUT_A_TOKEN),
+    read("/session", There::WithPeople, "Who is signed in by the cookie that is sent.", JSON, OF_SESSION),
+    read(
+        "/sign-in/jwks",
+        There::WithPeople,
+        "The keys by which the gateway proves itself to the provider.",
+        JSON,
+        OF_READS,
+    ),
     read("/sandbox", There::InSandbox, "Who is made up here.", JSON, OF_READS),
     form("/sandbox/token", There::InSandbox, "A token for anyone, without a proof.", SANDBOX_TOKEN),
     Operation {
@@ -132,6 +143,7 @@ pub fn document(app: &App, is_sandbox: bool) -> Value {
     let is_there = |operation: &&Operation| match operation.there {
         There::Always => true,
         There::WithTokens => app.tokens.is_some(),
+        There::WithPeople => app.people.is_some(),
         There::InSandbox => is_sandbox,
     };
     let mut paths = json!({});
@@ -197,7 +209,7 @@ const fn meaning(status: u16) -> &'static str {
     match status {
         200 => "Done.",
         400 => "Something is missing, wrong or there twice.",
-        401 => "The client is not known, or does not prove who it is.",
+        401 => "Who asks is not known, or does not prove it.",
         404 => "There is none.",
         408 => "The body did not arrive in time.",
         413 => "The body is too long.",

@@ -5,6 +5,7 @@ use crate::access::caller::Act;
 use crate::app::App;
 use crate::clock::format_instant;
 use crate::error::Failure;
+use crate::storage::key_epoch::MissingKey;
 use crate::storage::resource::Touched;
 use crate::storage::sight::Level;
 use crate::storage::{StorageError, Store};
@@ -46,6 +47,56 @@ pub async fn write_receipts(app: &App) -> Result<usize, Failure> {
         tracing::info!(last_copy = day, "the key of a record was destroyed, its receipt is in the trail");
     }
     Ok(destroyed.len())
+}
+
+/// Tells of every key that the key store lacks, because it is an older copy and no newer one is left. Answers how many.
+///
+/// # Errors
+/// [`StorageError`].
+pub async fn each_missing(
+    store: &Store,
+    mut tell: impl AsyncFnMut(MissingKey) -> Result<(), StorageError>,
+) -> Result<u64, StorageError> {
+    /// Keys of a look: each look goes through the whole database.
+    const STEP: u32 = 50_000;
+    let (mut after, mut found) = (String::new(), 0);
+    loop {
+        let (missing, last) = store.missing_keys(&after, STEP).await?;
+        for key in missing {
+            tell(key).await?;
+            found += 1;
+        }
+        match last {
+            Some(last) => after = last,
+            None => return Ok(found),
+        }
+    }
+}
+
+/// Goes on with a key store that is an older copy: keys that the trail says were destroyed are destroyed again, and what was sealed with
+/// keys that are missing is given up, which the trail of each record says. Answers how many were destroyed, and how many given up.
+///
+/// # Errors
+/// [`StorageError`], or the registry cannot be read; what was done until then stays done, and is done again without harm.
+pub async fn give_up(app: &App, now_ms: i64) -> Result<(u64, u64), Failure> {
+    let destroyed = app.store.destroy_keys_again(now_ms).await?;
+    write_receipts(app).await?;
+    let registry = app.registry().await?;
+    let given_up = each_missing(&app.store, async |key| {
+        let touched = Touched {
+            compartment: key.compartment.clone(),
+            resource_type: key.resource_type.clone(),
+            resource_id: key.resource_id.clone(),
+            version_id: 0,
+            level: Level::Held,
+        };
+        let event = Caller::gateway(registry.clone(), now_ms).event(Act::new("D", "lose-key"), "operator", &touched);
+        app.store.record_only(vec![event]).await?;
+        app.store.give_up_key(&key.id, now_ms).await
+    });
+    let given_up = given_up.await?;
+    app.store.accept_keys().await?;
+    Ok((destroyed, given_up))
 }
 
 /// Seals what was stored before there was a vault, and tells after each step how far it is.

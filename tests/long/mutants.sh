@@ -1,4 +1,4 @@
-# Sourced by `guards` and `mutations`: what changes one thing at a time in a copy of the project, and expects tests to see it.
+# Sourced by `guards`, `attacks` and `mutations`: what changes one thing at a time in a copy of the project, and expects tests to see it.
 
 project=$PWD
 copy=$(mktemp -d "${TMPDIR:-/tmp}/wellgate-mutants.XXXXXX")

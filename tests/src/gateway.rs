@@ -251,6 +251,17 @@ impl Gateway {
         all
     }
 
+    /// Takes the key of a record out of the key store, as if that were a copy of before.
+    ///
+    /// # Panics
+    /// It has none.
+    pub async fn forget_key(&self, record: &str) {
+        let pool = sqlx::SqlitePool::connect(&self.vault.key_store).await.expect("the key store is a file");
+        let delete = sqlx::query("DELETE FROM record_key WHERE scope = $1").bind(record);
+        assert_eq!(delete.execute(&pool).await.expect("it is forgotten").rows_affected(), 1);
+        pool.close().await;
+    }
+
     /// A client of an organisation: treatment, every type, everything that a scope may grant.
     pub fn as_(&self, organization: &str) -> Caller<'_> {
         Caller::of(self, organization)

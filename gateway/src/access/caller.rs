@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, Method, header};
 use super::person::{Person, belongs_to_app};
 use super::session::InSession;
 use crate::app::{App, Registry};
-use crate::audit::{AuditEvent, Outcome};
+use crate::audit::{Actor, AuditEvent};
 use crate::auth::{Interaction, PeerCertificate, PersonRole, Scopes, TokenClaims, TokenError};
 use crate::consent::{Basis, Grantee, MANDATED_TREATMENT, PractitionerRole, Purpose, PurposeSet};
 use crate::error::{Failure, Issue};
@@ -369,27 +369,18 @@ impl Caller {
         // The directory is no record's business: its events are kept with the caller's own.
         let compartment = if is_directory { self.organization() } else { touched.compartment.clone() };
         let named = self.person.as_ref().map(|person| person.name_in(&compartment).to_owned());
-        AuditEvent {
-            compartment,
-            id: AuditEvent::fresh_id(),
-            recorded_ms: self.now_ms,
-            action: act.action,
-            subtype: act.subtype,
-            outcome: Outcome::Success,
-            reason: String::new(),
+        let actor = Actor {
             organization: named.unwrap_or_else(|| self.organization()),
             client: self.claims.client_id.clone(),
             practitioner: self.viewer_practitioner(),
             purpose: self.claims.purpose.clone(),
-            basis,
-            resource_type: touched.resource_type.clone(),
-            resource_id: touched.resource_id.clone(),
+            network: self.network.clone(),
+        };
+        let event = AuditEvent::done((act.action, act.subtype), actor, (&compartment, basis), self.now_ms);
+        AuditEvent {
             version_id: touched.version_id,
             request_id: self.request_id.clone(),
-            case_id: String::new(),
-            network: self.network.clone(),
-            query: String::new(),
-            consents: String::new(),
+            ..event.about(&touched.resource_type, &touched.resource_id)
         }
     }
 
@@ -424,10 +415,7 @@ impl Caller {
             version_id: 0,
             level: Level::Held,
         };
-        let mut event = self.event(act, "", &touched);
-        event.outcome = Outcome::Refused;
-        reason.clone_into(&mut event.reason);
-        event
+        self.event(act, "", &touched).refused(reason)
     }
 
     /// `practitioner/<id>`, or `person/<id>` for a member of staff who is none.

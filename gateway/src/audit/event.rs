@@ -60,13 +60,89 @@ pub struct AuditEvent {
     pub case_id: String,
     /// The IP address from which it was asked; empty where the gateway acts by itself.
     pub network: String,
-    /// The names of a search's parameters, each once, with `&` between: never a value, which may name others.
+    /// The names of a search's parameters, each once, with `&` between: never a value, which may name others. Of an operator's act, what it
+    /// was about: `name=value`, encoded as a form.
     pub query: String,
     /// The ids of the Consents on which a refusal rests, with a space between.
     pub consents: String,
 }
 
+/// Who did something, in the words of the trail.
+#[derive(Clone, Debug, Default)]
+pub struct Actor {
+    /// `organization/<id>`, or what a person is called.
+    pub organization: String,
+    /// The client.
+    pub client: String,
+    /// `practitioner/<id>`, `person/<id>` of a member of staff who is none, or empty.
+    pub practitioner: String,
+    /// The purpose of use.
+    pub purpose: String,
+    /// The IP address; empty where the gateway acts by itself.
+    pub network: String,
+}
+
+impl Actor {
+    /// The organisation under whose name the gateway itself acts, and whoever runs it.
+    pub const GATEWAY: &'static str = "organization/wellgate";
+
+    /// The gateway itself, or its operator.
+    pub fn gateway() -> Self {
+        Self {
+            organization: Self::GATEWAY.to_owned(),
+            client: "wellgate".to_owned(),
+            purpose: "HOPERAT".to_owned(),
+            ..Self::default()
+        }
+    }
+}
+
 impl AuditEvent {
+    /// An event about something that was done in a compartment. It is about no resource and is its own request, unless more is said.
+    pub fn done(
+        (action, subtype): (&'static str, &'static str),
+        actor: Actor,
+        (compartment, basis): (&str, &'static str),
+        now_ms: i64,
+    ) -> Self {
+        let Actor { organization, client, practitioner, purpose, network } = actor;
+        let id = Self::fresh_id();
+        Self {
+            compartment: compartment.to_owned(),
+            id: id.clone(),
+            recorded_ms: now_ms,
+            action,
+            subtype,
+            outcome: Outcome::Success,
+            reason: String::new(),
+            organization,
+            client,
+            practitioner,
+            purpose,
+            basis,
+            resource_type: String::new(),
+            resource_id: String::new(),
+            version_id: 0,
+            request_id: id,
+            case_id: String::new(),
+            network,
+            query: String::new(),
+            consents: String::new(),
+        }
+    }
+
+    /// The same event, about a resource.
+    #[must_use]
+    pub fn about(self, resource_type: &str, id: &str) -> Self {
+        Self { resource_type: resource_type.to_owned(), resource_id: id.to_owned(), ..self }
+    }
+
+    /// The same act, refused for a reason.
+    #[must_use]
+    pub fn refused(self, reason: &str) -> Self {
+        Self { outcome: Outcome::Refused, reason: reason.to_owned(), basis: "", ..self }
+    }
+
     /// Whether it says who, what, about whom and with which application; when, it always says.
     ///
     /// # Source

@@ -11,7 +11,7 @@ pub mod seal;
 pub mod seal_key;
 pub mod words;
 
-pub use event::{AuditEvent, Outcome};
+pub use event::{Actor, AuditEvent, Outcome};
 
 #[cfg(test)]
 mod seal_tests;

@@ -31,6 +31,7 @@ const BALP_DECISION: &str = "https://profiles.ihe.net/ITI/BALP/CodeSystem/AuthZs
 const BALP_PROFILE: &str = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.";
 const REFERRAL_ACT: &str = "https://wellgate.example/fhir/CodeSystem/referral-act";
 const OPERATION: &str = "https://wellgate.example/fhir/CodeSystem/operation";
+const OPERATOR_ACT: &str = "https://wellgate.example/fhir/CodeSystem/operator-act";
 const SIGN_IN_ACT: &str = "https://wellgate.example/fhir/CodeSystem/sign-in-act";
 const STAFF: &str = "https://wellgate.example/fhir/NamingSystem/staff";
 const ACCESS_BASIS: &str = "https://wellgate.example/fhir/CodeSystem/access-basis";
@@ -75,6 +76,9 @@ const OPERATIONS: &[&str] = &[
 ];
 /// What people do at the gateway's own pages.
 const SIGN_INS: &[&str] = &["sign-in", "step-up", "sign-out", "act-as"];
+/// What operators do by commands.
+const OPERATOR_ACTS: &[&str] =
+    &["register", "disable", "change-keys", "reached", "destroy-key", "lose-key", "erase-audit-event"];
 /// The reasons of `consent`, for which a refusal is an authorization decision.
 const CONSENT_REASONS: &[&str] = &[
     "excluded-by-patient",
@@ -188,6 +192,7 @@ fn subtypes(event: &StoredEvent, pattern: Pattern, is_profiled: bool) -> Vec<Val
         code if OPERATIONS.contains(&code) => OPERATION,
         _ if emergency.is_some() => EMERGENCY_ACT,
         code if SIGN_INS.contains(&code) => SIGN_IN_ACT,
+        code if OPERATOR_ACTS.contains(&code) => OPERATOR_ACT,
         _ => REFERRAL_ACT,
     };
     let mut subtypes = vec![coding(system, &event.subtype)];
@@ -276,7 +281,11 @@ fn entities(event: &StoredEvent, pattern: Pattern, is_profiled: bool) -> Vec<Val
             "role": coding(OBJECT_ROLE, "24"),
             "query": STANDARD.encode(format!("{}?{}", event.resource_type, event.query)),
         })),
-        _ if event.subtype == "destroy-key" => entities.push(receipt(event)),
+        _ if event.subtype == "destroy-key" => entities.push(details(event)),
+        _ if OPERATOR_ACTS.contains(&&*event.subtype) => {
+            entities.extend(data(event));
+            entities.extend((!event.query.is_empty()).then(|| details(event)));
+        }
         Pattern::Decision if is_profiled => return entities,
         _ => entities.extend(data(event)),
     }
@@ -290,9 +299,9 @@ fn entities(event: &StoredEvent, pattern: Pattern, is_profiled: bool) -> Vec<Val
     entities
 }
 
-/// What was destroyed with a key, and on which day the last copy of it dies.
-fn receipt(event: &StoredEvent) -> Value {
-    let details = event.query.split('&').filter_map(|detail| detail.split_once('='));
+/// What an operator's act was about; of a key that was destroyed, on which day its last copy dies.
+fn details(event: &StoredEvent) -> Value {
+    let details = form_urlencoded::parse(event.query.as_bytes());
     let details: Vec<Value> = details.map(|(name, value)| json!({"type": name, "valueString": value})).collect();
     json!({"type": coding(ENTITY_TYPE, "4"), "detail": details})
 }

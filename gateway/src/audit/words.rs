@@ -5,11 +5,9 @@
 use serde_json::{Value, json};
 
 use super::catalogue::Catalogue;
-use super::event::StoredEvent;
+use super::event::{Actor, StoredEvent};
 use crate::clock::format_instant;
-
-/// The organisation under whose name the gateway itself acts.
-const GATEWAY: &str = "organization/wellgate";
+use crate::markup::escape;
 
 /// How those whom an event names are called, as far as they are registered.
 #[derive(Clone, Copy, Debug, Default)]
@@ -96,7 +94,7 @@ fn outcome(event: &StoredEvent) -> &'static str {
 /// What kind of caller it was, and how it is called.
 fn who(event: &StoredEvent, names: Names<'_>, texts: &Catalogue) -> (&'static str, String) {
     let kind = match event.organization.split_once('/') {
-        _ if event.organization == GATEWAY => "gateway",
+        _ if event.organization == Actor::GATEWAY => "gateway",
         Some(("patient", _)) => "person",
         Some(("related-person", _)) => "representative",
         Some(_) => "organization",
@@ -111,23 +109,6 @@ fn who(event: &StoredEvent, names: Names<'_>, texts: &Catalogue) -> (&'static st
     }
     let practitioner = names.practitioner.unwrap_or_else(|| texts.text("who", "practitioner"));
     (kind, format!("{organization}, {practitioner}"))
-}
-
-/// Text as XHTML takes it: a name that an operator registered is not markup.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            // XML 1.0 has no other control characters, not even escaped.
-            _ if character.is_control() && !['\t', '\n', '\r'].contains(&character) => escaped.push(' '),
-            _ => escaped.push(character),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

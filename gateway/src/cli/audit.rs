@@ -63,12 +63,32 @@ pub struct AuditVerify {
     /// A head that was published: the trail must reach it
     #[arg(long, value_name = "NUMBER:HASH")]
     pub head: Option<Head>,
-    /// Look at events from this moment on only, such as 2026-03-01T00:00:00Z. All seals are gone through in any case
+    /// Which events; all seals are gone through in any case.
+    #[command(flatten)]
+    pub between: Between,
+}
+
+/// A time.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct Between {
+    /// Only events from this moment on, such as 2026-03-01T00:00:00Z
     #[arg(long, value_name = "INSTANT", value_parser = instant)]
     pub from: Option<i64>,
-    /// Look at events before this moment only
+    /// Only events before this moment
     #[arg(long, value_name = "INSTANT", value_parser = instant)]
     pub to: Option<i64>,
+}
+
+impl Between {
+    /// Whether it is not all time.
+    pub fn is_limited(self) -> bool {
+        self.from.is_some() || self.to.is_some()
+    }
+
+    /// From when on, and before when: UTC milliseconds.
+    pub fn bounds(self) -> (i64, i64) {
+        (self.from.unwrap_or(i64::MIN), self.to.unwrap_or(i64::MAX))
+    }
 }
 
 /// `wellgate audit reached`
@@ -77,7 +97,8 @@ pub struct AuditVerify {
 Example:
   wellgate audit reached --config wellgate.toml --client linde-ehr --from 2026-03-01T00:00:00Z --to 2026-03-02T00:00:00Z
 
-What was refused was not reached, and is not printed. Who reads the answer reads whose data it is: it goes to nobody else.")]
+What was refused was not reached, and is not printed. Who reads the answer reads whose data it is: it goes to nobody else, and that it was
+asked is in the trail, unless a copy is read (--database).")]
 pub struct AuditReached {
     /// Which database.
     #[command(flatten)]
@@ -88,12 +109,9 @@ pub struct AuditReached {
     /// The organisation that reached
     #[arg(long, value_name = "ORGANIZATION_ID")]
     pub organization: Option<String>,
-    /// From this moment on, such as 2026-03-01T00:00:00Z
-    #[arg(long, value_name = "INSTANT", value_parser = instant)]
-    pub from: Option<i64>,
-    /// Before this moment
-    #[arg(long, value_name = "INSTANT", value_parser = instant)]
-    pub to: Option<i64>,
+    /// When.
+    #[command(flatten)]
+    pub between: Between,
 }
 
 /// `wellgate audit erase`

@@ -41,4 +41,8 @@ pub struct RestoreArguments {
     /// rows are checked
     #[arg(long)]
     pub verify: bool,
+    /// PEM file with public keys by which the trail is proved, instead of the configured key: where that has changed since the backup. Repeat
+    /// it for several
+    #[arg(long = "public-key", value_name = "FILE", requires = "verify")]
+    pub public_keys: Vec<PathBuf>,
 }

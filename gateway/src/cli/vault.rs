@@ -25,6 +25,8 @@ pub enum VaultAction {
     Seal(ConfigArguments),
     /// Destroy the key of a record: its numbers are unreadable from then on, in the database, its history and every backup
     Destroy(VaultDestroy),
+    /// Where only an older copy of the key store is left: print what cannot be read without the newer one, and with --yes go on without it
+    GiveUp(VaultGiveUp),
 }
 
 impl VaultAction {
@@ -33,6 +35,7 @@ impl VaultAction {
         match self {
             Self::NewKey(config) | Self::Rotate(config) | Self::Seal(config) => config,
             Self::Destroy(destroy) => &destroy.config,
+            Self::GiveUp(give_up) => &give_up.config,
         }
     }
 }
@@ -52,6 +55,23 @@ pub struct VaultDestroy {
     #[arg(long, value_name = "ID", value_parser = fhir_id)]
     pub record: String,
     /// Say that it is meant
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// `wellgate vault give-up`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Example:
+  wellgate vault give-up --config wellgate.toml          prints each record, or resource, whose numbers are lost, and changes nothing
+  wellgate vault give-up --config wellgate.toml --yes
+
+No gateway starts with an older copy of the key store. Put the newest copy back instead, if there is any: docs/vault.md.")]
+pub struct VaultGiveUp {
+    /// Configuration that says which key store.
+    #[command(flatten)]
+    pub config: ConfigArguments,
+    /// Give them up: they are masks from then on, and what was destroyed before is destroyed in this copy as well
     #[arg(long)]
     pub yes: bool,
 }

@@ -1,9 +1,11 @@
-//! The auditor's commands. Those that prove or tell something read a database that they do not believe, and change nothing.
+//! The auditor's commands. Those that prove or tell something read a database that they do not believe, and change nothing but that it is
+//! on record whose data was asked for.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::CommandError;
+use super::acts::{OperatorAct, REACHED};
 use crate::audit::check::{Report, Trust};
 use crate::audit::seal_key::SealPublicKey;
 use crate::cli::{AuditAction, AuditErase, AuditReached, AuditSource, AuditVerify};
@@ -63,14 +65,36 @@ async fn open(source: &AuditSource) -> Result<(Trail, Option<Config>), CommandEr
     Ok((trail, config))
 }
 
-/// Proves the trail of the configured database, if it is sealed: what a restore ends with.
+/// The keys in some files.
+fn read_public_keys(files: &[PathBuf]) -> Result<Vec<SealPublicKey>, CommandError> {
+    let mut keys = Vec::new();
+    for file in files {
+        let wrong = |error: &dyn std::fmt::Display| CommandError::Wrong(format!("{}: {error}", file.display()));
+        let content = std::fs::read(file).map_err(|error| wrong(&error))?;
+        keys.extend(SealPublicKey::read_all(&content).map_err(|error| wrong(&error))?);
+    }
+    Ok(keys)
+}
+
+/// By which keys a restored trail is proved: those that are given, or else the configured one; none where there is neither.
+///
+/// # Errors
+/// A file holds no such key.
+pub(super) fn restored_trust(config: &Config, files: &[PathBuf]) -> Result<Option<Trust>, CommandError> {
+    if !files.is_empty() {
+        // What was marked by an earlier key is none of the configured one's, so its secret has no part in it.
+        return Ok(Some(Trust { keys: read_public_keys(files)?, ..Trust::default() }));
+    }
+    let Some(file) = &config.evidence.signing_key_file else { return Ok(None) };
+    let key = read_seal_key(file).map_err(failed)?;
+    Ok(Some(Trust { keys: vec![key.public().clone()], secret: Some(key), ..Trust::default() }))
+}
+
+/// Proves the trail of the configured database: what a restore ends with.
 ///
 /// # Errors
 /// [`CommandError::Tampered`], or it cannot be read.
-pub(super) async fn prove(config: &Config) -> Result<(), CommandError> {
-    let Some(file) = &config.evidence.signing_key_file else { return Ok(()) };
-    let key = read_seal_key(file).map_err(failed)?;
-    let trust = Trust { keys: vec![key.public().clone()], secret: Some(key), ..Trust::default() };
+pub(super) async fn prove(config: &Config, trust: Trust) -> Result<(), CommandError> {
     let trail = Trail::open(&database_url(&config.database.url)).await.map_err(StartError::Open)?;
     let report = verify(&trail, trust).await.map_err(StartError::Storage)?;
     trail.close().await;
@@ -80,13 +104,9 @@ pub(super) async fn prove(config: &Config) -> Result<(), CommandError> {
 
 async fn verify_trail(arguments: &AuditVerify) -> Result<(), CommandError> {
     let mut trust = Trust { head: arguments.head.clone(), ..Trust::default() };
-    for file in &arguments.public_keys {
-        let wrong = |error: &dyn std::fmt::Display| CommandError::Wrong(format!("{}: {error}", file.display()));
-        let content = std::fs::read(file).map_err(|error| wrong(&error))?;
-        trust.keys.extend(SealPublicKey::read_all(&content).map_err(|error| wrong(&error))?);
-    }
-    if arguments.from.is_some() || arguments.to.is_some() {
-        trust.recorded = Some((arguments.from.unwrap_or(i64::MIN), arguments.to.unwrap_or(i64::MAX)));
+    trust.keys = read_public_keys(&arguments.public_keys)?;
+    if arguments.between.is_limited() {
+        trust.recorded = Some(arguments.between.bounds());
     }
     let (trail, config) = open(&arguments.source).await?;
     if let Some(file) = config.as_ref().and_then(|config| config.evidence.signing_key_file.as_ref()) {
@@ -145,13 +165,17 @@ async fn print_head(source: &AuditSource) -> Result<(), CommandError> {
 }
 
 async fn print_reached(arguments: &AuditReached) -> Result<(), CommandError> {
-    let (trail, _) = open(&arguments.source).await?;
+    let (trail, config) = open(&arguments.source).await?;
+    if let Some(config) = &config {
+        keep_reached(config, arguments).await?;
+    }
     let organization = arguments.organization.as_ref().map(|id| format!("organization/{id}")).unwrap_or_default();
+    let (from_ms, until_ms) = arguments.between.bounds();
     let by = ReachedBy {
         client: arguments.client.as_deref().unwrap_or_default(),
         organization: &organization,
-        from_ms: arguments.from.unwrap_or(i64::MIN),
-        until_ms: arguments.to.unwrap_or(i64::MAX),
+        from_ms,
+        until_ms,
     };
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut written = Ok(());
@@ -165,6 +189,23 @@ async fn print_reached(arguments: &AuditReached) -> Result<(), CommandError> {
     trail.reached(by, tell).await.map_err(StartError::Storage)?;
     trail.close().await;
     written.and_then(|()| out.flush()).map_err(failed)
+}
+
+/// Who is told whose data was reached has that on record; of a copy there is no trail to keep it in.
+async fn keep_reached(config: &Config, arguments: &AuditReached) -> Result<(), CommandError> {
+    let moment = |ms: Option<i64>| ms.map(format_instant).unwrap_or_default();
+    let (from, to) = (moment(arguments.between.from), moment(arguments.between.to));
+    let details = [
+        ("client", arguments.client.as_deref().unwrap_or_default()),
+        ("organization", arguments.organization.as_deref().unwrap_or_default()),
+        ("from", &from),
+        ("to", &to),
+    ];
+    let store = gateway::open(config).await.map_err(StartError::Open)?;
+    let act = OperatorAct { act: REACHED, organization: None, about: ("AuditEvent", ""), details: &details };
+    let kept = act.keep(&store).await;
+    store.close().await;
+    kept
 }
 
 async fn erase_events(arguments: &AuditErase) -> Result<(), CommandError> {

@@ -41,6 +41,8 @@ pub async fn backup(config: &Config, arguments: &BackupArguments) -> Result<(), 
 pub async fn restore(config: &Config, arguments: &RestoreArguments) -> Result<(), CommandError> {
     let url = gateway::database_url(&config.database.url);
     let now_ms = Clock::System.now_ms();
+    // Before anything is written: a wrong file is no reason to restore twice.
+    let trust = super::audit::restored_trust(config, &arguments.public_keys)?;
     let Restored { manifest } = backup::restore(&arguments.from, &url, arguments.verify, now_ms).await?;
     let checked = if arguments.verify {
         "each row is that of the backup"
@@ -67,5 +69,6 @@ pub async fn restore(config: &Config, arguments: &RestoreArguments) -> Result<()
         println!("The trail of that moment is not sealed, so it is not proved.");
         return Ok(());
     }
-    super::audit::prove(config).await
+    let Some(trust) = trust else { return Ok(()) };
+    super::audit::prove(config, trust).await
 }

@@ -4,6 +4,8 @@ use connectors::guard::Guard;
 use reqwest::Url;
 
 use super::CommandError;
+use super::acts::{CHANGE_KEYS, DISABLE, OperatorAct, REGISTER};
+use crate::access::caller::Act;
 use crate::auth::{KeySet, Scopes};
 use crate::auth_keys::read_key_file;
 use crate::cli::{ClientAction, ClientAdd, ClientKeyFiles};
@@ -35,7 +37,7 @@ async fn act(store: &Store, guard: &Guard, action: ClientAction) -> Result<(), C
             if rows.organizations.iter().all(|row| row.id != add.organization) {
                 return Err(CommandError::Wrong(format!("no organisation '{}' is registered", add.organization)));
             }
-            put_client(store, &read(&add, guard).await?).await?;
+            put_client(store, &read(&add, guard).await?, REGISTER).await?;
             println!("Client {} is registered.", add.id);
         }
         ClientAction::List(_) => rows.clients.iter().for_each(|client| println!("{}", line(client))),
@@ -45,13 +47,13 @@ async fn act(store: &Store, guard: &Guard, action: ClientAction) -> Result<(), C
             if keys.is_none() {
                 return Err(CommandError::Wrong("give the new keys: --jwks FILE or --jwks-url URL".to_owned()));
             }
-            store.put_client(&Client { keys, ..client }).await.map_err(StartError::Storage)?;
+            put_as_it_is(store, &Client { keys, ..client }, CHANGE_KEYS).await?;
             println!("Client {} has new keys; tokens that it holds are good until they end.", rotate.id);
         }
         ClientAction::Disable(disable) => {
             let client = known(&disable.id)?;
             // Whatever it is registered for: what is wrong with that must not keep it in.
-            store.put_client(&Client { active: false, ..client }).await.map_err(StartError::Storage)?;
+            put_as_it_is(store, &Client { active: false, ..client }, DISABLE).await?;
             println!("Client {} is disabled.", disable.id);
         }
     }
@@ -62,7 +64,7 @@ async fn act(store: &Store, guard: &Guard, action: ClientAction) -> Result<(), C
 ///
 /// # Errors
 /// A purpose or scope that is none; the database cannot be reached.
-pub(super) async fn put_client(store: &Store, client: &Client) -> Result<(), CommandError> {
+pub(super) async fn put_client(store: &Store, client: &Client, act: Act) -> Result<(), CommandError> {
     if let Some(purpose) = client.purposes.iter().find(|purpose| Purpose::from_code(purpose).is_none()) {
         return Err(CommandError::Wrong(format!("--purpose: '{purpose}' is not a code of v3-PurposeOfUse")));
     }
@@ -72,10 +74,32 @@ pub(super) async fn put_client(store: &Store, client: &Client) -> Result<(), Com
     {
         return Err(CommandError::Wrong(format!("--purpose: people ask for PATRQT or FAMRQT, not for '{purpose}'")));
     }
+    put_as_it_is(store, client, act).await
+}
+
+async fn put_as_it_is(store: &Store, client: &Client, act: Act) -> Result<(), CommandError> {
+    let purposes = client.purposes.join(" ");
+    let keys = match &client.keys {
+        None => "",
+        Some(ClientKeys::Inline(_)) => "inline",
+        Some(ClientKeys::Url(url)) => url,
+    };
+    let act = OperatorAct {
+        act,
+        organization: Some(&client.organization_id),
+        about: ("", ""),
+        details: &[("client", &client.id), ("purposes", &purposes), ("scopes", &client.scopes), ("keys", keys)],
+    };
+    act.keep(store).await?;
     Ok(store.put_client(client).await.map_err(StartError::Storage)?)
 }
 
 async fn read(add: &ClientAdd, guard: &Guard) -> Result<Client, CommandError> {
+    if let Some(scope) = add.scopes.iter().find(|scope| scope.contains('?')) {
+        return Err(CommandError::Wrong(format!(
+            "--scope: '{scope}' has a search restriction, which would not be enforced: register the type as a whole, or leave it out"
+        )));
+    }
     if let Some(scope) = add.scopes.iter().find(|scope| Scopes::parse(scope).is_empty() || scope.contains(' ')) {
         return Err(CommandError::Wrong(format!("--scope: '{scope}' is no scope such as system/*.rs")));
     }

@@ -1,7 +1,9 @@
 //! The operator's commands: who takes part. What grantees and callers are known by comes only from here.
 
 use super::CommandError;
+use super::acts::{DISABLE, OperatorAct, REGISTER};
 use super::client::put_client;
+use crate::access::caller::Act;
 use crate::cli::{OrganizationAction, OrganizationAdd, PoolAction, PractitionerAction, Role};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -51,6 +53,14 @@ async fn add_organization(store: &Store, add: &OrganizationAdd, now_ms: i64) -> 
         nihdi,
         active: true,
     };
+    let pools = add.pools.join(" ");
+    let act = OperatorAct {
+        act: REGISTER,
+        organization: Some(&add.id),
+        about: ("Organization", &add.id),
+        details: &[("kind", &organization.kind), ("pools", &pools)],
+    };
+    act.keep(store).await?;
     registry::put_organization(store, &organization, &add.pools, now_ms).await.map_err(StartError::Storage)?;
     if let Some(client) = &add.client {
         // Who registers the organisation again says nothing of how its client proves itself: that stays.
@@ -65,7 +75,7 @@ async fn add_organization(store: &Store, add: &OrganizationAdd, now_ms: i64) -> 
             keys,
             scopes,
         };
-        put_client(store, &client).await?;
+        put_client(store, &client, REGISTER).await?;
     }
     println!("Organization/{} is registered.", add.id);
     Ok(())
@@ -103,6 +113,8 @@ async fn disable_organization(store: &Store, id: &str, now_ms: i64) -> Result<()
     let pools: Vec<String> =
         rows.members.into_iter().filter(|(member, _)| member == id).map(|(_, pool)| pool).collect();
     let organization = Organization { active: false, ..organization };
+    let act = OperatorAct { act: DISABLE, organization: Some(id), about: ("Organization", id), details: &[] };
+    act.keep(store).await?;
     registry::put_organization(store, &organization, &pools, now_ms).await.map_err(StartError::Storage)?;
     println!("Organization/{id} is disabled.");
     Ok(())
@@ -118,6 +130,9 @@ pub async fn pool(config: Config, action: PoolAction) -> Result<(), CommandError
         PoolAction::Add(add) => {
             let (id, name, region) = (add.id.clone(), add.name, add.region);
             let pool = Pool { id, name, kind: add.kind.code().to_owned(), region };
+            let details = [("kind", pool.kind.as_str()), ("region", &pool.region)];
+            let about = ("HealthcareService", add.id.as_str());
+            OperatorAct { act: REGISTER, organization: None, about, details: &details }.keep(&store).await?;
             registry::put_pool(&store, &pool, Clock::System.now_ms()).await.map_err(StartError::Storage)?;
             println!("HealthcareService/{} is registered.", add.id);
         }
@@ -165,6 +180,7 @@ pub async fn practitioner(config: Config, action: PractitionerAction) -> Result<
                 role: registered(add.role).code().to_owned(),
                 active: true,
             };
+            keep_practitioner(&store, REGISTER, &practitioner).await?;
             registry::put_practitioner(&store, &practitioner, now_ms).await.map_err(StartError::Storage)?;
             println!("Practitioner/{} is registered.", add.id);
         }
@@ -179,12 +195,18 @@ pub async fn practitioner(config: Config, action: PractitionerAction) -> Result<
                 return Err(CommandError::Wrong(format!("no practitioner '{}' is registered", disable.id)));
             };
             let practitioner = Practitioner { active: false, ..practitioner };
+            keep_practitioner(&store, DISABLE, &practitioner).await?;
             registry::put_practitioner(&store, &practitioner, now_ms).await.map_err(StartError::Storage)?;
             println!("Practitioner/{} is disabled.", disable.id);
         }
     }
     store.close().await;
     Ok(())
+}
+
+async fn keep_practitioner(store: &Store, act: Act, row: &Practitioner) -> Result<(), CommandError> {
+    let (organization, about) = (Some(row.organization_id.as_str()), ("Practitioner", row.id.as_str()));
+    OperatorAct { act, organization, about, details: &[("role", &row.role)] }.keep(store).await
 }
 
 fn registered(role: Role) -> PractitionerRole {

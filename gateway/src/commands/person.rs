@@ -1,6 +1,8 @@
 //! The operator's commands about people who sign in: who they are to the identity provider, and as what they may act.
 
 use super::CommandError;
+use super::acts::{DISABLE, OperatorAct, REGISTER};
+use crate::access::caller::Act;
 use crate::access::session::practitioner_role;
 use crate::auth::PersonRole;
 use crate::cli::{PersonAction, PersonAdd};
@@ -29,6 +31,7 @@ async fn act(store: &Store, issuer: Option<String>, action: PersonAction) -> Res
         PersonAction::Add(add) => {
             let issuer = issuer.ok_or_else(|| wrong("people.issuer", "is not configured, so nobody signs in"))?;
             let member = read(&rows, issuer, &add)?;
+            keep(store, REGISTER, &member).await?;
             store.put_staff_member(&member).await.map_err(StartError::Storage)?;
             println!("Person {} is registered; sessions of before have ended.", add.id);
         }
@@ -38,11 +41,23 @@ async fn act(store: &Store, issuer: Option<String>, action: PersonAction) -> Res
                 return Err(CommandError::Wrong(format!("no person '{}' is registered", disable.id)));
             };
             let member = StaffMember { active: false, ..member };
+            keep(store, DISABLE, &member).await?;
             store.put_staff_member(&member).await.map_err(StartError::Storage)?;
             println!("Person {} is disabled; every session has ended.", disable.id);
         }
     }
     Ok(())
+}
+
+async fn keep(store: &Store, act: Act, member: &StaffMember) -> Result<(), CommandError> {
+    let (roles, practitioner) = (member.roles.join(" "), member.practitioner_id.as_deref().unwrap_or_default());
+    let act = OperatorAct {
+        act,
+        organization: Some(&member.organization_id),
+        about: ("", ""),
+        details: &[("person", &member.id), ("practitioner", practitioner), ("roles", &roles)],
+    };
+    act.keep(store).await
 }
 
 fn wrong(what: &str, why: &str) -> CommandError {

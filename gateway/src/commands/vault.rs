@@ -1,12 +1,14 @@
 //! The operator's commands about sealed values.
 
 use super::CommandError;
-use crate::cli::VaultAction;
+use crate::cli::{VaultAction, VaultGiveUp};
 use crate::clock::Clock;
 use crate::config::{Config, RingSource};
 use crate::gateway::{self, StartError};
 use crate::key_ring;
-use crate::sealed::{Progress, rotate, seal_stored, write_receipts};
+use crate::sealed::{Progress, each_missing, give_up, rotate, seal_stored, write_receipts};
+use crate::storage::Store;
+use crate::storage::key_epoch::MissingKey;
 
 /// Grows the ring, wraps anew, seals, destroys.
 ///
@@ -14,13 +16,15 @@ use crate::sealed::{Progress, rotate, seal_stored, write_receipts};
 /// The key ring, the key store or the database cannot be used. What was done until then stays done.
 pub async fn vault(config: Config, action: VaultAction) -> Result<(), CommandError> {
     let tell = |Progress { done, total }| println!("{done} of {total}");
-    if let VaultAction::NewKey(_) = action {
-        return new_key(&config);
+    match &action {
+        VaultAction::NewKey(_) => return new_key(&config),
+        VaultAction::GiveUp(arguments) => return go_on(&config, arguments).await,
+        _ => {}
     }
     let store = gateway::open(&config).await.map_err(StartError::Open)?;
     let failed = StartError::Storage;
     match action {
-        VaultAction::NewKey(_) => {}
+        VaultAction::NewKey(_) | VaultAction::GiveUp(_) => {}
         VaultAction::Rotate(_) => {
             let done = rotate(&store, tell).await.map_err(failed)?;
             println!("The newest key of the ring wraps every key; {done} were wrapped by older ones.");
@@ -62,5 +66,35 @@ fn new_key(config: &Config) -> Result<(), CommandError> {
     let name = key_ring::add_key(path, Clock::System.now_ms())
         .map_err(|error| CommandError::Failed(format!("the key ring {error}")))?;
     println!("{name} is the newest key of {}. Keep a copy of this file apart from all backups.", path.display());
+    Ok(())
+}
+
+/// Goes on with an older copy of the key store, or says what that would cost.
+async fn go_on(config: &Config, arguments: &VaultGiveUp) -> Result<(), CommandError> {
+    let settings = gateway::store_settings(config).map_err(StartError::Open)?;
+    let store = Store::open_with_older_keys(&settings).await.map_err(StartError::Open)?;
+    let tell = async |key: MissingKey| {
+        let MissingKey { resource_type, resource_id, compartment, .. } = key;
+        if compartment.contains('/') || compartment == "directory" {
+            println!("{resource_type}/{resource_id}");
+        } else {
+            println!("Patient/{compartment}");
+        }
+        Ok(())
+    };
+    let missing = each_missing(&store, tell).await.map_err(StartError::Storage)?;
+    if !arguments.yes {
+        store.close().await;
+        println!(
+            "{missing} keys are missing. Nothing was changed: say --yes where no newer copy of the key store is left."
+        );
+        return Ok(());
+    }
+    let (app, _) = gateway::assemble(config, store.clone(), Clock::System).await?;
+    let done = give_up(&app, Clock::System.now_ms()).await;
+    let (destroyed, given_up) =
+        done.map_err(|_| CommandError::Failed("not everything could be given up: run it again".to_owned()))?;
+    store.close().await;
+    println!("{given_up} keys are given up; {destroyed} that were destroyed before are destroyed again.");
     Ok(())
 }

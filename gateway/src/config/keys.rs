@@ -347,7 +347,7 @@ const KEYS: &[Key] = &[
         "sessions_open_max",
         Integer(1, 10_000),
         Value("10"),
-        "Emergency sessions that one client may have open at once. One more is 403.",
+        "Emergency sessions that one client, or one practitioner who signed in by a browser, may have open at once. One more is 403.",
     ),
     key(
         "emergency",

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::sealer::seal_all;
 use crate::audit::check::ERASURE;
-use crate::audit::{AuditEvent, Outcome};
+use crate::audit::{Actor, AuditEvent};
 use crate::storage::write_set::WriteSet;
 use crate::storage::{StorageError, Store};
 
@@ -53,27 +53,6 @@ pub async fn erase(
 
 /// It names the event, which means nothing to anybody any more, and not the record.
 fn act(id: &str, order: &str, now_ms: i64) -> AuditEvent {
-    const OPERATOR: &str = "organization/wellgate";
-    AuditEvent {
-        compartment: OPERATOR.to_owned(),
-        id: AuditEvent::fresh_id(),
-        recorded_ms: now_ms,
-        action: "D",
-        subtype: ERASURE,
-        outcome: Outcome::Success,
-        reason: String::new(),
-        organization: OPERATOR.to_owned(),
-        client: "wellgate".to_owned(),
-        practitioner: String::new(),
-        purpose: "HOPERAT".to_owned(),
-        basis: ERASURE_RULE,
-        resource_type: "AuditEvent".to_owned(),
-        resource_id: id.to_owned(),
-        version_id: 0,
-        request_id: order.to_owned(),
-        case_id: String::new(),
-        network: String::new(),
-        query: String::new(),
-        consents: String::new(),
-    }
+    let event = AuditEvent::done(("D", ERASURE), Actor::gateway(), (Actor::GATEWAY, ERASURE_RULE), now_ms);
+    AuditEvent { request_id: order.to_owned(), ..event.about("AuditEvent", id) }
 }

@@ -8,7 +8,7 @@ use axum::extract::{ConnectInfo, Request};
 use super::error::OAuthError;
 use super::form::Form;
 use crate::app::{App, MachineTokens, Registry};
-use crate::audit::{AuditEvent, Outcome};
+use crate::audit::{Actor, AuditEvent};
 use crate::auth::{ASSERTION_TYPE, Assertion, KeySet, TokenError, claimed_client, verify_assertion};
 use crate::consent::{Basis, Grantee};
 use crate::storage::registry::{Client, ClientKeys};
@@ -79,27 +79,12 @@ pub(super) const REVOKED: &str = "token-revoked";
 /// An act of a client in the trail of its organisation.
 pub(super) fn act_of(client: &Client, (act, network): (&'static str, &str), now_ms: i64) -> AuditEvent {
     let organization = Grantee::organization(&client.organization_id).to_string();
-    let id = AuditEvent::fresh_id();
-    AuditEvent {
-        compartment: organization.clone(),
-        id: id.clone(),
-        recorded_ms: now_ms,
-        action: "E",
-        subtype: act,
-        outcome: Outcome::Success,
-        reason: String::new(),
-        organization,
+    let actor = Actor {
+        organization: organization.clone(),
         client: client.id.clone(),
         practitioner: String::new(),
         purpose: client.purposes.first().cloned().unwrap_or_default(),
-        basis: Basis::OwnCompartment.code(),
-        resource_type: String::new(),
-        resource_id: String::new(),
-        version_id: 0,
-        request_id: id,
-        case_id: String::new(),
         network: network.to_owned(),
-        query: String::new(),
-        consents: String::new(),
-    }
+    };
+    AuditEvent::done(("E", act), actor, (&organization, Basis::OwnCompartment.code()), now_ms)
 }

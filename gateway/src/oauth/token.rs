@@ -9,7 +9,7 @@ use super::client::{Proved, TOKEN, act_of, network, prove};
 use super::error::{OAuthError, json as json_answer};
 use super::form::Form;
 use crate::app::{App, MachineTokens, Registry};
-use crate::audit::{AuditEvent, Outcome};
+use crate::audit::AuditEvent;
 use crate::auth::{PeerCertificate, Scopes, TokenGrant};
 use crate::consent::{Grantee, PractitionerRole, Purpose};
 use crate::storage::registry::Client;
@@ -38,8 +38,7 @@ async fn grant(app: &App, request: Request) -> Result<Response<Body>, OAuthError
             error @ (OAuthError::InvalidRequest(_) | OAuthError::InvalidScope(_) | OAuthError::UnauthorizedClient(_)),
         ) => {
             let event = act_of(&proved.client, (TOKEN, &network), app.clock.now_ms());
-            let refused = AuditEvent { outcome: Outcome::Refused, reason: "scope".to_owned(), basis: "", ..event };
-            app.store.record_only(vec![refused]).await?;
+            app.store.record_only(vec![event.refused("scope")]).await?;
             Err(error)
         }
         given => given,
@@ -60,7 +59,11 @@ async fn given(
     let practitioner = assertion.practitioner_id.as_deref().map(|id| practitioner(registry, client, id)).transpose()?;
     let scope = Scopes::parse(requested).within(&Scopes::parse(&client.scopes)).of_system();
     if scope.is_empty() {
-        return Err(OAuthError::InvalidScope("none of these scopes is one that this client is registered for"));
+        return Err(OAuthError::InvalidScope(if requested.contains('?') {
+            "a scope with a search restriction grants nothing: ask for the type as a whole"
+        } else {
+            "none of these scopes is one that this client is registered for"
+        }));
     }
     let lifetime_seconds = u32::try_from(tokens.lifetime.as_secs()).unwrap_or(u32::MAX);
     let grant = TokenGrant {

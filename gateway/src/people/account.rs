@@ -91,7 +91,10 @@ pub(super) async fn session(app: App, request: Request) -> Response<Body> {
     let (parts, _) = request.into_parts();
     let person = match signed_in(&app, &parts.headers).await {
         Ok(person) => person,
-        Err(error) => return Failure::from(error).into_response(),
+        Err(error) => {
+            let body = json!({"error": "whether somebody is signed in is not known"});
+            return json_answer(Failure::from(error).status(), body.to_string());
+        }
     };
     let (Some(people), Some(person)) = (&app.people, person) else {
         return json_answer(StatusCode::UNAUTHORIZED, json!({"error": "nobody is signed in"}).to_string());

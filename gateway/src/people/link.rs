@@ -8,6 +8,7 @@ use super::form::{Posted, network};
 use super::trail::{self, LINK, Refused, Who, event};
 use super::{failed, refused, see_other};
 use crate::app::App;
+use crate::audit::AuditEvent;
 use crate::auth::PersonRole;
 use crate::auth::browser::link_code_hash;
 use crate::error::Failure;
@@ -46,22 +47,18 @@ async fn try_code(app: &App, posted: &Posted) -> Result<Response<Body>, Failure>
         return refuse("too-many-links", StatusCode::FORBIDDEN).await;
     }
     let hash = link_code_hash(posted.fields.get("code").unwrap_or_default());
-    let Some(record) = store.record_of_code(&hash, now_ms).await? else {
+    // Of several who give one code at once it is one who goes on from here, and only that one is on record as having the record.
+    let claim = format!("taken/{}", AuditEvent::fresh_id());
+    let Some(record) = store.take_code(&hash, &claim, now_ms).await? else {
         store.count_link_failure(&session.subject, since_ms, now_ms).await?;
         return refuse("no-such-code", StatusCode::NOT_FOUND).await;
     };
     // Whose record it is now is the record's business: it is on record there before it is so.
     let own = event(Who::Patient(&record), LINK, &network, now_ms);
-    let of_record = crate::audit::AuditEvent {
-        compartment: record.clone(),
-        id: crate::audit::AuditEvent::fresh_id(),
-        resource_type: "Patient".to_owned(),
-        resource_id: record.clone(),
-        ..own
-    };
+    let of_record = AuditEvent { compartment: record.clone(), ..own.about("Patient", &record) };
     store.record_only(vec![of_record]).await?;
-    if !store.link(&session.subject, (&record, &hash), now_ms).await? {
-        // Somebody else was there first with the same code.
+    if !store.link(&session.subject, &claim, now_ms).await? {
+        // The custodian has ended it in this moment.
         return refuse("no-such-code", StatusCode::NOT_FOUND).await;
     }
     store.act_as(&session.hash, PersonRole::Patient.code(), &record).await?;

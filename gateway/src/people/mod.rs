@@ -32,6 +32,9 @@ const SIGN_IN_MS: i64 = 10 * 60_000;
 /// Where somebody is who asked for nothing else.
 const HOME: &str = "/account";
 
+/// What is asked by programs, and answered as JSON whatever comes of it.
+pub const SPEAK_JSON: [&str; 2] = ["/session", "/sign-in/jwks"];
+
 /// What is answered where the gateway has no room or no time for a request.
 pub fn unavailable(failure: &Failure) -> Response<Body> {
     let mut response = html(failure.status(), &Page::new(Language::Dutch, "unavailable"));

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 
 use crate::audit::catalogue::{Catalogue, Language};
+use crate::markup::escape;
 
 /// Nothing but the pages' own style, and forms to the gateway itself; nowhere within a frame.
 const POLICY: &str =
@@ -21,23 +22,6 @@ pub struct Page {
     language: Language,
     title: &'static str,
     body: String,
-}
-
-/// Text as HTML takes it, also within an attribute in quotes.
-pub fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            _ if character.is_control() => escaped.push(' '),
-            _ => escaped.push(character),
-        }
-    }
-    escaped
 }
 
 impl Page {

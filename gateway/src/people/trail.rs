@@ -4,7 +4,7 @@
 use crate::access::caller::Act;
 use crate::access::session::{SESSION_CLIENT, SignedInPerson};
 use crate::app::App;
-use crate::audit::{AuditEvent, Outcome};
+use crate::audit::{Actor, AuditEvent};
 use crate::auth::PersonRole;
 use crate::consent::{Basis, Grantee};
 use crate::storage::StorageError;
@@ -49,42 +49,27 @@ impl<'w> Who<'w> {
 
 /// An event of who signed in, in their own trail.
 pub(super) fn event(who: Who<'_>, act: Act, network: &str, now_ms: i64) -> AuditEvent {
-    let id = AuditEvent::fresh_id();
-    let (compartment, practitioner, purpose) = match who {
-        Who::Patient(record) => (format!("patient/{record}"), String::new(), PersonRole::Patient.purpose()),
+    let (compartment, practitioner, purpose, basis) = match who {
+        Who::Patient(record) => {
+            (format!("patient/{record}"), String::new(), PersonRole::Patient.purpose(), Basis::Person)
+        }
         Who::Staff(member, role) => {
             let practitioner = match &member.practitioner_id {
                 Some(practitioner) => Grantee::practitioner(practitioner).to_string(),
                 None => format!("person/{}", member.id),
             };
-            (Grantee::organization(&member.organization_id).to_string(), practitioner, role.purpose())
+            let organization = Grantee::organization(&member.organization_id).to_string();
+            (organization, practitioner, role.purpose(), Basis::OwnCompartment)
         }
     };
-    AuditEvent {
-        compartment: compartment.clone(),
-        id: id.clone(),
-        recorded_ms: now_ms,
-        action: act.action,
-        subtype: act.subtype,
-        outcome: Outcome::Success,
-        reason: String::new(),
-        organization: compartment,
+    let actor = Actor {
+        organization: compartment.clone(),
         client: SESSION_CLIENT.to_owned(),
         practitioner,
         purpose: purpose.to_owned(),
-        basis: match who {
-            Who::Patient(_) => Basis::Person.code(),
-            Who::Staff(..) => Basis::OwnCompartment.code(),
-        },
-        resource_type: String::new(),
-        resource_id: String::new(),
-        version_id: 0,
-        request_id: id,
-        case_id: String::new(),
         network: network.to_owned(),
-        query: String::new(),
-        consents: String::new(),
-    }
+    };
+    AuditEvent::done((act.action, act.subtype), actor, (&compartment, basis.code()), now_ms)
 }
 
 /// Keeps that something was done. What is nowhere on record is not done.
@@ -106,6 +91,5 @@ pub(super) async fn refuse_of(app: &App, who: Option<Who<'_>>, refused: Refused<
         return Ok(());
     };
     let event = event(who, refused.act, refused.network, now_ms);
-    let event = AuditEvent { outcome: Outcome::Refused, reason: refused.reason.to_owned(), basis: "", ..event };
-    app.store.record_only(vec![event]).await
+    app.store.record_only(vec![event.refused(refused.reason)]).await
 }

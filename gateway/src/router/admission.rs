@@ -101,8 +101,9 @@ impl Admission {
         Self { told: Told::Page, ..self.clone() }
     }
 
-    fn refusal(&self, failure: Failure) -> Response<Body> {
+    fn refusal(&self, failure: Failure, path: &str) -> Response<Body> {
         match self.told {
+            Told::Page if people::SPEAK_JSON.contains(&path) => oauth::refused(&failure),
             Told::Fhir => failure.into_response(),
             Told::Json => oauth::refused(&failure),
             Told::Page => people::unavailable(&failure),
@@ -140,13 +141,13 @@ pub(super) async fn admitted(State(admission): State<Admission>, request: Reques
     let app = &admission.app;
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let network = peer.map(|ConnectInfo(address)| network_of(address.ip()).to_string()).unwrap_or_default();
+    let path = request.uri().path().to_owned();
     if let Err(too_often) = app.rates.addresses.look(&network, app.clock.now_ms()) {
         app.refused_by("address-rate");
-        return admission.refusal(Failure::TooOften(too_often));
+        return admission.refusal(Failure::TooOften(too_often), &path);
     }
-    let path = request.uri().path().to_owned();
     let answer = admission.answer(request, next).await;
-    let response = answer.unwrap_or_else(|failure| admission.refusal(failure));
+    let response = answer.unwrap_or_else(|failure| admission.refusal(failure, &path));
     // At the token service a request that is not understood proves no more than one that is refused.
     let proves_nothing = match response.status() {
         // A page asks whether somebody is signed in, and is told that nobody is.

@@ -2,8 +2,9 @@
 //!
 //! It is never in a backup of the records. On SQLite what is deleted is overwritten, and the log is cut after a destruction.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::Row;
 use sqlx::migrate::Migrator;
@@ -38,6 +39,8 @@ pub struct KeyStore {
     ring: Arc<KeyRing>,
     blind: BlindKey,
     sealed: Arc<SealedElements>,
+    /// Whether something was kept here that the epoch does not tell yet.
+    changed: Arc<AtomicBool>,
 }
 
 /// The key of a record with its id.
@@ -75,7 +78,8 @@ impl KeyStore {
         let database = Database::connect_wiping(&connect).await?;
         database.migrate(&MIGRATIONS).await?;
         let ring = Arc::new(settings.ring.clone());
-        let keys = Self { database, ring, blind: BlindKey::of(&fresh()?), sealed: Arc::new(settings.sealed.clone()) };
+        let (blind, sealed) = (BlindKey::of(&fresh()?), Arc::new(settings.sealed.clone()));
+        let keys = Self { database, ring, blind, sealed, changed: Arc::default() };
         keys.check_ring().await?;
         let blind = BlindKey::of(&keys.index_key().await?);
         Ok(Self { blind, ..keys })
@@ -128,10 +132,11 @@ impl KeyStore {
         let wrapped = self.ring.wrap(&bound(id, scope), &key).ok_or(StorageError::Vault("a key cannot be wrapped"))?;
         let sql = "INSERT INTO record_key (id, scope, wrapped, ring_key, created_ms) VALUES ($1, $2, $3, $4, $5) \
                    ON CONFLICT (id) DO NOTHING";
-        write!(&self.database, |pool| {
+        let made = write!(&self.database, |pool| {
             let query = sqlx::query(sql).bind(id).bind(scope).bind(wrapped).bind(self.ring.current()).bind(now_ms);
-            query.execute(pool).await?;
+            query.execute(pool).await?.rows_affected()
         });
+        self.moved(made);
         Ok(RecordKey { id: id.to_owned(), scope: scope.to_owned(), key })
     }
 
@@ -183,10 +188,11 @@ impl KeyStore {
         });
         let rows: Rows<'_> =
             tokens.iter().map(|row| row.iter().map(|text| Cell::from(text.as_str())).collect()).collect();
-        match &self.database {
+        let put = match &self.database {
             Database::Sqlite { writer, .. } => PUT.run_sqlite(&mut *writer.acquire().await?, &rows).await?,
             Database::Postgres { pool } => PUT.run_postgres(&mut *pool.acquire().await?, &rows).await?,
         };
+        self.moved(put);
         Ok(())
     }
 
@@ -206,18 +212,22 @@ impl KeyStore {
         })
     }
 
-    /// Destroys the keys of a scope and what their values are found by, at once and for good. Answers how many there were.
-    pub(super) async fn destroy(&self, scope: &str, now_ms: i64) -> Result<u64, StorageError> {
+    /// Destroys the keys of a scope that were made until `made_ms`, and what their values are found by, at once and for good. Answers
+    /// how many there were.
+    pub(super) async fn destroy(&self, scope: &str, made_ms: i64, now_ms: i64) -> Result<u64, StorageError> {
         let forget = "DELETE FROM blind_index WHERE key_id IN \
-                      (SELECT id FROM record_key WHERE scope = $1 AND destroyed_ms IS NULL)";
-        let end = "UPDATE record_key SET wrapped = '', destroyed_ms = $2 WHERE scope = $1 AND destroyed_ms IS NULL";
+                      (SELECT id FROM record_key WHERE scope = $1 AND created_ms <= $2 AND destroyed_ms IS NULL)";
+        let end = "UPDATE record_key SET wrapped = '', destroyed_ms = $3 \
+                   WHERE scope = $1 AND created_ms <= $2 AND destroyed_ms IS NULL";
         let destroyed = write!(&self.database, |pool| {
             let mut tx = pool.begin().await?;
-            sqlx::query(forget).bind(scope).execute(&mut *tx).await?;
-            let destroyed = sqlx::query(end).bind(scope).bind(now_ms).execute(&mut *tx).await?.rows_affected();
+            sqlx::query(forget).bind(scope).bind(made_ms).execute(&mut *tx).await?;
+            let query = sqlx::query(end).bind(scope).bind(made_ms).bind(now_ms);
+            let destroyed = query.execute(&mut *tx).await?.rows_affected();
             tx.commit().await?;
             destroyed
         });
+        self.moved(destroyed);
         // Where it does not go now (a reader is in the way), the receipt waits for it.
         if let Err(error) = self.wipe().await {
             tracing::warn!(%error, "the files of the key store could not be wiped, it is tried again");
@@ -260,16 +270,84 @@ impl KeyStore {
         })
     }
 
-    /// The trail has the receipt: nothing is left of the key.
+    /// The trail has the receipt: nothing is left of the key but that it was, and ended.
     pub(super) async fn forget(&self, id: &str) -> Result<(), StorageError> {
+        let end = "INSERT INTO ended_key (id, ended_ms) SELECT id, destroyed_ms FROM record_key \
+                   WHERE id = $1 AND destroyed_ms IS NOT NULL ON CONFLICT (id) DO NOTHING";
         // A token that came in beside the destruction goes as well.
-        for sql in [
-            "DELETE FROM blind_index WHERE key_id = $1",
-            "DELETE FROM record_key WHERE id = $1 AND destroyed_ms IS NOT NULL",
-        ] {
-            write!(&self.database, |pool| sqlx::query(sql).bind(id).execute(pool).await.map(|_| ()))?;
-        }
+        let tokens = "DELETE FROM blind_index WHERE key_id = $1";
+        let key = "DELETE FROM record_key WHERE id = $1 AND destroyed_ms IS NOT NULL";
+        let ended = write!(&self.database, |pool| {
+            let mut tx = pool.begin().await?;
+            let ended = sqlx::query(end).bind(id).execute(&mut *tx).await?.rows_affected();
+            sqlx::query(tokens).bind(id).execute(&mut *tx).await?;
+            sqlx::query(key).bind(id).execute(&mut *tx).await?;
+            tx.commit().await?;
+            ended
+        });
+        self.moved(ended);
         Ok(())
+    }
+
+    /// Those of these keys that are neither here nor known to have ended: they were made after this copy of the key store.
+    pub(super) async fn missing(&self, ids: &[String]) -> Result<Vec<String>, StorageError> {
+        /// Of one question: databases bind so many at most.
+        const STEP: usize = 500;
+        let mut known: HashSet<String> = HashSet::new();
+        for ids in ids.chunks(STEP) {
+            let places = places(ids.len());
+            let sql = sqlx::AssertSqlSafe(format!(
+                "SELECT id FROM record_key WHERE id IN ({places}) UNION ALL SELECT id FROM ended_key WHERE id IN ({places})"
+            ));
+            let found: Vec<String> = read!(&self.database, |pool| {
+                let mut query = sqlx::query_scalar(sql);
+                for id in ids {
+                    query = query.bind(id);
+                }
+                query.fetch_all(pool).await?
+            });
+            known.extend(found);
+        }
+        Ok(ids.iter().filter(|id| !known.contains(*id)).cloned().collect())
+    }
+
+    /// Gives a missing key up: what it sealed is a mask from now on.
+    pub(super) async fn end(&self, id: &str, now_ms: i64) -> Result<(), StorageError> {
+        let sql = "INSERT INTO ended_key (id, ended_ms) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
+        let ended =
+            write!(&self.database, |pool| sqlx::query(sql).bind(id).bind(now_ms).execute(pool).await?.rows_affected());
+        self.moved(ended);
+        Ok(())
+    }
+
+    /// How often what is kept here has moved on.
+    pub(super) async fn epoch(&self) -> Result<i64, StorageError> {
+        let sql = "SELECT epoch FROM key_epoch WHERE only_row = 1";
+        Ok(read!(&self.database, |pool| sqlx::query_scalar(sql).fetch_one(pool).await?))
+    }
+
+    /// The next epoch, where something was kept since the last one; none where nothing was.
+    pub(super) async fn next_epoch(&self) -> Result<Option<i64>, StorageError> {
+        if !self.changed.swap(false, Ordering::AcqRel) {
+            return Ok(None);
+        }
+        let sql = "UPDATE key_epoch SET epoch = epoch + 1 WHERE only_row = 1";
+        let moved = async {
+            write!(&self.database, |pool| sqlx::query(sql).execute(pool).await.map(|_| ()))?;
+            self.epoch().await
+        };
+        let epoch = moved.await;
+        if epoch.is_err() {
+            self.moved(1);
+        }
+        epoch.map(Some)
+    }
+
+    /// So many rows were kept or ended.
+    fn moved(&self, rows: u64) {
+        if rows > 0 {
+            self.changed.store(true, Ordering::Release);
+        }
     }
 
     /// How many keys the ring's current key does not wrap.

@@ -16,6 +16,7 @@ pub mod emergency;
 pub mod facts;
 pub mod history;
 pub mod idempotency;
+pub mod key_epoch;
 pub mod key_store;
 pub mod moment;
 pub mod people;
@@ -137,6 +138,12 @@ pub enum OpenError {
     /// The key store is not the one that the database was begun with.
     #[error("vault.key_store is not the key store of this database: put the right one back, with every key of today")]
     KeyStore,
+    /// The key store is an older copy of the one that the database goes with.
+    #[error(
+        "vault.key_store is an older copy than this database goes with: put the newest one back; where it is lost, \
+         `wellgate vault give-up` names the records whose numbers are lost with it"
+    )]
+    OlderKeyStore,
     /// The key store cannot be used.
     #[error("the key store cannot be used: it was changed, is not of this key ring, or the system gives no randomness")]
     Vault,
@@ -218,7 +225,9 @@ impl Store {
     /// # Errors
     /// [`OpenError`] where the URL, the database or a migration fails.
     pub async fn open(settings: &StoreSettings) -> Result<Self, OpenError> {
-        Self::start(Database::connect(settings).await?, settings).await
+        let store = Self::open_with_older_keys(settings).await?;
+        store.refuse_older_keys().await?;
+        Ok(store)
     }
 
     async fn start(database: Database, settings: &StoreSettings) -> Result<Self, OpenError> {
@@ -233,18 +242,8 @@ impl Store {
         let writer = Writer::start(&database, (settings.writers, settings.write_queue_max), key);
         let reader = Reader::start(&database);
         let store = Self { database, writer, reader, keys, queued: Arc::default() };
-        store.check_key_store().await?;
+        store.refuse_other_keys().await?;
         Ok(store)
-    }
-
-    /// A database goes with the key store that it had first: with another one every number would be a mask, and be written as one.
-    async fn check_key_store(&self) -> Result<(), OpenError> {
-        if self.keys.is_none() {
-            return Ok(());
-        }
-        let ours = self.veil("key store");
-        let known = self.setting_or("key_store", &ours).await.map_err(|_| OpenError::KeyStore)?;
-        if known == ours { Ok(()) } else { Err(OpenError::KeyStore) }
     }
 
     /// Opens a database only if it is empty or was made by a sandbox, and marks it as one.
@@ -258,7 +257,9 @@ impl Store {
         let database = Database::connect(settings).await?;
         let mark = format!("CREATE TABLE IF NOT EXISTS {SANDBOX_MARK} (made_ms BIGINT)");
         write!(&database, |pool| sqlx::query(AssertSqlSafe(mark)).execute(pool).await.map(|_| ()))?;
-        Self::start(database, settings).await
+        let store = Self::start(database, settings).await?;
+        store.refuse_older_keys().await?;
+        Ok(store)
     }
 
     /// Waits until this gateway has queued a delivery since it waited last. What others queue is looked for by time.
@@ -278,6 +279,9 @@ impl Store {
     /// Waits until everything accepted is committed, then closes the connections.
     pub async fn close(&self) {
         self.writer.drain().await;
+        if let Err(error) = self.note_keys().await {
+            tracing::warn!(%error, "how far the key store is could not be noted");
+        }
         self.database.close().await;
         if let Some(keys) = &self.keys {
             keys.close().await;

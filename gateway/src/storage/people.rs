@@ -113,41 +113,32 @@ impl Store {
         })
     }
 
-    /// The record whose code this is, if it is good at `now_ms`.
+    /// Takes a code, if it is good at `now_ms`: from then on it goes by `claim`, which only the one who took it knows. Answers its record.
+    /// Of two who take it at once one has it.
     ///
     /// # Errors
     /// [`StorageError`].
-    pub async fn record_of_code(&self, hash: &str, now_ms: i64) -> Result<Option<String>, StorageError> {
-        let sql = "SELECT compartment FROM link_code WHERE code_hash = $1 AND until_ms > $2";
-        read!(&self.database, |pool| Ok(sqlx::query_scalar(sql).bind(hash).bind(now_ms).fetch_optional(pool).await?))
+    pub async fn take_code(&self, hash: &str, claim: &str, now_ms: i64) -> Result<Option<String>, StorageError> {
+        let sql = "UPDATE link_code SET code_hash = $2 WHERE code_hash = $1 AND until_ms > $3 RETURNING compartment";
+        write!(&self.database, |pool| {
+            Ok(sqlx::query_scalar(sql).bind(hash).bind(claim).bind(now_ms).fetch_optional(pool).await?)
+        })
     }
 
-    /// Uses a code up, and makes its record somebody's own. Of two who use it at once one has it; the other is answered false.
+    /// Uses a code up that was taken, and makes its record somebody's own. False where the record's custodian ended it meanwhile.
     ///
     /// # Errors
     /// [`StorageError`].
-    pub async fn link(
-        &self,
-        subject: &Subject,
-        (compartment, hash): (&str, &str),
-        now_ms: i64,
-    ) -> Result<bool, StorageError> {
-        let take = "DELETE FROM link_code WHERE code_hash = $1 AND compartment = $2 AND until_ms > $3";
+    pub async fn link(&self, subject: &Subject, claim: &str, now_ms: i64) -> Result<bool, StorageError> {
+        let take = "DELETE FROM link_code WHERE code_hash = $1 AND until_ms > $2 RETURNING compartment";
         let put = "INSERT INTO person_link (issuer, subject, compartment, linked_ms) VALUES ($1, $2, $3, $4) \
                    ON CONFLICT (issuer, subject, compartment) DO NOTHING";
         write!(&self.database, |pool| {
             let mut tx = pool.begin().await?;
-            let taken = sqlx::query(take).bind(hash).bind(compartment).bind(now_ms).execute(&mut *tx).await?;
-            if taken.rows_affected() == 0 {
-                return Ok(false);
-            }
-            sqlx::query(put)
-                .bind(&subject.issuer)
-                .bind(&subject.id)
-                .bind(compartment)
-                .bind(now_ms)
-                .execute(&mut *tx)
-                .await?;
+            let taken = sqlx::query_scalar(take).bind(claim).bind(now_ms).fetch_optional(&mut *tx).await?;
+            let Some(compartment): Option<String> = taken else { return Ok(false) };
+            let query = sqlx::query(put).bind(&subject.issuer).bind(&subject.id).bind(compartment).bind(now_ms);
+            query.execute(&mut *tx).await?;
             tx.commit().await?;
             Ok(true)
         })

@@ -91,8 +91,15 @@ impl Store {
         ids.sort();
         ids.dedup();
         let found = keys.by_ids(&ids).await?;
+        ids.retain(|id| !found.contains_key(id));
+        // A mask in place of a value that is merely not found would be written back as the value.
+        if !ids.is_empty() && !keys.missing(&ids).await?.is_empty() {
+            return Err(StorageError::Vault(
+                "a key is missing: the key store is an older copy; see wellgate vault give-up",
+            ));
+        }
         for (text, holes) in holed {
-            // A key that is gone was destroyed: the mask stays.
+            // A key that ended: the mask stays.
             if let Some(key) = found.get(&holes.key) {
                 *text.body = holes.fill(text.body, (&key.key, &key.scope)).ok_or(StorageError::Corrupt("a hole"))?;
             }
@@ -137,7 +144,7 @@ impl Store {
     /// [`StorageError`].
     pub async fn destroy_keys(&self, compartment: &str, now_ms: i64) -> Result<u64, StorageError> {
         match &self.keys {
-            Some(keys) => keys.destroy(compartment, now_ms).await,
+            Some(keys) => keys.destroy(compartment, i64::MAX, now_ms).await,
             None => Ok(0),
         }
     }

@@ -158,9 +158,31 @@ pub(crate) async fn everything_is_as_described(http: &Client, root: &str) -> usi
     asked
 }
 
+/// Where people sign in, what a program asks of a session is described as well.
+async fn what_is_described_of_sessions_is_answered_as_described(gateway: Gateway) {
+    let root = gateway.base.trim_end_matches("/fhir");
+    let described: Value =
+        gateway.http.get(format!("{root}/openapi.json")).send().await.expect("it answers").json().await.expect("JSON");
+    for path in ["/session", "/sign-in/jwks"] {
+        assert!(described["paths"][path]["get"].is_object(), "{path}");
+    }
+    assert!(everything_is_as_described(&gateway.http, root).await > 500);
+}
+
 async fn what_is_described_is_answered_as_described(gateway: Gateway) {
     let asked = everything_is_as_described(&gateway.http, gateway.base.trim_end_matches("/fhir")).await;
     assert!(asked > 500, "{asked}");
 }
 
 stories!(what_is_described_is_answered_as_described);
+
+mod sessions {
+    use super::what_is_described_of_sessions_is_answered_as_described;
+    use wellgate_tests::gateway::Options;
+
+    fn with_people() -> Options {
+        Options { has_people: true, ..Options::default() }
+    }
+
+    wellgate_tests::stories!(with with_people; what_is_described_of_sessions_is_answered_as_described);
+}

@@ -6,6 +6,34 @@ use wellgate_tests::program::wellgate;
 use wellgate_tests::vault::with_vault;
 
 #[test]
+fn a_scope_with_a_search_restriction_is_refused_where_it_is_registered() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let run = |arguments: &[&str]| {
+        let mut command = wellgate();
+        with_vault(&mut command, directory.path()).args(arguments);
+        command.env("WELLGATE_DATABASE_URL", format!("sqlite:{}", directory.path().join("wellgate.sqlite").display()));
+        command.env("WELLGATE_SERVER_BASE_URL", "https://gateway.example/fhir").env("WELLGATE_AUTH_AUDIENCE", "x");
+        command.env("WELLGATE_AUTH_SIGNING_KEY_FILE", "none.pem");
+        let ended = command.output().expect("the program is built");
+        (ended.status.success(), String::from_utf8_lossy(&[ended.stdout, ended.stderr].concat()).into_owned())
+    };
+    assert!(run(&["organization", "add", "--id", "elp", "--name", "Elp", "--kind", "elp"]).0);
+    let add = |scopes: &[&str]| {
+        let client = ["client", "add", "--id", "c", "--organization", "elp", "--purpose", "TREAT"];
+        let keys = ["--jwks-url", "https://keys.example.org/jwks.json"];
+        let scopes: Vec<&str> = scopes.iter().flat_map(|scope| ["--scope", scope]).collect();
+        run(&[&client[..], &keys, &scopes].concat())
+    };
+    for scopes in [&["system/Observation.rs?category=laboratory"][..], &["system/Patient.rs", "system/Task.u?status=x"]]
+    {
+        let (is_registered, told) = add(scopes);
+        assert!(!is_registered && told.contains("search restriction"), "{scopes:?}: {told}");
+    }
+    assert!(!run(&["client", "list"]).1.contains("elp"), "nothing of it is registered");
+    assert!(add(&["system/Observation.rs"]).0);
+}
+
+#[test]
 fn attack_49_a_registration_that_leads_inside_is_refused() {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let config = directory.path().join("wellgate.toml");

@@ -9,8 +9,8 @@ use crate::source::{File, compiled};
 ///
 /// A new module is entered here first: as low as it can stand. What it must not know decides, not what it happens to use.
 const FLOORS: [Floor; 11] = [
-    // What everything depends on: time and settings.
-    strangers(&["clock", "config"]),
+    // What everything depends on: time, settings, and text within markup.
+    strangers(&["clock", "config", "markup"]),
     // What a resource is about: facts that rules are held against.
     strangers(&["labels"]),
     // Pure rules. They are strangers to each other so that each can be read, and proved, alone.

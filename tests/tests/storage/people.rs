@@ -112,20 +112,22 @@ async fn a_code_links_one_person_to_its_record_once() {
         let (one, two) = (subject("1"), subject("2"));
         store.put_link_code("r", "old", NOW_MS + 10).await.expect("it is written");
         store.put_link_code("r", "new", NOW_MS + 10).await.expect("it is written");
-        let record = async |hash: &str, now_ms| other.record_of_code(hash, now_ms).await.expect("it answers");
-        assert_eq!(record("old", NOW_MS).await, None, "{kind}");
-        assert_eq!(record("new", NOW_MS + 10).await, None, "{kind}");
-        assert_eq!(record("new", NOW_MS).await.as_deref(), Some("r"), "{kind}");
-        for (compartment, hash, now_ms) in [("s", "new", NOW_MS), ("r", "old", NOW_MS), ("r", "new", NOW_MS + 10)] {
-            assert!(!store.link(&one, (compartment, hash), now_ms).await.expect("it answers"), "{kind}");
+        let take =
+            async |hash: &str, claim: &str, now_ms| other.take_code(hash, claim, now_ms).await.expect("it answers");
+        assert_eq!(take("old", "x", NOW_MS).await, None, "{kind}: it was replaced");
+        assert_eq!(take("new", "x", NOW_MS + 10).await, None, "{kind}: it is over");
+        let (first, second) = tokio::join!(store.take_code("new", "c1", NOW_MS), other.take_code("new", "c2", NOW_MS));
+        let taken = [first.expect("it answers"), second.expect("it answers")];
+        assert_eq!(taken.iter().filter(|taken| taken.is_some()).count(), 1, "{kind}: of two at once one has it");
+        let (owner, claim, none) = if taken[0].is_some() { (one, "c1", two) } else { (two, "c2", one) };
+        for (claim, now_ms) in [("new", NOW_MS), ("x", NOW_MS), (claim, NOW_MS + 10)] {
+            assert!(!store.link(&owner, claim, now_ms).await.expect("it answers"), "{kind}: {claim}");
         }
-        let (first, second) =
-            tokio::join!(store.link(&one, ("r", "new"), NOW_MS), other.link(&two, ("r", "new"), NOW_MS));
-        let linked = [first.expect("it answers"), second.expect("it answers")];
-        assert_eq!(linked.iter().filter(|linked| **linked).count(), 1, "{kind}: of two at once one has it");
-        let (owner, none) = if linked[0] { (one, two) } else { (two, one) };
+        assert!(store.link(&owner, claim, NOW_MS).await.expect("it answers"), "{kind}");
+        assert!(!store.link(&none, claim, NOW_MS).await.expect("it answers"), "{kind}: it is used up");
         store.put_link_code("s", "later", NOW_MS + 10).await.expect("it is written");
-        assert!(store.link(&owner, ("s", "later"), NOW_MS + 1).await.expect("it answers"), "{kind}");
+        assert_eq!(take("later", "c3", NOW_MS).await.as_deref(), Some("s"), "{kind}");
+        assert!(store.link(&owner, "c3", NOW_MS + 1).await.expect("it answers"), "{kind}");
         assert_eq!(other.links(&owner).await.expect("it answers"), ["s", "r"], "{kind}: the last first");
         assert!(other.links(&none).await.expect("it answers").is_empty(), "{kind}");
 
@@ -134,10 +136,11 @@ async fn a_code_links_one_person_to_its_record_once() {
         store.begin_session(&own, None).await.expect("it begins");
         assert!(other.session("a").await.expect("it answers").is_some_and(|(_, is_linked)| is_linked), "{kind}");
         store.put_link_code("r", "unused", NOW_MS + 10).await.expect("it is written");
+        assert_eq!(take("unused", "c4", NOW_MS).await.as_deref(), Some("r"), "{kind}");
         assert_eq!(store.unlink("r").await.expect("it answers"), 1, "{kind}");
         assert_eq!(other.links(&owner).await.expect("it answers"), ["s"], "{kind}");
         assert!(other.session("a").await.expect("it answers").is_none(), "{kind}");
-        assert_eq!(record("unused", NOW_MS).await, None, "{kind}");
+        assert!(!store.link(&owner, "c4", NOW_MS).await.expect("it answers"), "{kind}: ended between the two");
     }
 }
 

@@ -14,27 +14,27 @@ use sqlx::sqlite::SqliteConnectOptions;
 use crate::world::{self, NOW_MS, ask, first, key, put, record, recorded, viewer};
 
 const SSIN: &str = "https://www.ehealth.fgov.be/standards/fhir/core/NamingSystem/ssin";
-const NUMBER: &str = "85073003328";
+pub(crate) const NUMBER: &str = "85073003328";
 
 /// A database with a vault, and what its keys are kept in.
-struct Safe {
-    kind: &'static str,
-    settings: StoreSettings,
-    keys_url: String,
-    ring: String,
-    store: Store,
+pub(crate) struct Safe {
+    pub(crate) kind: &'static str,
+    pub(crate) settings: StoreSettings,
+    pub(crate) keys_url: String,
+    pub(crate) ring: String,
+    pub(crate) store: Store,
 }
 
 fn ring() -> String {
     KeyRing::fresh_line("first").expect("there is randomness")
 }
 
-fn vault(url: &str, ring: &str) -> VaultSettings {
+pub(crate) fn vault(url: &str, ring: &str) -> VaultSettings {
     let sealed = SealedElements { systems: vec![SSIN.to_owned()], elements: Vec::new() };
     VaultSettings { url: url.to_owned(), ring: KeyRing::read(ring).expect("it is a ring"), sealed }
 }
 
-async fn safes() -> Vec<Safe> {
+pub(crate) async fn safes() -> Vec<Safe> {
     let mut safes = Vec::new();
     let key_stores = wellgate_tests::databases();
     for ((kind, url), (_, keys_url)) in wellgate_tests::databases().into_iter().zip(key_stores) {
@@ -46,23 +46,23 @@ async fn safes() -> Vec<Safe> {
     safes
 }
 
-fn patient(id: &str, number: &str) -> Value {
+pub(crate) fn patient(id: &str, number: &str) -> Value {
     json!({"resourceType": "Patient", "id": id, "identifier": [{"system": SSIN, "value": number}, {"system": "urn:mrn", "value": id}]})
 }
 
-async fn write(store: &Store, id: &str, number: &str) {
+pub(crate) async fn write(store: &Store, id: &str, number: &str) {
     let mut set = WriteSet::default();
     set.new_records.push(record(id, "a"));
     put(&mut set, first(key(id, "Patient", id), &patient(id, number)));
     store.apply(set).await.expect("it is written");
 }
 
-async fn read(store: &Store, id: &str) -> Value {
+pub(crate) async fn read(store: &Store, id: &str) -> Value {
     let seen = world::read(store, viewer("a"), "Patient", id).await.expect("it is there");
     serde_json::from_str(&seen.body).expect("it is JSON")
 }
 
-async fn found(store: &Store, parameters: &str) -> Vec<String> {
+pub(crate) async fn found(store: &Store, parameters: &str) -> Vec<String> {
     world::found(store, &viewer("a"), "Patient", parameters).await
 }
 
@@ -191,13 +191,13 @@ async fn who_sees_by_law_or_by_the_minimum_gets_no_number() {
 }
 
 /// A copy of a database as a backup would have it, under another URL.
-async fn copy(safe: &Safe, directory: &Path) -> String {
-    let Some(path) = safe.settings.url.strip_prefix("sqlite:") else {
+pub(crate) async fn copy(url: &str, directory: &Path, name: &str) -> String {
+    let Some(path) = url.strip_prefix("sqlite:") else {
         let copied = wellgate_tests::postgres::database_url().expect("there is a server");
-        wellgate_tests::postgres::copy(&safe.settings.url, &copied);
+        wellgate_tests::postgres::copy(url, &copied);
         return copied;
     };
-    let to: PathBuf = directory.join("copy.sqlite");
+    let to: PathBuf = directory.join(format!("{name}.sqlite"));
     let options = path.parse::<SqliteConnectOptions>().expect("a path");
     let mut connection = options.connect().await.expect("the file is there");
     let sql = sqlx::AssertSqlSafe(format!("VACUUM INTO '{}'", to.display()));
@@ -212,7 +212,7 @@ async fn a_destroyed_key_takes_the_number_from_the_database_its_history_its_inde
         write(store, "p", NUMBER).await;
         write(store, "q", NUMBER).await;
         let directory = tempfile::tempdir().expect("there is room");
-        let backup = copy(&safe, directory.path()).await;
+        let backup = copy(&safe.settings.url, directory.path(), "backup").await;
         assert_eq!(store.destroy_keys("p", NOW_MS).await.expect("it is destroyed"), 1, "{kind}");
 
         let restored = StoreSettings { url: backup, ..safe.settings.clone() };

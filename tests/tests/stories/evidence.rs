@@ -1,6 +1,7 @@
 //! What every event of the trail says, whatever was asked and however it ended; and that all of them are sealed.
 
 use gateway::audit::seal::TrailRow;
+use gateway::audit::{Actor, AuditEvent};
 use gateway::evidence::Sealer;
 use serde_json::json;
 use wellgate_tests::gateway::{Gateway, NOW_MS};
@@ -97,7 +98,27 @@ async fn every_event_is_sealed_and_a_caller_who_says_not_who_it_is_is_counted_on
     assert!(trail(&gateway).await.is_empty(), "nothing stands unsealed");
 }
 
+/// As the commands write it (`tests/tests/storage/operator.rs`).
+async fn what_an_operator_changed_is_read_by_the_organisation_that_it_is_about_and_no_other(gateway: Gateway) {
+    let (act, own) = (("C", "register"), ("organization/elp-1", "operator"));
+    let event = AuditEvent::done(act, Actor::gateway(), own, NOW_MS).about("Practitioner", "psy-9");
+    gateway.app.store.record_only(vec![event.asking("role=care&region=Gent%26Aalst")]).await.expect("it is recorded");
+    let events = gateway.as_("elp-1").search("AuditEvent").await;
+    let told = events.iter().find(|event| event["subtype"][0]["code"] == "register").expect("it is there");
+    assert_eq!(told["subtype"][0]["system"], "https://wellgate.example/fhir/CodeSystem/operator-act");
+    let entities = told["entity"].as_array().expect("entities");
+    assert!(entities.iter().any(|entity| entity["what"]["reference"] == "Practitioner/psy-9"), "{told}");
+    let details = json!([{"type": "role", "valueString": "care"}, {"type": "region", "valueString": "Gent&Aalst"}]);
+    assert!(entities.iter().any(|entity| entity["detail"] == details), "{told}");
+    let narrative = told["text"]["div"].as_str().expect("a narrative");
+    assert!(narrative.contains("Wellgate zelf") && narrative.contains("registreerde wie deelneemt"), "{narrative}");
+    for other in ["elp-2", "edpbw-a"] {
+        assert!(gateway.as_(other).search("AuditEvent").await.iter().all(|event| !event.to_string().contains("psy-9")));
+    }
+}
+
 stories!(
+    what_an_operator_changed_is_read_by_the_organisation_that_it_is_about_and_no_other,
     every_event_says_who_did_what_about_whom_when_and_with_which_application,
     every_event_is_sealed_and_a_caller_who_says_not_who_it_is_is_counted_only,
 );

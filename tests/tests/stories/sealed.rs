@@ -1,6 +1,6 @@
 //! What a client sees of sealed numbers: all of it where it may have them, a mask where not; and what lies on the disk.
 
-use gateway::sealed::write_receipts;
+use gateway::sealed::{give_up, write_receipts};
 use serde_json::{Value, json};
 use wellgate_tests::gateway::{Gateway, NOW_MS, Options};
 use wellgate_tests::record::Record;
@@ -140,6 +140,28 @@ async fn after_its_key_is_destroyed_the_number_is_a_mask_and_the_trail_has_the_r
     assert!(receipt.to_string().contains(&detail.to_string()), "{receipt}");
 }
 
+async fn a_number_whose_key_is_missing_is_refused_until_an_operator_gives_it_up(gateway: Gateway) {
+    let record = record(&gateway).await;
+    let address = record.person();
+    let before = record.custodian.get(&address).await.expect(200);
+    // As in a copy of the key store from before the record was.
+    gateway.forget_key(&record.patient).await;
+    record.custodian.get(&address).await.expect(500);
+    record.custodian.get(format!("Patient?_id={}", record.patient)).await.expect(500);
+    let mut changed = before.json.clone();
+    changed["identifier"] = json!([identifier("***")]);
+    let version = before.header("etag").to_owned();
+    record.custodian.put_with(&address, &changed, &[("if-match", &version)]).await.expect(500);
+
+    assert_eq!(give_up(&gateway.app, NOW_MS).await.expect("it is done"), (0, 1));
+    assert_eq!(give_up(&gateway.app, NOW_MS).await.expect("it is done"), (0, 0), "it is done once");
+    let shown = record.custodian.get(&address).await.expect(200);
+    assert_eq!(shown.json["identifier"][0], identifier("***"));
+    assert_eq!(shown.header("etag"), version, "nothing was written over it");
+    let events = record.custodian.search(format!("AuditEvent?patient={}", record.patient)).await;
+    assert_eq!(events.iter().filter(|event| event["subtype"][0]["code"] == "lose-key").count(), 1, "{events:?}");
+}
+
 async fn what_only_sealed_values_could_answer_is_refused_and_not_offered(gateway: Gateway) {
     let sealed = Options { settings: vec![("WELLGATE_VAULT_ELEMENTS", "name,telecom")], ..Options::default() };
     let sealed = gateway.beside(sealed).await;
@@ -168,6 +190,7 @@ async fn what_only_sealed_values_could_answer_is_refused_and_not_offered(gateway
 }
 
 stories!(
+    a_number_whose_key_is_missing_is_refused_until_an_operator_gives_it_up,
     a_transaction_may_ask_by_a_number_whether_a_person_is_there_already,
     what_only_sealed_values_could_answer_is_refused_and_not_offered,
     a_number_is_shown_by_every_way_to_who_may_have_it_and_lies_on_no_disk,

@@ -9,6 +9,7 @@ use axum::http::{Response, StatusCode};
 use super::Parameters;
 use super::emergency::{notify, session, text, touched, unseen};
 use crate::access::caller::Act;
+use crate::access::session::SESSION_CLIENT;
 use crate::access::{Caller, Draft, attempts};
 use crate::audit::AuditEvent;
 use crate::auth::Interaction;
@@ -97,9 +98,14 @@ async fn draft_session(draft: &mut Draft<'_>, asked: &Asked) -> Result<Opened, F
     let others = guarded_sessions(draft, &organization).await?;
     let is_replaced = |open: &&Session| open.compartment == asked.patient && open.practitioner == practitioner;
     let limit = draft.app.emergency.sessions_open_max;
-    let kept = others.iter().filter(|open| open.client == caller.client_id() && !is_replaced(open)).count();
-    if kept >= limit {
-        let details = format!("this client has {limit} emergency sessions open, which is the most: end one first");
+    // All who sign in by a browser have one client: each of them is counted alone, as their requests are.
+    let is_browser = caller.client_id() == SESSION_CLIENT;
+    let counts = |open: &&Session| {
+        open.client == caller.client_id() && (!is_browser || open.practitioner == practitioner) && !is_replaced(open)
+    };
+    if others.iter().filter(counts).count() >= limit {
+        let whose = if is_browser { "this practitioner" } else { "this client" };
+        let details = format!("{whose} has {limit} emergency sessions open, which is the most: end one first");
         return Err(Failure::refused("too-many-sessions", details, None));
     }
     // Both are asked whether or not there is such a record, so that the answer takes the same way.

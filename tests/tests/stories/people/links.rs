@@ -116,7 +116,29 @@ async fn only_the_custodian_hands_out_codes_and_ends_links(gateway: Gateway) {
     browser.post("account/link", &[("code", &unused)]).await.expect(404);
 }
 
+async fn of_several_who_give_one_code_at_once_one_has_the_record_and_is_on_record(gateway: Gateway) {
+    let record = gateway.as_("elp-1").create(&patient()).await;
+    let given = code(&gateway, "elp-1", &record).await;
+    let mut browsers = Vec::new();
+    for subject in ["mia", "noor", "otto", "pia", "quin", "rosa"] {
+        browsers.push(Browser::of(&gateway, subject).await);
+    }
+    let fields = [("code", given.as_str())];
+    let answers = futures_util::future::join_all(browsers.iter().map(|one| one.post("account/link", &fields))).await;
+    let won: Vec<_> = browsers.iter().zip(&answers).filter(|(_, answer)| answer.status == 303).collect();
+    let [(winner, _)] = won.as_slice() else { panic!("{} have it", won.len()) };
+    for (browser, answer) in browsers.iter().zip(&answers).filter(|(_, answer)| answer.status != 303) {
+        assert_eq!(answer.status, 404, "{answer}");
+        browser.read(format!("Patient/{record}")).await.expect(403);
+    }
+    let log = winner.read(format!("Patient/{record}/$access-log")).await.expect(200);
+    let entries = log.json["entries"].as_array().expect("entries");
+    assert_eq!(entries.iter().filter(|entry| entry["act"]["code"] == "link").count(), 1, "{log}");
+    assert_eq!(counted(&gateway, "no-such-code"), 5);
+}
+
 stories!(with with_people;
+    of_several_who_give_one_code_at_once_one_has_the_record_and_is_on_record,
     a_patient_finds_the_own_record_by_its_code_and_no_other,
     a_code_that_is_used_over_replaced_or_guessed_finds_nothing,
     only_the_custodian_hands_out_codes_and_ends_links,

@@ -72,6 +72,35 @@ async fn the_glass_is_broken_after_a_fresh_sign_in_alone(gateway: Gateway) {
     token.post("Patient/$break-glass", &break_glass(&record)).await.expect(201);
 }
 
+fn one_session_each() -> wellgate_tests::gateway::Options {
+    let settings = vec![("WELLGATE_EMERGENCY_SESSIONS_OPEN_MAX", "1")];
+    wellgate_tests::gateway::Options { settings, ..with_people() }
+}
+
+/// 30: of those who sign in by a browser each has so many emergencies open at once, and takes none from a colleague.
+async fn each_who_signs_in_is_counted_alone(gateway: Gateway) {
+    let (one, other) =
+        (gateway.as_("edpbw-a").create(&patient()).await, gateway.as_("edpbw-a").create(&patient()).await);
+    for (person, practitioner) in [("dok", "doctor-1"), ("dok-2", "doctor-2")] {
+        gateway.employ(person, "gp-1", Some(practitioner), &["care-provider"]).await;
+        let browser = Browser::of(&gateway, person).await;
+        browser.step_up(person).await;
+        let ask =
+            async |record: &str| browser.fhir(Method::POST, "Patient/$break-glass", Some(&break_glass(record))).await;
+        ask(&one).await.expect(201);
+        let refused = ask(&other).await.expect(403);
+        assert_eq!(refused.reason(), "too-many-sessions", "{person}");
+        browser.read(format!("Patient/{other}")).await.expect(404);
+        // Another browser of the same person has no room of its own.
+        let again = Browser::of(&gateway, person).await;
+        again.step_up(person).await;
+        let refused = again.fhir(Method::POST, "Patient/$break-glass", Some(&break_glass(&other))).await.expect(403);
+        assert_eq!(refused.reason(), "too-many-sessions", "{person}");
+    }
+    let acts = trail(&gateway, "gp-1").await;
+    assert_eq!(acts.iter().filter(|act| *act == "break-glass: too-many-sessions").count(), 4, "{acts:?}");
+}
+
 fn with_acr() -> wellgate_tests::gateway::Options {
     let settings = vec![("WELLGATE_PEOPLE_STEP_UP_ACR", "urn:test:two-factors")];
     wellgate_tests::gateway::Options { settings, ..with_people() }
@@ -179,6 +208,11 @@ async fn an_officer_for_data_protection_judges_emergencies_of_the_own_organisati
     let judged =
         events.iter().find(|event| event["subtype"][0]["code"] == "review-emergency" && event["outcome"] == "0");
     assert!(judged.is_some_and(|event| event.to_string().contains("access-basis#oversight")), "{events:?}");
+}
+
+mod limited {
+    use super::{each_who_signs_in_is_counted_alone, one_session_each};
+    wellgate_tests::stories!(with one_session_each; each_who_signs_in_is_counted_alone);
 }
 
 mod strong {
