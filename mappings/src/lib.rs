@@ -3,3 +3,4 @@
 pub mod identifiers;
 pub mod json;
 pub mod r4;
+pub mod tdi;
