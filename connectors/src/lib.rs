@@ -7,3 +7,4 @@ pub mod http;
 pub mod jwks;
 pub mod openid;
 pub mod pki;
+pub mod sciensano_tdi;
