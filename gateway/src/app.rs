@@ -19,6 +19,7 @@ use crate::rates::RequestRates;
 use crate::search::cursor::CursorKey;
 use crate::storage::people::{StaffMember, Subject};
 use crate::storage::registry::{Client, Organization, Pool, Practitioner, RegistryRows};
+use crate::storage::treatment::TreatmentCentre;
 use crate::storage::{StorageError, Store};
 
 /// How old the picture of the registry may be: a disabled client is refused within this time.
@@ -229,6 +230,7 @@ pub struct Registry {
     clients: BTreeMap<String, Client>,
     practitioners: BTreeMap<String, Practitioner>,
     staff: BTreeMap<String, StaffMember>,
+    treatment_centres: BTreeMap<String, TreatmentCentre>,
     revoked_tokens: HashSet<String>,
 }
 
@@ -246,8 +248,18 @@ impl Registry {
             clients: rows.clients.into_iter().map(|row| (row.id.clone(), row)).collect(),
             practitioners: rows.practitioners.into_iter().map(|row| (row.id.clone(), row)).collect(),
             staff: rows.staff.into_iter().map(|row| (row.id.clone(), row)).collect(),
+            treatment_centres: rows
+                .treatment_centres
+                .into_iter()
+                .map(|row| (row.organization_id.clone(), row))
+                .collect(),
             revoked_tokens: rows.revoked_tokens.into_iter().collect(),
         }
+    }
+
+    /// An organisation as a treatment centre, where its treatments are registered.
+    pub fn treatment_centre(&self, organization_id: &str) -> Option<&TreatmentCentre> {
+        self.treatment_centres.get(organization_id)
     }
 
     /// Whether a token was taken back.

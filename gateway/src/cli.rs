@@ -6,6 +6,7 @@ mod audit;
 mod backup;
 mod client;
 mod person;
+mod tdi;
 mod vault;
 
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ pub use audit::{AuditAction, AuditArguments, AuditErase, AuditReached, AuditSour
 pub use backup::{BackupArguments, Decided, DeliveriesAction, DeliveriesArguments, RestoreArguments};
 pub use client::{ClientAction, ClientAdd, ClientArguments, ClientKeyFiles, ClientRotate};
 pub use person::{PersonAction, PersonAdd, PersonArguments};
+pub use tdi::{CentreKind, TdiAction, TdiArguments, TdiCentre, TdiLanguage, TdiQuestionnaire, TdiYear};
 pub use vault::{VaultAction, VaultArguments, VaultDestroy};
 
 /// The whole command line.
@@ -74,6 +76,8 @@ pub enum Command {
     Restore(RestoreArguments),
     /// Show, release or drop what waited to be sent when the database was restored
     Deliveries(DeliveriesArguments),
+    /// Register treatment demands: who takes part, the form, the file and the report of a year
+    Tdi(TdiArguments),
     /// Check a configuration and name everything that is wrong, without starting anything
     CheckConfig(CheckConfigArguments),
 }

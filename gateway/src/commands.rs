@@ -5,6 +5,7 @@ mod backup;
 mod client;
 mod operator;
 mod person;
+mod tdi;
 mod vault;
 
 use std::net::SocketAddr;
@@ -34,6 +35,7 @@ pub use backup::{backup, deliveries, restore};
 pub use client::client;
 pub use operator::{organization, pool, practitioner};
 pub use person::person;
+pub use tdi::{print_questionnaire, tdi};
 pub use vault::vault;
 
 /// Why a command failed, in words for whoever typed it.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use gateway::cli::{
     Cli, ClientAction, Command, ConfigArguments, DeliveriesAction, OrganizationAction, PersonAction, PoolAction,
-    PractitionerAction,
+    PractitionerAction, TdiAction,
 };
 use gateway::commands::{self, CommandError};
 use gateway::config::{self, Config};
@@ -94,6 +94,14 @@ async fn run(command: Command) -> Result<(), CommandError> {
                 DeliveriesAction::Release(decided) | DeliveriesAction::Drop(decided) => &decided.config,
             };
             commands::deliveries(load(config)?, arguments.action).await
+        }
+        Command::Tdi(arguments) => {
+            let config = match &arguments.action {
+                TdiAction::Centre(centre) => &centre.config,
+                TdiAction::Report(year) | TdiAction::File(year) => &year.config,
+                TdiAction::Questionnaire(form) => return commands::print_questionnaire(form.language),
+            };
+            Box::pin(commands::tdi(load(config)?, arguments.action)).await
         }
         Command::CheckConfig(arguments) => {
             print!("{}", commands::check_config(&arguments).await?);

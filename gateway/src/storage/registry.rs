@@ -3,6 +3,7 @@
 use sqlx::Row;
 
 use super::people::StaffMember;
+use super::treatment::TreatmentCentre;
 use super::{StorageError, Store, read, write};
 
 /// A registered organisation.
@@ -95,6 +96,8 @@ pub struct RegistryRows {
     pub practitioners: Vec<Practitioner>,
     /// By id.
     pub staff: Vec<StaffMember>,
+    /// By organisation.
+    pub treatment_centres: Vec<TreatmentCentre>,
     /// The ids of tokens that were taken back and have not ended yet.
     pub revoked_tokens: Vec<String>,
 }
@@ -105,7 +108,7 @@ impl Store {
     /// # Errors
     /// [`StorageError`].
     pub async fn registry(&self) -> Result<RegistryRows, StorageError> {
-        let staff = self.staff().await?;
+        let (staff, treatment_centres) = (self.staff().await?, self.treatment_centres().await?);
         read!(&self.database, |pool| {
             let sql = "SELECT id, name, kind, cbe, nihdi, active FROM organization ORDER BY id";
             let organizations = sqlx::query(sql).fetch_all(pool).await?;
@@ -159,6 +162,7 @@ impl Store {
                     })
                     .collect(),
                 staff,
+                treatment_centres,
                 revoked_tokens: revoked.iter().map(|row| row.get(0)).collect(),
             })
         })
