@@ -28,6 +28,7 @@ mod sealed;
 mod sealing;
 mod search;
 mod teams;
+mod treatment;
 mod values;
 mod vault;
 mod world;

@@ -53,6 +53,7 @@ async fn what_is_registered_reads_back_and_changes_in_place() {
                 clients: vec![client.clone()],
                 practitioners: vec![practitioner.clone()],
                 staff: Vec::new(),
+                treatment_centres: Vec::new(),
                 revoked_tokens: Vec::new(),
             };
             assert_eq!(rows, expected, "{kind} {round}");

@@ -24,5 +24,6 @@ mod search;
 mod token;
 mod transaction;
 mod transport;
+mod treatment;
 mod whose_word;
 mod withdrawal;
