@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use clap::ValueEnum as _;
 use mappings::tdi::{Language, Table, questionnaire};
+use serde_json::Value;
 
 use super::CommandError;
 use crate::cli::{CentreKind, TdiAction, TdiCentre, TdiLanguage, TdiYear};
@@ -36,8 +37,13 @@ pub async fn tdi(config: Config, action: TdiAction) -> Result<(), CommandError> 
 /// The clock is out of the calendar.
 pub fn print_questionnaire(language: TdiLanguage) -> Result<(), CommandError> {
     let today = today(Clock::System.now_ms()).map_err(|error| CommandError::Failed(format!("{error:?}")))?;
-    println!("{:#}", questionnaire(&Table::built_in(), today, spoken(language)));
-    Ok(())
+    print(&questionnaire(&Table::built_in(), today, spoken(language)))
+}
+
+/// Prints JSON; who reads only its beginning is no fault of ours to panic on.
+fn print(value: &Value) -> Result<(), CommandError> {
+    let written = writeln!(std::io::stdout().lock(), "{value:#}");
+    written.map_err(|error| CommandError::Failed(format!("it could not be printed: {error}")))
 }
 
 async fn is_known(store: &Store, organization: &str) -> Result<(), CommandError> {
@@ -74,8 +80,7 @@ async fn print_year(config: &Config, store: &Store, asked: &TdiYear, as_report: 
         |_| CommandError::Failed("the database did not answer, or a record does not read: see the log".to_owned());
     if as_report {
         let report = report(&app, year, spoken(asked.language)).await.map_err(failed)?;
-        println!("{report:#}");
-        return Ok(());
+        return print(&report);
     }
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut written = Ok(());

@@ -1,4 +1,4 @@
-//! The contact that a response is about: its Encounter, and the EpisodeOfCare of which that is part.
+//! The contact that a response is about: its Encounter, and the `EpisodeOfCare` of which that is part.
 
 use mappings::tdi::{Contact, ReadIssue, contact_of_encounter, contact_of_episode_of_care};
 use serde_json::Value;
@@ -7,7 +7,7 @@ use crate::access::Draft;
 use crate::error::{Failure, Issue};
 use crate::storage::write_set::ResourceKey;
 
-/// Reads the contact with which the treatment begins. Where the Encounter is of an EpisodeOfCare, that says when it began.
+/// Reads the contact with which the treatment begins. Where the Encounter is of an `EpisodeOfCare`, that says when it began.
 ///
 /// # Errors
 /// 422 where there is none in this record, or one that is not registered.

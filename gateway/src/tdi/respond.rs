@@ -109,8 +109,17 @@ async fn register(
         Failure::content(&expression, "required", error.problem)
     })?;
     if is_refused(draft, &key.compartment).await? {
-        supersede(draft, &earlier.into_iter().filter(|row| !is_sent(row)).collect::<Vec<_>>());
-        return refuse(draft, key, (&standing, &source), &record, &episodes);
+        // What the register has already is no treatment that was not registered.
+        let (sent, unsent): (Vec<_>, Vec<_>) = earlier.into_iter().partition(is_sent);
+        supersede(draft, &unsent);
+        let is_new = decide_episode(&episodes, record.started(), record.is_residential()) == EpisodeDecision::New;
+        if sent.is_empty() && is_new {
+            let mut row = row((&standing, &source), &record, draft.caller.now_ms);
+            "refused".clone_into(&mut row.state);
+            draft.set.treatment.demands.push(row);
+        }
+        draft.note(REFUSED, &Basis::Law { rule: REGISTER_RULE }, key);
+        return Ok(());
     }
     let sent = earlier.iter().rev().find(|row| matches!(row.state.as_str(), "submitted" | "accepted"));
     let corrected = sent.and_then(|row| Reference::parse(&row.reference));
@@ -125,7 +134,7 @@ async fn register(
     let over: Vec<TreatmentDemandRow> = earlier.into_iter().filter(|row| is_valid || !is_sent(row)).collect();
     supersede(draft, &over);
     let mut row = row((&standing, &source), &record, draft.caller.now_ms);
-    row.state = if is_valid { "valid" } else { "draft" }.to_owned();
+    if is_valid { "valid" } else { "draft" }.clone_into(&mut row.state);
     row.findings = written(&findings);
     row.record = record.to_value().to_string();
     row.pseudonym = record.pseudonym().map(|pseudonym| pseudonym.as_str().to_owned()).unwrap_or_default();
@@ -135,23 +144,6 @@ async fn register(
     draft.set.treatment.demands.push(row);
     let act = if is_valid { REGISTERED } else { INCOMPLETE };
     draft.note(act, &Basis::Law { rule: REGISTER_RULE }, key);
-    Ok(())
-}
-
-/// The day of a treatment that is not registered; once an episode, as it would have been registered.
-fn refuse(
-    draft: &mut Draft<'_>,
-    key: &ResourceKey,
-    of: (&Standing, &str),
-    record: &TreatmentDemand,
-    episodes: &[Episode],
-) -> Result<(), Failure> {
-    if decide_episode(episodes, record.started(), record.is_residential()) == EpisodeDecision::New {
-        let mut row = row(of, record, draft.caller.now_ms);
-        "refused".clone_into(&mut row.state);
-        draft.set.treatment.demands.push(row);
-    }
-    draft.note(REFUSED, &Basis::Law { rule: REGISTER_RULE }, key);
     Ok(())
 }
 

@@ -191,7 +191,12 @@ async fn a_refusal_stops_what_waits_and_its_end_opens_the_register_again(gateway
     record.change(&refused, |consent| consent["status"] = json!("inactive")).await;
     record.change(&response, |response| response["status"] = json!("amended")).await;
     assert_eq!(states(&gateway).await, ["valid"]);
-    assert_eq!(waiting(&gateway).await.len(), 1);
+    let delivery = waiting(&gateway).await.remove(0);
+    // What was sent stays what it is, and no second treatment is counted for it.
+    assert!(message(&gateway, &delivery).await.is_some());
+    record.change(&refused, |consent| consent["status"] = json!("active")).await;
+    record.change(&response, |response| response["language"] = json!("fr")).await;
+    assert_eq!(states(&gateway).await, ["submitted"]);
 }
 
 async fn a_response_that_is_not_understood_is_refused_and_leaves_nothing(gateway: Gateway) {
@@ -411,7 +416,37 @@ async fn the_year_of_an_organisation_adds_up_in_its_file_its_report_and_its_subm
     assert_eq!(file.lines().count(), 1);
 }
 
+async fn answers_about_substances_are_labelled_as_what_they_tell(gateway: Gateway) {
+    let record = Record::begin(&gateway).await;
+    let encounter = record.add(&encounter(&record.patient, "2026-02-10")).await;
+    let mut labelled = permit(&["elp-1"]);
+    labelled["securityLabel"] = json!([{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"},
+        {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "ETHUD"}]);
+    record.permit(&labelled).await;
+    for (substance, is_shown) in [("alcohol", true), ("11", false), ("21", false), ("99", false)] {
+        let address = record.add(&response(&record.patient, &encounter, &answers("2026-02-10", substance))).await;
+        if is_shown {
+            record.shows(&address).await;
+        } else {
+            record.hides(&address).await;
+        }
+    }
+    let all = Table::built_in();
+    let substances = all.item("primary-substance").into_iter().flat_map(|item| &item.codes);
+    for code in substances {
+        let response = response(&record.patient, &encounter, &answers("2026-02-10", &code.code));
+        let address = record.add(&response).await;
+        let kept = record.custodian.get(address).await.expect(200).json["meta"]["security"].to_string();
+        assert!(
+            ["ETH", "ETHUD", "OPIOIDUD"].iter().any(|label| kept.contains(&format!("\"{label}\""))),
+            "{}: {kept}",
+            code.code
+        );
+    }
+}
+
 stories!(
+    answers_about_substances_are_labelled_as_what_they_tell,
     a_treatment_is_registered_with_its_response_and_names_nobody,
     a_pseudonym_is_the_same_for_the_same_number_in_another_dossier,
     a_refusal_blocks_the_register_and_nothing_else,
