@@ -30,7 +30,7 @@ pub async fn audit(action: AuditAction) -> Result<(), CommandError> {
         }
         AuditAction::Reached(arguments) => print_reached(&arguments).await,
         AuditAction::Erase(arguments) => Box::pin(erase_events(&arguments)).await,
-        AuditAction::Adopt(config) => Box::pin(adopt(&load(config.config.as_deref())?)).await,
+        AuditAction::Adopt(config) => adopt(&load(config.config.as_deref())?).await,
     }
 }
 

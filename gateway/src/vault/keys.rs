@@ -97,7 +97,7 @@ impl KeyRing {
 #[derive(Clone)]
 pub struct BlindKey {
     index: hmac::Key,
-    pseudonym: hmac::Key,
+    pseudonym: Box<hmac::Key>,
 }
 
 impl fmt::Debug for BlindKey {
@@ -113,7 +113,7 @@ impl BlindKey {
         // A key of its own, and no text of an identifier is this one: they have a separator in them. So neither what is in the index
         // nor a pseudonym tells anything of the other.
         let derived = hmac::sign(&index, b"pseudonym");
-        Self { pseudonym: hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()), index }
+        Self { pseudonym: Box::new(hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())), index }
     }
 
     /// What stands for an identifier in the key store.
