@@ -10,3 +10,4 @@ pub mod jwks;
 pub mod notify_mail;
 pub mod openid;
 pub mod pki;
+pub mod sciensano_tdi;

@@ -20,6 +20,7 @@ use crate::search::cursor::CursorKey;
 use crate::storage::channel::Channel;
 use crate::storage::people::{StaffMember, Subject};
 use crate::storage::registry::{Client, Organization, Pool, Practitioner, RegistryRows};
+use crate::storage::treatment::TreatmentCentre;
 use crate::storage::{StorageError, Store};
 
 /// How old the picture of the registry may be: a disabled client is refused within this time.
@@ -231,6 +232,7 @@ pub struct Registry {
     practitioners: BTreeMap<String, Practitioner>,
     staff: BTreeMap<String, StaffMember>,
     channels: BTreeMap<String, Channel>,
+    treatment_centres: BTreeMap<String, TreatmentCentre>,
     revoked_tokens: HashSet<String>,
 }
 
@@ -249,6 +251,11 @@ impl Registry {
             practitioners: rows.practitioners.into_iter().map(|row| (row.id.clone(), row)).collect(),
             staff: rows.staff.into_iter().map(|row| (row.id.clone(), row)).collect(),
             channels: rows.channels.into_iter().map(|row| (row.partner.clone(), row)).collect(),
+            treatment_centres: rows
+                .treatment_centres
+                .into_iter()
+                .map(|row| (row.organization_id.clone(), row))
+                .collect(),
             revoked_tokens: rows.revoked_tokens.into_iter().collect(),
         }
     }
@@ -256,6 +263,11 @@ impl Registry {
     /// Where a partner is told what happens, if it is told.
     pub fn channel(&self, partner: &str) -> Option<&Channel> {
         self.channels.get(partner)
+    }
+
+    /// An organisation as a treatment centre, where its treatments are registered.
+    pub fn treatment_centre(&self, organization_id: &str) -> Option<&TreatmentCentre> {
+        self.treatment_centres.get(organization_id)
     }
 
     /// Whether a token was taken back.

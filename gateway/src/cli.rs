@@ -8,6 +8,7 @@ mod channel;
 mod client;
 mod deliveries;
 mod person;
+mod tdi;
 mod vault;
 
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ pub use channel::{ChannelAction, ChannelArguments, ChannelOf, ChannelSet};
 pub use client::{ClientAction, ClientAdd, ClientArguments, ClientKeyFiles, ClientRotate};
 pub use deliveries::{Decided, DeliveriesAction, DeliveriesArguments, DeliveryState, Listed, Rerun, Shown};
 pub use person::{PersonAction, PersonAdd, PersonArguments};
+pub use tdi::{CentreKind, TdiAction, TdiArguments, TdiCentre, TdiLanguage, TdiQuestionnaire, TdiYear};
 pub use vault::{VaultAction, VaultArguments, VaultDestroy, VaultGiveUp};
 
 /// The whole command line.
@@ -80,6 +82,8 @@ pub enum Command {
     Channel(ChannelArguments),
     /// Show what must leave, and decide about what needs somebody: release, abandon, send once more
     Deliveries(DeliveriesArguments),
+    /// Register treatment demands: who takes part, the form, the file and the report of a year
+    Tdi(TdiArguments),
     /// Check a configuration and name everything that is wrong, without starting anything
     CheckConfig(CheckConfigArguments),
 }

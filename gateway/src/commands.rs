@@ -8,6 +8,7 @@ mod client;
 mod deliveries;
 mod operator;
 mod person;
+mod tdi;
 mod vault;
 
 use std::net::SocketAddr;
@@ -38,6 +39,7 @@ pub use client::client;
 pub use deliveries::deliveries;
 pub use operator::{organization, pool, practitioner};
 pub use person::person;
+pub use tdi::{print_questionnaire, tdi};
 pub use vault::vault;
 
 /// Why a command failed, in words for whoever typed it.

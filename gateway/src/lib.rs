@@ -37,5 +37,6 @@ pub mod sealed;
 pub mod search;
 pub mod server;
 pub mod storage;
+pub mod tdi;
 pub mod telemetry;
 pub mod vault;

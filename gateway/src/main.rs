@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use gateway::cli::{
     Cli, ClientAction, Command, ConfigArguments, OrganizationAction, PersonAction, PoolAction, PractitionerAction,
+    TdiAction,
 };
 use gateway::commands::{self, CommandError};
 use gateway::config::{self, Config};
@@ -89,6 +90,14 @@ async fn run(command: Command) -> Result<(), CommandError> {
         Command::Restore(arguments) => commands::restore(&load(&arguments.config)?, &arguments).await,
         Command::Channel(arguments) => commands::channel(load(arguments.config())?, arguments.action).await,
         Command::Deliveries(arguments) => commands::deliveries(load(arguments.config())?, arguments.action).await,
+        Command::Tdi(arguments) => {
+            let config = match &arguments.action {
+                TdiAction::Centre(centre) => &centre.config,
+                TdiAction::Report(year) | TdiAction::File(year) => &year.config,
+                TdiAction::Questionnaire(form) => return commands::print_questionnaire(form.language),
+            };
+            Box::pin(commands::tdi(load(config)?, arguments.action)).await
+        }
         Command::CheckConfig(arguments) => {
             print!("{}", commands::check_config(&arguments).await?);
             Ok(())

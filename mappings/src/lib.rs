@@ -6,3 +6,4 @@ pub mod json;
 pub mod message;
 pub mod postcode;
 pub mod r4;
+pub mod tdi;

@@ -54,7 +54,7 @@ pub struct Consent {
     pub patient: String,
     /// `Consent.dateTime` as it was written. Never decides anything: a newer Consent does not replace an older one.
     pub date_time: Option<String>,
-    /// The root provision; always there in an active Consent. In another one it says what *would* hold were the Consent active, and
+    /// The root provision; always there in an active Consent, but in one that is about a register and so no rule of care. In another one it says what *would* hold were the Consent active, and
     /// is absent where that is not certain.
     pub provision: Option<Provision>,
 }

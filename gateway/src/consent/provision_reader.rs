@@ -15,7 +15,7 @@ pub const NESTED_PROVISIONS_MAX: usize = 50;
 /// most this many.
 pub const ACTORS_MAX: usize = 8;
 
-const ROLE_SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
+pub(super) const ROLE_SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
 const ROLES: [&str; 2] = ["IRCP", "PRCP"];
 
 /// The members of a Coding. Which purpose is meant is said by system and code alone.

@@ -9,8 +9,9 @@ use super::grantee::{ActorReference, Grantee};
 use super::issue::{ConsentIssue, Element, IssueCode};
 use super::provision::{Consent, ConsentId, Provision, Status};
 use super::provision_reader::{code_of, root_provision};
+use super::registration;
 
-const SCOPE_SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/consentscope";
+pub(super) const SCOPE_SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/consentscope";
 const POLICY_SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
 
 /// The understood policies. Both give a base that is silent here; what is agreed stands in provisions with a type.
@@ -114,9 +115,13 @@ fn enforceable_provision(
     if has_modifier_extension(root.value) {
         refuse_modifier_extensions(root, issues);
     }
+    verification(root, issues);
+    if registration::is_about_register(root.value) {
+        registration::check(root, issues);
+        return None;
+    }
     scope(root, issues);
     policy_rule(root, issues);
-    verification(root, issues);
     let Some(provision) = root.member("provision") else {
         root.missing("provision", issues);
         return None;

@@ -201,7 +201,7 @@ fn what_stands_around_the_provision_is_refused_where_it_changes_the_meaning() {
         json!({"coding": [{"system": POLICY_SYSTEM, "code": "OPTIN"}, {"system": POLICY_SYSTEM, "code": "OPTOUT"}]});
     assert_refused(vec![
         (
-            with("scope", coded("http://terminology.hl7.org/CodeSystem/consentscope", "research")),
+            with("scope", coded("http://terminology.hl7.org/CodeSystem/consentscope", "treatment")),
             "Consent.scope business-rule",
         ),
         (with("scope", coded("urn:other", "patient-privacy")), "Consent.scope business-rule"),

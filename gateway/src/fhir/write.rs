@@ -19,6 +19,7 @@ use crate::referral;
 use crate::routing::Actor;
 use crate::storage::facts::Located;
 use crate::storage::write_set::{Method, Precondition, ResourceKey, VersionId};
+use crate::tdi;
 use mappings::json::spans::set_members;
 
 /// Creates a resource under a fresh id; answers where it went. An organisation Task is made by the gateway, so its key is
@@ -345,6 +346,8 @@ pub async fn withdraw(draft: &mut Draft<'_>, id: &str, if_match: Option<VersionI
 async fn follow(draft: &mut Draft<'_>, key: &ResourceKey, before: Option<&Value>) -> Result<(), Failure> {
     match key.resource_type {
         "Consent" => write_grants(draft, key).await,
+        "QuestionnaireResponse" => tdi::on_response(draft, key).await,
+        "Encounter" => tdi::on_encounter(draft, key).await,
         "RelatedPerson" => representative::write(draft, key).await,
         "CareTeam" | "Group" => follow_team(draft, key).await,
         "ServiceRequest" if is_same_order(draft, key, before) => Ok(()),
@@ -429,7 +432,7 @@ async fn write_grants(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Fa
         }
     }
     draft.set.grant(&key.compartment, &key.id, &grants);
-    Ok(())
+    tdi::on_consent(draft, key).await
 }
 
 /// Whether a referral under way rests on a resource.

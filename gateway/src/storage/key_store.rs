@@ -115,6 +115,11 @@ impl KeyStore {
         self.blind.blind(system, value)
     }
 
+    /// What stands for a person at a register.
+    pub(super) fn pseudonym(&self, register: &str, number: &str) -> [u8; 32] {
+        self.blind.pseudonym(register, number)
+    }
+
     /// The keys of these scopes, each made where there is none.
     pub(super) async fn for_writing(&self, scopes: &[String], now_ms: i64) -> Result<Vec<RecordKey>, StorageError> {
         let mut found = self.by_scopes(scopes).await?;

@@ -38,6 +38,7 @@ mod statements;
 pub mod teams;
 mod tokens;
 pub mod trail;
+pub mod treatment;
 mod unsealed;
 pub mod write_set;
 mod writer;

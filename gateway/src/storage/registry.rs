@@ -4,6 +4,7 @@ use sqlx::Row;
 
 use super::channel::Channel;
 use super::people::StaffMember;
+use super::treatment::TreatmentCentre;
 use super::{StorageError, Store, read, write};
 
 /// A registered organisation.
@@ -98,6 +99,8 @@ pub struct RegistryRows {
     pub staff: Vec<StaffMember>,
     /// By partner.
     pub channels: Vec<Channel>,
+    /// By organisation.
+    pub treatment_centres: Vec<TreatmentCentre>,
     /// The ids of tokens that were taken back and have not ended yet.
     pub revoked_tokens: Vec<String>,
 }
@@ -109,6 +112,7 @@ impl Store {
     /// [`StorageError`].
     pub async fn registry(&self) -> Result<RegistryRows, StorageError> {
         let (staff, channels) = (self.staff().await?, self.channels().await?);
+        let treatment_centres = self.treatment_centres().await?;
         read!(&self.database, |pool| {
             let sql = "SELECT id, name, kind, cbe, nihdi, active FROM organization ORDER BY id";
             let organizations = sqlx::query(sql).fetch_all(pool).await?;
@@ -163,6 +167,7 @@ impl Store {
                     .collect(),
                 staff,
                 channels,
+                treatment_centres,
                 revoked_tokens: revoked.iter().map(|row| row.get(0)).collect(),
             })
         })

@@ -137,6 +137,11 @@ impl Store {
         self.keys.as_ref().map_or_else(|| text.to_owned(), |keys| keys.blind("veil", text))
     }
 
+    /// What stands for a person at a register; none without a key store.
+    pub fn pseudonym(&self, register: &str, number: &str) -> Option<[u8; 32]> {
+        self.keys.as_ref().map(|keys| keys.pseudonym(register, number))
+    }
+
     /// Destroys the keys of a record: what they sealed is unreadable from then on, in every copy of the database. Answers how many
     /// keys there were; the trail gets its receipt by [`Store::destroyed_keys`].
     ///

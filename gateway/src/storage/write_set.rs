@@ -1,5 +1,4 @@
 //! One change of state as one value: what it was decided on, and every row that it writes.
-//!
 //! Pure code builds it; the writer applies it in one transaction, whole or not at all.
 
 use std::fmt;
@@ -392,13 +391,14 @@ pub struct WriteSet {
     pub conflicts: Vec<ConflictRow>,
     /// Contradictions that end: compartment, id and moment.
     pub resolved_conflicts: Vec<(String, String, i64)>,
+    /// What organisations register of treatments.
+    pub treatment: super::treatment::TreatmentRows,
     /// The request's own key.
     pub idempotency: Option<IdempotencyKey>,
 }
 
 impl WriteSet {
-    /// Adds a new version. Without a permit of `consent` there is none to add: that is what makes it impossible to store
-    /// past the decision.
+    /// Adds a new version, with a permit of `consent` only: nothing is stored past the decision.
     pub fn write(&mut self, _permit: &Permit, version: NewVersion) {
         self.versions.push(version);
     }

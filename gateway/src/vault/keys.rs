@@ -95,7 +95,10 @@ impl KeyRing {
 /// What hides which numbers the key store knows: the key of its index. It outlives the key-encryption keys, by which it is wrapped
 /// like the key of a record.
 #[derive(Clone)]
-pub struct BlindKey(hmac::Key);
+pub struct BlindKey {
+    index: hmac::Key,
+    pseudonym: Box<hmac::Key>,
+}
 
 impl fmt::Debug for BlindKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -106,11 +109,24 @@ impl fmt::Debug for BlindKey {
 impl BlindKey {
     /// The index key of what was unwrapped.
     pub fn of(key: &DataKey) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, key.secret()))
+        let index = hmac::Key::new(hmac::HMAC_SHA256, key.secret());
+        // A key of its own, and no text of an identifier is this one: they have a separator in them. So neither what is in the index
+        // nor a pseudonym tells anything of the other.
+        let derived = hmac::sign(&index, b"pseudonym");
+        Self { pseudonym: Box::new(hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())), index }
     }
 
     /// What stands for an identifier in the key store.
     pub fn blind(&self, system: &str, value: &str) -> String {
-        tag(&self.0, system, value)
+        tag(&self.index, system, value)
+    }
+
+    /// What stands for a person at a register: the same for the same number, another at another register.
+    pub fn pseudonym(&self, register: &str, number: &str) -> [u8; KEY_BYTES] {
+        // The name of a register cannot hold the separator.
+        let tag = hmac::sign(&self.pseudonym, [register, number].join("\u{1f}").as_bytes());
+        let mut bytes = [0; KEY_BYTES];
+        bytes.copy_from_slice(tag.as_ref());
+        bytes
     }
 }

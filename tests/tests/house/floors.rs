@@ -22,7 +22,7 @@ const FLOORS: [Floor; 11] = [
     strangers(&["app", "error"]),
     // Who asks, and may this pass?
     strangers(&["access"]),
-    strangers(&["referral"]),
+    strangers(&["referral", "tdi"]),
     // What is done over HTTP or by the operator: a file an interaction.
     strangers(&["backup", "delivery", "evidence", "fhir", "oauth", "people", "registry", "relabel", "sealed"]),
     // Assembly: here a gateway is put together, so these use each other.

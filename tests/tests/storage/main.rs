@@ -32,6 +32,7 @@ mod sealing;
 mod search;
 mod simulation;
 mod teams;
+mod treatment;
 mod values;
 mod vault;
 mod world;

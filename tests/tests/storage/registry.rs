@@ -54,6 +54,7 @@ async fn what_is_registered_reads_back_and_changes_in_place() {
                 practitioners: vec![practitioner.clone()],
                 channels: Vec::new(),
                 staff: Vec::new(),
+                treatment_centres: Vec::new(),
                 revoked_tokens: Vec::new(),
             };
             assert_eq!(rows, expected, "{kind} {round}");

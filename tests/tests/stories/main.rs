@@ -26,5 +26,6 @@ mod search;
 mod token;
 mod transaction;
 mod transport;
+mod treatment;
 mod whose_word;
 mod withdrawal;
