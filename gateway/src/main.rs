@@ -85,7 +85,9 @@ async fn run(command: Command) -> Result<(), CommandError> {
             commands::person(load(config)?, arguments.action).await
         }
         Command::Audit(arguments) => Box::pin(commands::audit(arguments.action)).await,
-        Command::Vault(arguments) => commands::vault(load(arguments.action.config())?, arguments.action).await,
+        Command::Vault(arguments) => {
+            Box::pin(commands::vault(load(arguments.action.config())?, arguments.action)).await
+        }
         Command::Backup(arguments) => commands::backup(&load(&arguments.config)?, &arguments).await,
         Command::Restore(arguments) => commands::restore(&load(&arguments.config)?, &arguments).await,
         Command::Channel(arguments) => commands::channel(load(arguments.config())?, arguments.action).await,
