@@ -15,6 +15,9 @@ use wellgate_tests::stories;
 
 const SSIN: &str = "https://www.ehealth.fgov.be/standards/fhir/core/NamingSystem/ssin";
 const NUMBER: &str = "85073003328";
+/// What makes a resource wrong.
+type Change = fn(&mut Value);
+
 const OWN: &str = "organization/edpbw-a";
 
 /// Says that the treatments of `edpbw-a` are registered.
@@ -136,7 +139,7 @@ async fn a_treatment_is_registered_with_its_response_and_names_nobody(gateway: G
     assert!(!body.to_string().contains(NUMBER) && !body.to_string().contains("Testpersoon"), "{body}");
     let sent = from_submission(&Table::built_in(), &body["submission"]).expect("it is a submission");
     assert_eq!(
-        (sent.reference().as_str(), sent.pseudonym().map(|one| one.as_str())),
+        (sent.reference().as_str(), sent.pseudonym().map(mappings::tdi::Pseudonym::as_str)),
         (&*delivery.id, Some(&*row.pseudonym))
     );
     assert_eq!(states(&gateway).await, ["submitted"]);
@@ -205,7 +208,6 @@ async fn a_response_that_is_not_understood_is_refused_and_leaves_nothing(gateway
     person(&record, NUMBER).await;
     let encounter = record.add(&encounter(&record.patient, "2026-02-10")).await;
     let good = response(&record.patient, &encounter, &answers("2026-02-10", "11"));
-    type Change = fn(&mut Value);
     let wrong: [(Change, &str); 5] = [
         (|response| response["item"][0]["linkId"] = json!("more"), "QuestionnaireResponse.item[0]"),
         (
