@@ -265,6 +265,11 @@ impl Registry {
         self.channels.get(partner)
     }
 
+    /// Under which ids the register of treatment demands knows those who submit to it.
+    pub fn register_ids(&self) -> impl Iterator<Item = &str> {
+        self.treatment_centres.values().map(|centre| centre.register_id.as_str()).filter(|id| !id.is_empty())
+    }
+
     /// An organisation as a treatment centre, where its treatments are registered.
     pub fn treatment_centre(&self, organization_id: &str) -> Option<&TreatmentCentre> {
         self.treatment_centres.get(organization_id)

@@ -11,6 +11,7 @@ mod people;
 mod reader;
 mod reference;
 mod sections;
+mod tdi;
 mod vault;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ pub use mail::MailConfig;
 pub use people::{ClientProof, PeopleConfig};
 use reader::Reader;
 pub use reference::reference;
+pub use tdi::TdiConfig;
 pub use vault::{RingSource, VaultConfig};
 
 const VARIABLE_PREFIX: &str = "WELLGATE_";
@@ -62,6 +64,8 @@ pub struct Config {
     pub deliveries: DeliveriesConfig,
     /// Where mails go out; none where nobody is told by mail.
     pub mail: Option<MailConfig>,
+    /// Where treatment demands are submitted, if they are.
+    pub tdi: Option<TdiConfig>,
     /// How the trail is sealed.
     pub evidence: EvidenceConfig,
     /// What is logged, and how.

@@ -228,6 +228,7 @@ pub async fn run(
     let outside = Outside {
         guard: config.guard(),
         mail: config.mail.as_ref().map(|mail| mail_settings(config, mail)).transpose()?,
+        tdi: config.tdi.clone(),
     };
     let worker = Worker::new(&app, outside, config.deliveries)?;
     let deliveries = tokio::spawn(worker.run(stopping));

@@ -13,7 +13,7 @@ use connectors::notify_mail::MailSettings;
 use gateway::app::App;
 use gateway::auth::{Issuer, TokenGrant};
 use gateway::clock::Clock;
-use gateway::config::{ClientProof, Config, DeliveriesConfig, LogConfig, LogFormat, TlsFiles};
+use gateway::config::{ClientProof, Config, DeliveriesConfig, LogConfig, LogFormat, TdiConfig, TlsFiles};
 use gateway::delivery::{Outside, Worker};
 use gateway::gateway::{assemble, store_settings};
 use gateway::registry::{put_organization, put_pool, put_practitioner};
@@ -297,17 +297,17 @@ impl Gateway {
     /// # Panics
     /// There can be no client for HTTP.
     pub fn worker(&self) -> Worker {
-        self.worker_with(None)
+        self.worker_with(None, None)
     }
 
-    /// The same, that also sends mails.
+    /// The same, that also sends mails or submits treatment demands.
     ///
     /// # Panics
     /// There can be no client for HTTP, or the settings are wrong.
-    pub fn worker_with(&self, mail: Option<MailSettings>) -> Worker {
+    pub fn worker_with(&self, mail: Option<MailSettings>, tdi: Option<TdiConfig>) -> Worker {
         let settings =
             DeliveriesConfig { attempts_max: 3, inquiries_max: 3, parallel_max: 4, lease: Duration::from_mins(2) };
-        Worker::new(&self.app, Outside { guard: Guard::new(&[], &[], true), mail }, settings)
+        Worker::new(&self.app, Outside { guard: Guard::new(&[], &[], true), mail, tdi }, settings)
             .expect("a client can be built")
     }
 

@@ -1,7 +1,7 @@
 //! The line to a mail server, with an end to what it may say.
 //!
-//! Bytes are taken one by one, so nothing that came before the line was encrypted is left over to be taken for an answer after it:
-//! what somebody in between slips in breaks the handshake. <https://nostarttls.secvuln.info>
+//! Bytes are taken one by one, so nothing that came before the line was encrypted is left over here to be taken for an answer after it
+//! (<https://nostarttls.secvuln.info>); that the library below keeps nothing over either is not shown by a test.
 
 use std::io;
 use std::net::SocketAddr;

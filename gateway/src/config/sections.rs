@@ -13,7 +13,7 @@ use super::reader::Reader;
 use super::{
     AuthConfig, ClientCertificates, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, EvidenceConfig,
     ExternalIssuer, KeySource, Limits, LogConfig, LogFormat, OutboundConfig, OwnIssuer, PeopleConfig, ServedTypes,
-    ServerConfig, TlsFiles, TokenAlgorithm, deliveries, is_loopback, mail, people, vault,
+    ServerConfig, TlsFiles, TokenAlgorithm, deliveries, is_loopback, mail, people, tdi, vault,
 };
 
 /// Reads every key; after an error there are stand-ins in it.
@@ -40,6 +40,7 @@ pub(super) fn read(reader: &mut Reader) -> Config {
         outbound: outbound(reader),
         deliveries: deliveries::read(reader),
         mail: mail::read(reader),
+        tdi: tdi::read(reader),
         evidence: evidence(reader),
         log: log(reader),
         otlp_endpoint: otlp_endpoint(reader),

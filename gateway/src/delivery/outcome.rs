@@ -14,6 +14,7 @@ use crate::storage::resource::Touched;
 use crate::storage::sight::Level;
 use crate::storage::write_set::{Precondition, VersionId, WriteSet};
 use crate::storage::{StorageError, Store};
+use crate::tdi;
 
 /// The act of a worker.
 const DELIVERY: Act = Act::new("E", "delivery");
@@ -46,6 +47,12 @@ const TRIES_MAX: usize = 8;
 /// The database is away: the lease ends by itself, and the partner is asked.
 pub(super) async fn settle(app: &App, delivery: &Delivery, next: &Next, was_asked: bool) -> Result<bool, Failure> {
     let now_ms = app.clock.now_ms();
+    if delivery.partner == tdi::PARTNER && matches!(next.state, State::Delivered | State::Rejected) {
+        // Before the queue knows of it: a gateway that dies in between finds out again, and notes the same.
+        let demand = (delivery.id.as_str(), delivery.compartment.as_str(), delivery.resource_id.as_str());
+        let refused = next.cause.as_ref().filter(|_| next.state == State::Rejected).map(|cause| cause.code.as_str());
+        tdi::settled(&app.store, demand, refused).await?;
+    }
     let caller = Caller::gateway(app.registry().await?, now_ms);
     for tried in 0..TRIES_MAX {
         if tried > 0 && app.store.delivery(&delivery.id).await?.is_none_or(|now| now.fence != delivery.fence) {

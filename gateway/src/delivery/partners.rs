@@ -7,9 +7,12 @@ use connectors::ehr_fhir::EhrFhir;
 use connectors::guard::Guard;
 use connectors::http::{HttpClient, HttpError};
 use connectors::notify_mail::{MailSettings, MailSettingsError, NotifyMail};
+use connectors::sciensano_tdi::{SciensanoTdi, Settings};
 
 use crate::app::Registry;
+use crate::config::TdiConfig;
 use crate::storage::channel::{Channel, ChannelKind};
+use crate::tdi;
 
 /// There can be no connectors with these settings.
 #[derive(Debug, thiserror::Error)]
@@ -28,12 +31,17 @@ pub struct Outside {
     pub guard: Guard,
     /// Where mails go out, if they do.
     pub mail: Option<MailSettings>,
+    /// Where treatment demands are submitted, if they are.
+    pub tdi: Option<TdiConfig>,
 }
 
 /// Speaks to every partner that is registered or configured.
 #[derive(Debug)]
 pub(super) struct Partners {
     client: HttpClient,
+    /// For addresses of the operator's own configuration.
+    configured: HttpClient,
+    tdi: Option<TdiConfig>,
     mail: Option<Arc<NotifyMail>>,
 }
 
@@ -42,17 +50,26 @@ pub(super) struct Partners {
 pub(super) struct Partner {
     /// How.
     pub(super) connector: Arc<dyn Connector>,
-    /// Where the partner is told what happens.
-    pub(super) channel: Channel,
+    /// By what means the partner is told.
+    pub(super) means: Means,
+}
+
+/// By what means a partner is told.
+#[derive(Clone, Debug)]
+pub(super) enum Means {
+    /// By the channel that is registered for it.
+    Channel(Channel),
+    /// It is the register of treatment demands.
+    Register,
 }
 
 impl Partner {
     /// How many deliveries may be under way at once, where the settings allow so many. To a partner who cannot be asked only one: of
     /// whatever is under way when a gateway dies, a person has to find out whether it arrived.
     pub(super) fn at_once(&self, parallel_max: u32) -> u32 {
-        match self.channel.kind {
-            ChannelKind::Ehr => parallel_max,
-            ChannelKind::Mail => 1,
+        match &self.means {
+            Means::Channel(channel) if channel.kind == ChannelKind::Mail => 1,
+            Means::Channel(_) | Means::Register => parallel_max,
         }
     }
 }
@@ -62,11 +79,14 @@ impl Partners {
     /// [`PartnersError`].
     pub(super) fn new(outside: Outside) -> Result<Self, PartnersError> {
         let mail = outside.mail.map(NotifyMail::new).transpose()?.map(Arc::new);
-        Ok(Self { client: HttpClient::guarded(outside.guard)?, mail })
+        Ok(Self { client: HttpClient::guarded(outside.guard)?, configured: HttpClient::new()?, tdi: outside.tdi, mail })
     }
 
     /// How a partner is spoken to; none where it has no channel, or the gateway has no means for it: then nothing leaves to it.
     pub(super) fn of(&self, registry: &Registry, partner: &str) -> Option<Partner> {
+        if partner == tdi::PARTNER {
+            return self.register(registry);
+        }
         let channel = registry.channel(partner)?.clone();
         let connector: Arc<dyn Connector> = match channel.kind {
             // What is sent there is what the organisation may see; an officer sees nothing by that right.
@@ -74,6 +94,19 @@ impl Partners {
             ChannelKind::Ehr => Arc::new(EhrFhir::new(self.client.clone(), channel.address.clone())),
             ChannelKind::Mail => Arc::<NotifyMail>::clone(self.mail.as_ref()?),
         };
-        Some(Partner { connector, channel })
+        Some(Partner { connector, means: Means::Channel(channel) })
+    }
+
+    fn register(&self, registry: &Registry) -> Option<Partner> {
+        let TdiConfig { register_url, data_collection_id, data_collection_version, source_type } = self.tdi.clone()?;
+        let settings = Settings {
+            base_url: register_url,
+            organizations: registry.register_ids().map(str::to_owned).collect(),
+            data_collection_id,
+            data_collection_version,
+            source_type,
+        };
+        let connector = SciensanoTdi::new(self.configured.clone(), settings);
+        Some(Partner { connector: Arc::new(connector), means: Means::Register })
     }
 }

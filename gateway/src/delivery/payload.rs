@@ -7,6 +7,7 @@ use connectors::delivery::Message;
 use mappings::message::{Header, Part, write};
 use serde_json::{Value, json};
 
+use super::partners::Means;
 use crate::access::Caller;
 use crate::access::caller::Act;
 use crate::app::App;
@@ -16,6 +17,7 @@ use crate::search::parameters::type_name;
 use crate::storage::channel::{Channel, ChannelKind};
 use crate::storage::delivery::Delivery;
 use crate::storage::resource::Seen;
+use crate::tdi;
 
 /// Resources of one message at most.
 const RESOURCES_MAX: u32 = 500;
@@ -37,7 +39,23 @@ pub(super) enum Payload {
 ///
 /// # Errors
 /// The database is away: nothing is sent, and it is tried again.
-pub(super) async fn payload(app: &App, delivery: &Delivery, channel: &Channel) -> Result<Payload, Failure> {
+pub(super) async fn payload(app: &App, delivery: &Delivery, means: &Means) -> Result<Payload, Failure> {
+    match means {
+        Means::Channel(channel) => on_channel(app, delivery, channel).await,
+        Means::Register => {
+            let demand = (delivery.id.as_str(), delivery.compartment.as_str(), delivery.resource_id.as_str());
+            let registry = app.registry().await?;
+            let message = tdi::payload(&app.store, &registry, demand, app.clock.now_ms()).await?;
+            Ok(message.map_or(Payload::Withheld("not-registrable"), Payload::Ready))
+        }
+    }
+}
+
+/// What an organisation or its officer is told, if it still may be.
+///
+/// # Errors
+/// The database is away: nothing is sent, and it is tried again.
+async fn on_channel(app: &App, delivery: &Delivery, channel: &Channel) -> Result<Payload, Failure> {
     let registry = app.registry().await?;
     let (role, id) = delivery.partner.split_once('/').unwrap_or_default();
     let Some(organization) = registry.organization(id) else { return Ok(Payload::Withheld("not-registered")) };

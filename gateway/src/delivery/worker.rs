@@ -197,7 +197,7 @@ impl Worker {
         if delivery.asks {
             return Told::Asked(partner.connector.inquire(&delivery.id).await);
         }
-        match payload(&self.app, delivery, &partner.channel).await {
+        match payload(&self.app, delivery, &partner.means).await {
             Ok(Payload::Ready(message)) => Told::Sent(partner.connector.send(&message).await),
             Ok(Payload::Withheld(code)) => Told::NotPermitted(code),
             Err(failure) => {

@@ -115,6 +115,7 @@ impl Sandbox {
             .merge(partners.routes());
         let mut config = config.clone();
         config.mail.get_or_insert_with(|| partners.mail());
+        config.tdi.get_or_insert_with(|| partners.register());
         run(&config, (app, refreshed), telemetry, (listener, extra), shutdown).await
     }
 }

@@ -17,8 +17,8 @@ use crate::access::caller::Act;
 use crate::audit::AuditEvent;
 use crate::consent::Basis;
 use crate::error::Failure;
-use crate::storage::treatment::{TreatmentCentre, TreatmentDemandRow};
 use crate::storage::delivery::NewDelivery;
+use crate::storage::treatment::{TreatmentCentre, TreatmentDemandRow};
 use crate::storage::write_set::{Precondition, ResourceKey, VersionId};
 
 const REGISTERED: Act = Act::new("E", "treatment-registered");

@@ -282,7 +282,7 @@ async fn an_officer_is_told_by_mail_that_there_is_something_and_never_what(gatew
     set.deliveries.push(notice);
     gateway.app.store.apply(set).await.expect("it is queued");
     assert_eq!(round(&gateway).await, 0, "without a mail server it waits");
-    let worker = gateway.worker_with(Some(world.mail_settings()));
+    let worker = gateway.worker_with(Some(world.mail_settings()), None);
     assert_eq!(worker.round().await.expect("the database answers"), 1);
     assert_eq!(of_kind(&gateway, &placed.patient, "break-glass").await.state, "delivered");
     let received = world.received("mail").await;

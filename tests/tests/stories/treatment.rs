@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use gateway::config::TdiConfig;
 use gateway::storage::delivery::Delivery;
 use gateway::storage::treatment::{TreatmentCentre, TreatmentDemandRow};
 use gateway::tdi::{Year, batch_file, payload, report, settled};
 use mappings::tdi::{Answer, Date, Language, Table, TreatmentDemand, from_batch_line, from_submission, to_response};
 use serde_json::{Value, json};
 use wellgate_tests::gateway::Gateway;
+use wellgate_tests::partners::World;
 use wellgate_tests::record::Record;
 use wellgate_tests::referral::{bring, refusals};
 use wellgate_tests::resources::{consent, patient, permit, service_request};
@@ -335,6 +337,42 @@ async fn a_correction_refers_to_what_was_sent_and_replaces_what_was_not(gateway:
     );
 }
 
+async fn it_is_submitted_and_what_may_be_there_is_asked_about(gateway: Gateway) {
+    let world = World::start().await;
+    let tdi = TdiConfig {
+        register_url: world.url("sciensano"),
+        data_collection_id: "tdi".to_owned(),
+        data_collection_version: "3.0".to_owned(),
+        source_type: "api".to_owned(),
+    };
+    let worker = gateway.worker_with(None, Some(tdi));
+    register(&gateway, "1001").await;
+    let record = Record::begin(&gateway).await;
+    person(&record, NUMBER).await;
+    let address = treat(&record, "2026-02-10").await;
+    let delivery = waiting(&gateway).await.remove(0);
+    assert_eq!(worker.round().await.expect("it answers"), 1);
+    assert_eq!(states(&gateway).await, ["accepted"]);
+    assert_eq!(world.times("sciensano", &delivery.id).await, (1, 1));
+    assert!(!world.received("sciensano").await.to_string().contains(NUMBER), "never a number in clear");
+
+    // Taken in, and the line is cut: asked, and not submitted again.
+    world.fault("sciensano", json!({"fault": "cut-after-accept", "calls": 1})).await;
+    record.change(&address, |response| response["language"] = json!("fr")).await;
+    let corrected = waiting(&gateway).await.remove(0);
+    assert_eq!(worker.round().await.expect("it answers"), 1);
+    assert_eq!(states(&gateway).await, ["submitted"], "nobody knows yet");
+    gateway.advance(60_000);
+    assert_eq!(worker.round().await.expect("it answers"), 1);
+    assert_eq!(states(&gateway).await, ["accepted"]);
+    assert_eq!(world.times("sciensano", &corrected.id).await, (1, 1));
+
+    // What is refused meanwhile does not leave.
+    treat(&record, "2025-06-10").await;
+    record.custodian.create(&refusal(&record.patient)).await;
+    assert_eq!(worker.round().await.expect("it answers"), 0);
+}
+
 async fn a_record_of_the_register_outlives_the_dossier_s_moving_on(gateway: Gateway) {
     register(&gateway, "1001").await;
     let record = Record::begin(&gateway).await;
@@ -458,6 +496,7 @@ stories!(
     an_incomplete_record_waits_to_be_mended,
     an_episode_goes_on_for_six_months_after_the_last_contact,
     a_correction_refers_to_what_was_sent_and_replaces_what_was_not,
+    it_is_submitted_and_what_may_be_there_is_asked_about,
     a_record_of_the_register_outlives_the_dossier_s_moving_on,
     the_year_of_an_organisation_adds_up_in_its_file_its_report_and_its_submissions,
 );

@@ -25,7 +25,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
-use crate::config::MailConfig;
+use crate::config::{MailConfig, TdiConfig};
 use kept::Kept;
 use simulator::Simulator;
 
@@ -154,6 +154,16 @@ impl Partners {
             from: "Wellgate <no-reply@sandbox.example>".to_owned(),
             account: None,
             ca: None,
+        }
+    }
+
+    /// The register of treatment demands, as the gateway is told of one.
+    pub(super) fn register(&self) -> TdiConfig {
+        TdiConfig {
+            register_url: self.url("sciensano").unwrap_or_default().to_owned(),
+            data_collection_id: "tdi".to_owned(),
+            data_collection_version: "3.0".to_owned(),
+            source_type: "api".to_owned(),
         }
     }
 
