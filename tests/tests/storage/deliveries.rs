@@ -69,6 +69,25 @@ async fn case_9_the_word_of_a_worker_whose_lease_is_over_counts_for_nothing() {
 }
 
 #[tokio::test]
+async fn case_16_a_clock_that_jumps_makes_a_worker_ask_and_never_send_twice() {
+    const HOUR_MS: i64 = 3_600_000;
+    for (kind, _, store) in stores().await {
+        store.apply(set!(deliveries: vec![delivery("1", "p", "t")],)).await.expect("queued");
+        let lease =
+            async |now_ms: i64| store.lease_deliveries("p", now_ms, now_ms + LEASE_MS, 9).await.expect("it answers");
+        assert!(lease(NOW_MS - HOUR_MS).await.is_empty(), "{kind}: an hour behind it is not due yet, and not lost");
+        let first = lease(NOW_MS).await.remove(0);
+        // Another gateway, or this one after a jump, is an hour ahead: for it the lease is over.
+        let ahead = lease(NOW_MS + HOUR_MS).await.remove(0);
+        assert_eq!((ahead.asks, ahead.attempts), (true, 1), "{kind}: it asks, and does not send");
+        assert!(store.apply(settlement("1", first.fence, "delivered", NOW_MS)).await.is_err(), "{kind}");
+        // Back again: the lease lasts until the moment that the other wrote, and then somebody asks.
+        assert!(lease(NOW_MS + 1).await.is_empty(), "{kind}");
+        assert!(lease(NOW_MS + HOUR_MS + LEASE_MS).await.remove(0).asks, "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn case_19_a_withdrawal_beats_a_worker_that_has_it_in_hand() {
     for (kind, _, store) in stores().await {
         store.apply(set!(deliveries: vec![delivery("1", "p", "t"), delivery("2", "p", "u")],)).await.expect("queued");
