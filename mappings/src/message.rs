@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_message_carries_its_resources_byte_for_byte() {
-        let task = r#"{"resourceType":"Task","id":"t1","extension":[{"valueDecimal":1.00}]}"#;
+        let task = r#"{"resourceType":"Task","id":"t1","extension":[{"url":"urn:x","valueDecimal":1.00}],"status":"requested","intent":"order"}"#;
         let text = write(&header(), &[Part { reference: "Task/t1", body: task }]).expect("it is JSON");
         assert!(text.contains(task), "{text}");
         let bundle: Value = serde_json::from_str(&text).expect("it is JSON");

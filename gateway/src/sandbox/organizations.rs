@@ -92,13 +92,18 @@ pub(super) async fn register(store: &Store, now_ms: i64) -> Result<(), StorageEr
     Ok(())
 }
 
-/// One practice has a record system of its own, and one centre an officer with a mailbox: the simulated ones, wherever they listen now.
+/// One practice has a record system of its own and an officer with a mailbox: the simulated ones, wherever they listen now. What a
+/// tester registered instead stays.
 pub(super) async fn tell(store: &Store, partners: &Partners) -> Result<(), StorageError> {
     let ehr = partners.url("ehr").unwrap_or_default();
+    let is_simulated = |channel: &Channel| channel.address.starts_with("http://127.0.0.1:");
+    let known = store.channels().await?;
     for (partner, kind, address) in
         [("organization/elp-linde", ChannelKind::Ehr, ehr), ("dpo/elp-linde", ChannelKind::Mail, "dpo@linde.example")]
     {
-        store.put_channel(&Channel { partner: partner.to_owned(), kind, address: address.to_owned() }).await?;
+        if known.iter().all(|channel| channel.partner != partner || is_simulated(channel)) {
+            store.put_channel(&Channel { partner: partner.to_owned(), kind, address: address.to_owned() }).await?;
+        }
     }
     Ok(())
 }

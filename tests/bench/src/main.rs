@@ -13,6 +13,7 @@ mod samples;
 mod search_floor;
 mod subject;
 mod syncs;
+mod tokens;
 mod trail;
 
 use std::io;
@@ -63,7 +64,7 @@ struct Arguments {
     /// Only one database: `postgres` or `sqlite`.
     #[arg(long)]
     database: Option<String>,
-    /// Only the operations whose name begins so: `metadata`, `read`, `consents`, `referral`, `start`. `search` fills a database with a million
+    /// Only the operations whose name begins so: `token`, `metadata`, `read`, `consents`, `referral`, `start`. `search` fills a database with a million
     /// resources, `trail` one with ten million events, and `overload` needs 32,000 open files, so these are measured only where they
     /// are named.
     #[arg(long, default_value = "")]
@@ -101,6 +102,9 @@ fn measure(arguments: &Arguments, directory: &Path, runtime: &Runtime, report: &
     let beside = std::env::current_exe()?.with_file_name("wellgate");
     let program = arguments.gateway.clone().unwrap_or(beside);
     let chosen = |name: &str| arguments.database.as_deref().is_none_or(|database| database == name);
+    if "token".starts_with(&arguments.only) {
+        tokens::measure(report)?;
+    }
     if chosen("postgres") {
         let cluster = Cluster::start(directory)?;
         let subject = Subject::start("PostgreSQL", &cluster.url(), (&program, directory, &arguments.log), runtime)?;

@@ -6,8 +6,9 @@ use gateway::storage::StorageError;
 use gateway::storage::channel::{Channel, ChannelKind};
 use gateway::storage::delivery::{NewDelivery, Settlement};
 use gateway::storage::write_set::{Precondition, VersionId, WriteSet};
+use serde_json::json;
 
-use crate::world::{NOW_MS, key, open, set, stores};
+use crate::world::{NOW_MS, beginning, first, key, open, recorded, set, stores, viewer};
 
 const LEASE_MS: i64 = 120_000;
 /// Deliveries that several workers take together.
@@ -196,5 +197,36 @@ async fn a_partner_has_one_channel() {
         assert!(store.remove_channel("organization/o").await.expect("it answers"), "{kind}");
         assert!(!store.remove_channel("organization/o").await.expect("it answers"), "{kind}");
         assert!(store.channels().await.expect("it answers").is_empty(), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_receiver_is_sent_is_what_it_sees_of_what_is_asked_for() {
+    for (kind, _, store) in stores().await {
+        let patient = json!({"resourceType": "Patient", "id": "r"});
+        let versions =
+            vec![first(key("r", "Patient", "r"), &patient), first(key("r", "Task", "t"), &json!({"id": "t"}))];
+        store.apply(beginning("r", "a", versions)).await.expect("nothing is asked");
+        let keys = store.keys_of_record("r", 10).await.expect("it answers");
+        assert_eq!(keys, [("Patient", "r".to_owned()), ("Task", "t".to_owned())], "{kind}");
+        assert_eq!(store.keys_of_record("r", 1).await.expect("it answers").len(), 1, "{kind}");
+        let asked = vec![("Patient", "r".to_owned()), ("Patient", "unknown".to_owned())];
+        let held = store.read_all(&viewer("a"), asked.clone()).await.expect("it answers");
+        let held: Vec<String> = recorded(&store, held).await.into_iter().map(|seen| seen.key.id).collect();
+        assert_eq!(held, ["r"], "{kind}");
+        let hidden = store.read_all(&viewer("b"), asked).await.expect("it answers");
+        assert!(recorded(&store, hidden).await.is_empty(), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_waits_for_the_queue_wakes_when_something_is_queued() {
+    for (kind, _, store) in stores().await {
+        let mut woken = std::pin::pin!(store.queued());
+        let moment = std::time::Duration::from_millis(20);
+        assert!(tokio::time::timeout(moment, woken.as_mut()).await.is_err(), "{kind}: nothing is queued");
+        store.apply(set!(deliveries: vec![delivery("1", "p", "t")],)).await.expect("queued");
+        let patience = std::time::Duration::from_secs(30);
+        assert!(tokio::time::timeout(patience, woken).await.is_ok(), "{kind}");
     }
 }

@@ -9,7 +9,7 @@ use wellgate_tests::receiver::{Fault, Receiver};
 use super::*;
 use crate::opening::execute;
 
-const OWNER: &str = "organization/elp-linde";
+const OWNER: &str = "organization/elp-beuk";
 const SENDERS: usize = 8;
 
 /// Patient, Consent and order, for the organisation whose own server is told.
@@ -20,9 +20,9 @@ fn referral() -> Value {
         let resource_type = resource["resourceType"].clone();
         json!({"fullUrl": full_url, "resource": resource, "request": {"method": "POST", "url": resource_type}})
     };
-    let mut consent = wellgate_tests::resources::consent("x", &wellgate_tests::resources::permit(&["elp-linde"]));
+    let mut consent = wellgate_tests::resources::consent("x", &wellgate_tests::resources::permit(&["elp-beuk"]));
     consent["patient"] = subject.clone();
-    let mut order = wellgate_tests::resources::service_request("x", "Organization/elp-linde");
+    let mut order = wellgate_tests::resources::service_request("x", "Organization/elp-beuk");
     order["subject"] = subject;
     json!({"resourceType": "Bundle", "type": "transaction", "entry": [
         entry(person, wellgate_tests::resources::patient()),
@@ -110,7 +110,7 @@ async fn killed_while_it_sends(kind: &str, kills: usize) {
     let mut acknowledged = BTreeSet::new();
     for round in 0..kills {
         let gateway = place.start().await;
-        let (sender, owner) = (Party::of(&gateway, "edpbw-noord").await, Party::of(&gateway, "elp-linde").await);
+        let (sender, owner) = (Party::of(&gateway, "edpbw-noord").await, Party::of(&gateway, "elp-beuk").await);
         let faults =
             [Fault::None, Fault::CutAfterAccept, Fault::CutBeforeAccept, Fault::Status(503, Some(1)), Fault::None];
         receiver.fail(&[faults[mixed(round) % 5].clone(), Fault::None, faults[mixed(round + 1) % 5].clone()]);

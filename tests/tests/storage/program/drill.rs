@@ -63,7 +63,7 @@ async fn drilled(kind: &str) {
     execute(
         &place.url(),
         "INSERT INTO delivery (compartment, id, partner, kind, resource_type, resource_id, version_id, state, attempts, due_ms, \
-         leased_until_ms, fence) VALUES ('r', 'notice-1', 'organization/elp-linde', 'status', 'Task', 'task-1', 1, 'waiting', 0, 1, 0, 0)",
+         leased_until_ms, fence) VALUES ('r', 'notice-1', 'organization/elp-beuk', 'status', 'Task', 'task-1', 1, 'waiting', 0, 1, 0, 0)",
     )
     .await;
 
@@ -104,7 +104,7 @@ async fn drilled(kind: &str) {
 
     let (_, told) = run(&elsewhere, &["deliveries", "list", "--state", "held"]);
     assert!(told.contains("1 deliveries are held"), "{kind}: {told}");
-    let named = ["notice-1", "status to organization/elp-linde", "Task/task-1", " d ", "was waiting"];
+    let named = ["notice-1", "status to organization/elp-beuk", "Task/task-1", " d ", "was waiting"];
     assert!(named.iter().all(|part| told.contains(part)), "{kind}: {told}");
     let (is_known, told) = run(&elsewhere, &["deliveries", "release", "notice-2"]);
     assert!(!is_known && told.contains("notice-2"), "{kind}: {told}");
