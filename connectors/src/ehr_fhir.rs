@@ -65,7 +65,11 @@ impl EhrFhir {
         let answer = match accepted(self.client.send(request, ANSWER_BYTES_MAX).await) {
             Ok(answer) => answer,
             // A server that keeps no messages says so in one of these ways.
-            Err(Outcome::Rejected(cause)) if cause.code.starts_with("status-4") => return Inquiry::Impossible,
+            Err(Outcome::Rejected(cause) | Outcome::Uncertain(cause))
+                if matches!(cause.code.as_str(), "status-404" | "status-405" | "status-501") =>
+            {
+                return Inquiry::Impossible;
+            }
             Err(Outcome::Retry(cause, wait)) => return Inquiry::Unanswered(cause, wait),
             Err(Outcome::Rejected(cause) | Outcome::Uncertain(cause)) => return Inquiry::Unanswered(cause, None),
             Err(Outcome::Delivered(_)) => return Inquiry::Impossible,
@@ -168,6 +172,8 @@ mod tests {
             (http("500 Internal Server Error", ""), "unanswered"),
             (http("404 Not Found", ""), "impossible"),
             (http("405 Method Not Allowed", ""), "impossible"),
+            (http("501 Not Implemented", ""), "impossible"),
+            (http("403 Forbidden", ""), "unanswered"),
         ] {
             let canned = Canned::start(&[&answer]);
             let told = match server(&canned).inquire(REFERENCE).await {

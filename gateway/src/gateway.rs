@@ -231,7 +231,7 @@ pub async fn run(
         tdi: config.tdi.clone(),
     };
     let worker = Worker::new(&app, outside, config.deliveries)?;
-    let deliveries = tokio::spawn(worker.run(stopping));
+    let deliveries = tokio::spawn(keep_delivering(worker, stopping));
     let mut background = JoinSet::new();
     if let Some(Refreshed { loader, verifier, every }) = refreshed {
         background.spawn(keep_fresh(loader, verifier, RefreshTimes::every(every)));
@@ -253,11 +253,13 @@ pub async fn run(
             }
         });
     }
-    serve(listener, router(&app, &telemetry, extra), settings, shutdown).await?;
+    let served = serve(listener, router(&app, &telemetry, extra), settings, shutdown).await;
+    stop.send_replace(true);
+    served?;
     background.shutdown().await;
     // What is under way is finished and settled: what is not is asked about, and perhaps cannot be.
-    stop.send_replace(true);
-    if tokio::time::timeout(config.server.drain_timeout, deliveries).await.is_err() {
+    let patience = config.server.drain_timeout.max(config.deliveries.lease);
+    if tokio::time::timeout(patience, deliveries).await.is_err() {
         tracing::warn!("deliveries under way are left: their partners are asked when the leases end");
     }
     write_refusals(&app).await;
@@ -267,6 +269,17 @@ pub async fn run(
     }
     app.store.close().await;
     Ok(())
+}
+
+/// Delivers until it is told to stop; after a fault of ours, again.
+async fn keep_delivering(worker: Worker, stopping: watch::Receiver<bool>) {
+    while let Err(error) = tokio::spawn(worker.clone().run(stopping.clone())).await {
+        if error.is_cancelled() {
+            return;
+        }
+        tracing::error!("the deliveries failed and were started again");
+        tokio::time::sleep(EXPIRY_INTERVAL).await;
+    }
 }
 
 /// How mails go out.

@@ -155,11 +155,8 @@ pub fn next(leased: Leased, told: &Told, attempts: Attempts, now_ms: i64, jitter
             let cause = Cause::new(*code, "what was to be told may not be told any more");
             end(State::Void, Some(&cause))
         }
-        // It was not the partner's fault, so it does not count against it.
-        Told::NotReady(cause) => {
-            let due_ms = now_ms.saturating_add(wait_ms(1, None, jitter));
-            Next { state: State::Waiting, due_ms, asks: false, cause: Some(cause.clone()) }
-        }
+        // It has an end as well: what can never be made must be seen by somebody.
+        Told::NotReady(cause) => again(cause, None),
     }
 }
 
@@ -248,10 +245,11 @@ mod tests {
     }
 
     #[test]
-    fn what_may_not_leave_any_more_is_void_and_what_was_our_fault_does_not_count() {
+    fn what_may_not_leave_any_more_is_void_and_what_cannot_be_made_ends() {
         let next = after(leased(1, 0), &Told::NotPermitted("no-consent"));
         assert_eq!((next.state, next.cause.map(|cause| cause.code)), (State::Void, Some("no-consent".to_owned())));
-        assert_eq!(after(leased(30, 0), &Told::NotReady(cause())).state, State::Waiting);
+        assert_eq!(after(leased(1, 0), &Told::NotReady(cause())).state, State::Waiting);
+        assert_eq!(after(leased(3, 0), &Told::NotReady(cause())).state, State::Dead);
     }
 
     fn told() -> impl Strategy<Value = Told> {

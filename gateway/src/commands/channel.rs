@@ -50,8 +50,9 @@ async fn put(config: &Config, store: &Store, set: ChannelSet) -> Result<(), Comm
         (None, None) => return Err(CommandError::Wrong("either --ehr or --mail".to_owned())),
     };
     let channel = Channel { partner: partner(&set.of), kind, address };
-    store.put_channel(&channel).await.map_err(StartError::Storage)?;
+    // On record first: an address to which records may go never changes unseen.
     record(store, registry, SET, &set.of.organization).await.map_err(StartError::Storage)?;
+    store.put_channel(&channel).await.map_err(StartError::Storage)?;
     println!("{} is told by {} at {}.", channel.partner, channel.kind.code(), channel.address);
     Ok(())
 }
@@ -87,11 +88,12 @@ async fn list(store: &Store) -> Result<(), CommandError> {
 
 async fn remove(store: &Store, of: &ChannelOf) -> Result<(), CommandError> {
     let partner = partner(of);
-    if !store.remove_channel(&partner).await.map_err(StartError::Storage)? {
+    let registry = Registry::new(store.registry().await.map_err(StartError::Storage)?);
+    if registry.channel(&partner).is_none() {
         return Err(CommandError::Wrong(format!("{partner} has no channel")));
     }
-    let registry = Registry::new(store.registry().await.map_err(StartError::Storage)?);
     record(store, registry, REMOVE, &of.organization).await.map_err(StartError::Storage)?;
+    store.remove_channel(&partner).await.map_err(StartError::Storage)?;
     println!("{partner} is told nothing any more; what waits for it stays.");
     Ok(())
 }

@@ -110,15 +110,17 @@ async fn show(store: &Store, id: &str, now_ms: i64) -> Result<(), CommandError> 
 
 fn what_follows(delivery: &Delivery) -> String {
     match delivery.state.as_str() {
+        "waiting" if delivery.asks => format!("its partner is asked at {}, or when it has a channel", format_instant(delivery.due_ms)),
         "waiting" => format!("it is sent at {}, or when its partner has a channel", format_instant(delivery.due_ms)),
         "leased" => format!("a gateway has it until {}; then its partner is asked", format_instant(delivery.due_ms)),
         "uncertain" if delivery.due_ms == NEVER_MS => {
-            "nobody knows whether it arrived, and its partner cannot be asked: ask a person there, then abandon it, and rerun it if it \
+            "nobody knows whether it arrived, and its partner cannot be asked or does not answer: ask a person there, then abandon it, and rerun it if it \
              did not arrive"
                 .to_owned()
         }
         "uncertain" => format!("its partner is asked at {}", format_instant(delivery.due_ms)),
         "held" => "nothing happens until you release or abandon it".to_owned(),
+        _ if delivery.settled_ms == 0 => "it has ended".to_owned(),
         _ => format!("it ended at {}", format_instant(delivery.settled_ms)),
     }
 }
@@ -141,7 +143,8 @@ async fn decide(store: &Store, ids: &[String], decided: delivery::Decided, now_m
     let caller = Caller::gateway(registry, now_ms);
     for (done, id) in ids.iter().enumerate() {
         let wrong = |why: &str| CommandError::Wrong(format!("'{id}': {why}; {done} before it were decided on"));
-        let delivery = known(store, id).await.map_err(|_| wrong("there is no such delivery"))?;
+        let found = store.delivery(id).await.map_err(StartError::Storage)?;
+        let delivery = found.ok_or_else(|| wrong("there is no such delivery"))?;
         if let Some(objection) = decided.objection(&delivery) {
             return Err(wrong(objection));
         }

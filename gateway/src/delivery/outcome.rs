@@ -163,8 +163,8 @@ pub async fn decide(
                 fence: delivery.fence,
                 state: if is_end { "abandoned" } else { "waiting" },
                 due_ms: if is_end { NEVER_MS } else { now_ms },
-                // What was on its way before is asked about before it is sent.
-                asks: !is_end && (delivery.asks || matches!(delivery.held_from.as_str(), "leased" | "uncertain")),
+                // What was held may have left since: asked about before it is sent.
+                asks: !is_end && (delivery.asks || !delivery.held_from.is_empty()),
                 was_asked: false,
                 cause: if is_end { "operator".to_owned() } else { String::new() },
                 cause_text: String::new(),

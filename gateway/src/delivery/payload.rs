@@ -69,14 +69,21 @@ async fn on_channel(app: &App, delivery: &Delivery, channel: &Channel) -> Result
         let body = json!({"to": channel.address, "organization": organization.name, "language": "nl"});
         return Ok(if is_there { ready(delivery, body) } else { Payload::Withheld("not-permitted") });
     }
-    let resources = if delivery.kind == DOSSIER {
-        app.store.keys_of_record(&delivery.compartment, RESOURCES_MAX).await?
-    } else {
-        vec![(resource_type, delivery.resource_id.clone())]
-    };
+    // Looked at before anything is read, so that nothing is on record as disclosed that then does not leave.
+    if app.store.level(recipient.viewer(), resource_type, &delivery.resource_id).await?.is_none() {
+        return Ok(Payload::Withheld("not-permitted"));
+    }
+    let focus = (resource_type, delivery.resource_id.clone());
+    let mut resources = vec![focus.clone()];
+    if delivery.kind == DOSSIER {
+        let all = app.store.keys_of_record(&delivery.compartment, RESOURCES_MAX).await?;
+        if i64::try_from(all.len()).is_ok_and(|count| count == i64::from(RESOURCES_MAX)) {
+            tracing::warn!(delivery.id, "a dossier is longer than a message: what is beyond is read from the gateway");
+        }
+        resources.extend(all.into_iter().filter(|one| *one != focus));
+    }
     let found = app.store.read_all(&recipient.viewer(), resources).await?;
     let seen = app.store.record(found, |touched| recipient.shown(ACT, touched), Vec::new()).await?;
-    // What the delivery is about must be there itself; the rest of a dossier goes with it.
     if !seen.iter().any(|seen| seen.key.resource_type == resource_type && seen.key.id == delivery.resource_id) {
         return Ok(Payload::Withheld("not-permitted"));
     }

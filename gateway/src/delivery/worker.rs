@@ -1,12 +1,12 @@
 //! The worker: looks for what is due, and keeps the partners apart.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use connectors::delivery::{Cause, Outcome};
+use connectors::delivery::{Cause, Inquiry, Outcome};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 use tokio::time::timeout;
 
 use super::outcome::settle;
@@ -24,12 +24,6 @@ const POLL: Duration = Duration::from_secs(1);
 const FIGURES: Duration = Duration::from_secs(15);
 /// After the database failed.
 const PAUSE: Duration = Duration::from_secs(5);
-
-/// A partner to whom nothing more could be sent.
-struct Drained {
-    partner: String,
-    was_something: bool,
-}
 
 /// Sends what is due, until it is told to stop.
 #[derive(Clone, Debug)]
@@ -50,19 +44,18 @@ impl Worker {
 
     /// Works until `stopping` says so; then nothing more is leased, and what is under way is finished and settled.
     pub async fn run(self, mut stopping: watch::Receiver<bool>) {
-        let mut at_work: HashSet<String> = HashSet::new();
+        let mut at_work: HashMap<Id, String> = HashMap::new();
         let mut drains = JoinSet::new();
         let mut figures = tokio::time::interval(FIGURES);
-        loop {
-            if *stopping.borrow() {
-                break;
-            }
+        while !*stopping.borrow() {
             match self.app.store.due_partners(self.app.clock.now_ms()).await {
                 Ok(due) => {
                     for partner in due {
-                        let known = self.partner(&partner).await;
-                        if let (Some(known), true) = (known, at_work.insert(partner.clone())) {
-                            drains.spawn(self.clone().drain(partner, known, stopping.clone()));
+                        // One without a channel is looked at again: it may have one by then.
+                        let is_at_work = at_work.values().any(|other| *other == partner);
+                        if !is_at_work && self.partner(&partner).await.is_some() {
+                            let drain = drains.spawn(self.clone().drain(partner.clone(), stopping.clone()));
+                            at_work.insert(drain.id(), partner);
                         }
                     }
                 }
@@ -71,7 +64,9 @@ impl Worker {
                     tokio::time::sleep(PAUSE).await;
                 }
             }
-            at_work = self.woken(&mut drains, at_work, &mut figures, &mut stopping).await;
+            if self.woken(&mut drains, &mut at_work, &mut figures, &mut stopping).await.is_err() {
+                break;
+            }
         }
         while drains.join_next().await.is_some() {}
     }
@@ -92,37 +87,41 @@ impl Worker {
     }
 
     /// Waits until something may be due: by time, by what this gateway queued, or because a partner for whom there was something has
-    /// been served. Answers the partners that are still being worked on.
+    /// been served.
+    ///
+    /// # Errors
+    /// Nobody is there any more to say stop.
     async fn woken(
         &self,
-        drains: &mut JoinSet<Drained>,
-        mut at_work: HashSet<String>,
+        drains: &mut JoinSet<bool>,
+        at_work: &mut HashMap<Id, String>,
         figures: &mut tokio::time::Interval,
         stopping: &mut watch::Receiver<bool>,
-    ) -> HashSet<String> {
+    ) -> Result<(), watch::error::RecvError> {
         let mut poll = std::pin::pin!(tokio::time::sleep(POLL));
         loop {
             tokio::select! {
-                () = self.app.store.queued() => break,
-                () = &mut poll => break,
+                () = self.app.store.queued() => return Ok(()),
+                () = &mut poll => return Ok(()),
                 _ = figures.tick() => self.figures().await,
-                _ = stopping.changed() => break,
-                Some(ended) = drains.join_next() => {
-                    let Ok(Drained { partner, was_something }) = ended else {
-                        // A fault of ours: which partner it was is not known, so all are looked at again when the others have ended.
-                        tracing::error!("a task of the deliveries failed");
-                        while drains.join_next().await.is_some() {}
-                        return HashSet::new();
+                stop = stopping.changed() => return stop,
+                Some(ended) = drains.join_next_with_id() => {
+                    let (id, was_something) = match ended {
+                        Ok((id, was_something)) => (id, was_something),
+                        // A fault of ours, at one partner: the leases end by themselves, and it is looked at again by time.
+                        Err(error) => {
+                            tracing::error!("a task of the deliveries failed");
+                            (error.id(), false)
+                        }
                     };
-                    at_work.remove(&partner);
+                    at_work.remove(&id);
                     // Where there was nothing to lease (an older one is in the way), it is not looked at again at once.
                     if was_something {
-                        break;
+                        return Ok(());
                     }
                 }
             }
         }
-        at_work
     }
 
     async fn partner(&self, partner: &str) -> Option<Partner> {
@@ -130,37 +129,40 @@ impl Worker {
         self.partners.of(&registry, partner)
     }
 
-    /// Sends to one partner until nothing is due, so many at once.
-    async fn drain(self, name: String, partner: Partner, stopping: watch::Receiver<bool>) -> Drained {
-        let room = usize::try_from(partner.at_once(self.settings.parallel_max)).unwrap_or(1);
-        let mut drained = Drained { partner: name, was_something: false };
+    /// Sends to one partner until nothing is due, so many at once. Answers whether there was something.
+    async fn drain(self, name: String, stopping: watch::Receiver<bool>) -> bool {
+        let mut was_something = false;
         let mut under_way = JoinSet::new();
         loop {
+            // Looked up each time: nothing more leaves by a channel that was changed or taken away.
+            let partner = self.partner(&name).await.filter(|_| !*stopping.borrow());
+            let Some(partner) = partner else { break };
+            let room = usize::try_from(partner.at_once(self.settings.parallel_max)).unwrap_or(1);
             // Half of the places together, so that a lease is of many rows.
             while under_way.len() > room / 2 {
                 under_way.join_next().await;
             }
-            let free = u32::try_from(room - under_way.len()).unwrap_or(1);
-            let leased = if *stopping.borrow() { Ok(Vec::new()) } else { self.lease(&drained.partner, free).await };
-            match leased {
+            let free = u32::try_from(room.saturating_sub(under_way.len())).unwrap_or(1);
+            match self.lease(&name, free).await {
                 Ok(leased) if leased.is_empty() => {
                     if under_way.join_next().await.is_none() {
-                        return drained;
+                        break;
                     }
                 }
                 Ok(leased) => {
-                    drained.was_something = true;
+                    was_something = true;
                     for delivery in leased {
                         under_way.spawn(self.clone().attempt(partner.clone(), delivery));
                     }
                 }
                 Err(error) => {
                     tracing::warn!(%error, "deliveries could not be leased, it is tried again");
-                    while under_way.join_next().await.is_some() {}
-                    return drained;
+                    break;
                 }
             }
         }
+        while under_way.join_next().await.is_some() {}
+        was_something
     }
 
     async fn lease(&self, partner: &str, deliveries_max: u32) -> Result<Vec<Delivery>, StorageError> {
@@ -171,11 +173,7 @@ impl Worker {
 
     /// One attempt at a leased delivery, settled.
     async fn attempt(self, partner: Partner, delivery: Delivery) {
-        // Whoever does not answer within half of the lease has perhaps taken it.
-        let told = match timeout(self.settings.lease / 2, self.told(&partner, &delivery)).await {
-            Ok(told) => told,
-            Err(_) => Told::Sent(Outcome::Uncertain(Cause::new("timed-out", "no answer within the lease"))),
-        };
+        let told = self.told(&partner, &delivery).await;
         let next = self.next(&partner, &delivery, &told);
         tell(&delivery, &next);
         match settle(&self.app, &delivery, &next, delivery.asks).await {
@@ -194,17 +192,29 @@ impl Worker {
     }
 
     async fn told(&self, partner: &Partner, delivery: &Delivery) -> Told {
+        let patience = self.settings.lease / 2;
+        let timed_out = || Cause::new("timed-out", "no answer within half of the lease");
         if delivery.asks {
-            return Told::Asked(partner.connector.inquire(&delivery.id).await);
+            let told = timeout(patience, partner.connector.inquire(&delivery.id)).await;
+            return Told::Asked(told.unwrap_or_else(|_| Inquiry::Unanswered(timed_out(), None)));
         }
-        match payload(&self.app, delivery, &partner.means).await {
-            Ok(Payload::Ready(message)) => Told::Sent(partner.connector.send(&message).await),
-            Ok(Payload::Withheld(code)) => Told::NotPermitted(code),
-            Err(failure) => {
+        let message = match timeout(patience / 2, payload(&self.app, delivery, &partner.means)).await {
+            Ok(Ok(Payload::Ready(message))) => message,
+            Ok(Ok(Payload::Withheld(code))) => return Told::NotPermitted(code),
+            Ok(Err(failure)) => {
                 let text = format!("the message could not be made ({})", failure.status().as_u16());
-                Told::NotReady(Cause::new("not-ready", text))
+                return Told::NotReady(Cause::new("not-ready", text));
             }
+            Err(_) => return Told::NotReady(Cause::new("not-ready", "the message could not be made in time")),
+        };
+        // A worker that slept meanwhile may be one of two: the other has it now, or has sent it.
+        let lease_left_ms = delivery.due_ms - self.app.clock.now_ms();
+        if lease_left_ms < i64::try_from(patience.as_millis()).unwrap_or(i64::MAX) {
+            return Told::NotReady(Cause::new("lease-over", "too little of the lease was left to send it"));
         }
+        // Whoever does not answer in time has perhaps taken it.
+        let sent = timeout(patience, partner.connector.send(&message)).await;
+        Told::Sent(sent.unwrap_or_else(|_| Outcome::Uncertain(timed_out())))
     }
 
     fn next(&self, partner: &Partner, delivery: &Delivery, told: &Told) -> Next {
@@ -222,9 +232,17 @@ impl Worker {
 
     /// How much waits, and for how long: what an operator sets an alarm on.
     async fn figures(&self) {
-        let Ok(counts) = self.app.store.delivery_counts().await else { return };
+        let (Ok(mut counts), Ok(registry)) = (self.app.store.delivery_counts().await, self.app.registry().await) else {
+            return;
+        };
+        // What waits for a channel is nobody's delay: it has a figure of its own.
+        for count in counts.iter_mut().filter(|count| count.state == "waiting") {
+            if self.partners.of(&registry, &count.partner).is_none() {
+                "without-channel".clone_into(&mut count.state);
+            }
+        }
         let now_ms = self.app.clock.now_ms();
-        for state in ["waiting", "leased", "uncertain", "held", "dead"] {
+        for state in ["waiting", "without-channel", "leased", "uncertain", "held", "dead"] {
             let of_state = || counts.iter().filter(|count| count.state == state);
             let deliveries: i64 = of_state().map(|count| count.deliveries).sum();
             let oldest_ms = of_state().map(|count| now_ms - count.oldest_ms).max().unwrap_or(0);

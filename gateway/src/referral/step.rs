@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::rooms::organizations;
 use crate::access::Draft;
 use crate::access::caller::Act;
 use crate::access::draft::{Content, Put};
@@ -121,14 +122,20 @@ pub(super) fn changed(content: Content, changes: &[(&str, Value)]) -> Content {
 
 /// Queues the notices of a transition: to the room that something waits, to the sender that the status changed.
 pub(super) fn notify(draft: &mut Draft<'_>, task: &ReferralTask, notices: &[Notice]) {
+    let key = task_key(&task.compartment, &task.id);
     for notice in notices {
-        let partner = match notice {
-            Notice::Waiting => &task.room,
-            Notice::Status => &task.requester,
+        match notice {
+            // Each of a pool by itself: what it may see is decided for each when it is sent.
+            Notice::Waiting => {
+                let registry = std::sync::Arc::clone(&draft.caller.registry);
+                for organization in organizations(&registry, &task.room).unwrap_or_default() {
+                    queue(draft, &format!("organization/{}", organization.id), notice.code(), &key);
+                }
+            }
+            Notice::Status => queue(draft, &task.requester, notice.code(), &key),
             // Feedback is a Communication of its own, queued where its consent is decided; a dossier goes with the order.
-            Notice::Feedback | Notice::Dossier => continue,
-        };
-        queue(draft, partner, notice.code(), &task_key(&task.compartment, &task.id));
+            Notice::Feedback | Notice::Dossier => {}
+        }
     }
 }
 

@@ -316,8 +316,8 @@ pub(super) static PUT_DELIVERY: LazyLock<Fat> = LazyLock::new(|| {
 /// What waited to leave about a resource does not leave any more. What a worker has at this moment may be on its way.
 pub(super) static VOID_DELIVERY: LazyLock<Fat> = LazyLock::new(|| {
     Fat::over(
-        "UPDATE delivery SET cause = CASE WHEN state IN ('leased', 'uncertain') THEN 'perhaps-sent' ELSE 'overtaken' END, \
-         state = 'void', fence = fence + 1 WHERE state IN ('waiting', 'leased', 'uncertain', 'held') \
+        "UPDATE delivery SET cause = CASE WHEN asks = 1 OR state IN ('leased', 'uncertain') THEN 'perhaps-sent' ELSE 'overtaken' END, \
+         cause_text = '', state = 'void', fence = fence + 1 WHERE state IN ('waiting', 'leased', 'uncertain', 'held') \
          AND (compartment, resource_type, resource_id) IN (SELECT compartment, resource_type, resource_id FROM ",
         &[("compartment", Text), ("resource_type", Text), ("resource_id", Text)],
         ")",

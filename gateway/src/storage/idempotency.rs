@@ -46,7 +46,8 @@ impl Store {
             ("DELETE FROM idempotency_key WHERE created_ms < $1", keys_before_ms),
             ("DELETE FROM guard WHERE touched_ms < $1", keys_before_ms),
             (
-                "DELETE FROM delivery WHERE state NOT IN ('leased', 'uncertain', 'held') AND made_ms < $1",
+                "DELETE FROM delivery WHERE (state = 'waiting' AND due_ms < $1) OR (state NOT IN ('waiting', 'leased', 'uncertain', 'held') \
+                 AND CASE WHEN made_ms = 0 THEN due_ms ELSE made_ms END < $1)",
                 others_before_ms,
             ),
             ("DELETE FROM refusal_count WHERE minute_ms < $1", others_before_ms),

@@ -128,7 +128,7 @@ impl Database {
         }
         // Whatever is not at its end: also what was on its way at that moment.
         let hold_all = "UPDATE delivery SET held_from = state, state = 'held', fence = fence + 1, leased_until_ms = 0 \
-                    WHERE state NOT IN ('delivered', 'void', 'rejected', 'dead', 'held')";
+                    WHERE state IN ('waiting', 'leased', 'uncertain')";
         let done = "UPDATE restore_mark SET state = $1 WHERE state = $2";
         let held = super::write!(self, |pool| {
             let mut tx = pool.begin().await?;

@@ -18,7 +18,7 @@ pub(crate) fn measure(report: &mut Report) -> io::Result<()> {
     let key = Issuer::generate_key().map_err(io::Error::other)?;
     let issuer = Issuer::new(ISSUER, AUDIENCE, &key).map_err(io::Error::other)?;
     let keys = KeySet::from_jwks(issuer.jwks(), &[TokenAlgorithm::Es256]).map_err(io::Error::other)?;
-    let verifier = Verifier::new(ISSUER, AUDIENCE, Duration::from_secs(60), keys);
+    let verifier = Verifier::new(ISSUER, AUDIENCE, Duration::from_mins(1), keys);
     let grant = TokenGrant {
         client_id: "client-1",
         organization_id: "organization-1",

@@ -80,12 +80,13 @@ async fn a_worker_leases_what_is_due_once_and_with_a_fence_of_its_own() {
 async fn case_17_after_going_back_nothing_leaves_again_before_an_operator_has_seen_it() {
     for (kind, url, store) in stores().await {
         let folder = tempfile::tempdir().expect("there is room");
-        let all = ["1", "2", "3", "4"].map(|id| delivery(id, "partner", &format!("t{id}"))).to_vec();
+        let all = ["1", "2", "3", "4", "8"].map(|id| delivery(id, "partner", &format!("t{id}"))).to_vec();
         store.apply(queued(all)).await.expect("queued");
         store.apply(queued(vec![delivery("5", "other", "t5")])).await.expect("queued");
         // At the moment of the backup one is on its way, one has arrived, and one was withdrawn.
         assert_eq!(leased(&store, "other").await, ["5"], "{kind}");
         execute(&url, "UPDATE delivery SET state = 'delivered' WHERE id = '3'").await;
+        execute(&url, "UPDATE delivery SET state = 'abandoned' WHERE id = '8'").await;
         store.apply(set!(voided_deliveries: vec![key("r", "Task", "t4")],)).await.expect("voided");
         let taken = take(&url, folder.path(), LATER_MS).await.unwrap_or_else(|error| panic!("{kind}: {error}"));
         // Then both that waited leave, and a sixth comes: the backup knows neither.

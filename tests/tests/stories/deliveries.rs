@@ -261,6 +261,45 @@ async fn an_operator_decides_and_it_is_on_record(gateway: Gateway) {
     assert_eq!(acts, ["delivery-rerun", "delivery-abandon"]);
 }
 
+async fn a_worker_that_runs_finds_a_channel_that_came_later_and_stops_when_it_is_told(gateway: Gateway) {
+    let (stop, stopping) = tokio::sync::watch::channel(false);
+    let running = tokio::spawn(gateway.worker().run(stopping));
+    let receiver = Receiver::start().await;
+    let placed = place(&gateway, "edpbw-a", &["elp-1"], "HealthcareService/elp-pool").await;
+    let partners: Vec<String> = gateway
+        .app
+        .store
+        .deliveries(&placed.patient)
+        .await
+        .expect("it answers")
+        .into_iter()
+        .map(|one| one.partner)
+        .collect();
+    assert_eq!(partners, ["organization/elp-1", "organization/elp-2"], "each of a pool by itself");
+    // It looks at least once while nobody has a channel.
+    for _ in 0..2 {
+        gateway.as_("elp-1").get("metadata").await.expect(200);
+    }
+    gateway.tell("elp-1", &receiver.base).await;
+    gateway.tell("elp-2", &receiver.base).await;
+    let arrived = async {
+        loop {
+            let all = gateway.app.store.deliveries(&placed.patient).await.expect("it answers");
+            let states: Vec<(String, String)> = all.into_iter().map(|one| (one.state, one.cause)).collect();
+            if states.iter().all(|(state, _)| state != "waiting" && state != "leased") {
+                return states;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    let states = tokio::time::timeout(std::time::Duration::from_mins(1), arrived).await.expect("it is sent");
+    // The Consent permits one of the two: the other is told nothing.
+    assert_eq!(states, self::states(&[("delivered", ""), ("void", "not-permitted")]));
+    assert_eq!(receiver.received().len(), 1);
+    stop.send_replace(true);
+    tokio::time::timeout(std::time::Duration::from_mins(1), running).await.expect("it stops").expect("it ends well");
+}
+
 async fn an_officer_is_told_by_mail_that_there_is_something_and_never_what(gateway: Gateway) {
     let world = World::start().await;
     let partner = "dpo/edpbw-a".to_owned();
@@ -291,6 +330,7 @@ async fn an_officer_is_told_by_mail_that_there_is_something_and_never_what(gatew
 }
 
 stories!(
+    a_worker_that_runs_finds_a_channel_that_came_later_and_stops_when_it_is_told,
     an_officer_is_told_by_mail_that_there_is_something_and_never_what,
     the_dossier_goes_to_the_own_server_of_whoever_picked_up,
     what_the_receiver_may_not_see_any_more_does_not_leave,
