@@ -138,7 +138,8 @@ impl Store {
         } else {
             Once::Yes
         };
-        let is_windowed = by_id && way == Way::Records;
+        // PostgreSQL may walk through all ids for a window near the end: there the page is looked for in the other way at once.
+        let is_windowed = by_id && way == Way::Records && matches!(self.database, Database::Sqlite { .. });
         for once in is_windowed.then_some(Once::InWindow).into_iter().chain([once]) {
             let mut statement = Statement { text: String::new(), bound: Vec::new() };
             visible(&mut statement, (way, once), resource_type, query, &keys, after);
