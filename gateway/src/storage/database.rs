@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, PgPool, SqlSafeStr, SqlitePool};
+use sqlx::{AssertSqlSafe, Executor as _, PgConnection, PgPool, SqlSafeStr, SqlitePool};
 
 use super::{OpenError, StoreSettings, is_postgres};
 
@@ -72,6 +72,8 @@ impl Database {
             .pragma("wal_autocheckpoint", "4000")
             .pragma("secure_delete", secure_delete)
             .pragma("temp_store", "memory")
+            // Where it has to guess, it would rather index a million rows for one search than use the key that is there.
+            .pragma("automatic_index", "OFF")
             .pragma("cache_size", "-16384");
         let open = || SqlitePoolOptions::new().max_connections(1).connect_with(options.clone());
         let writer = tried_again(open, is_locked).await?;
@@ -88,6 +90,7 @@ impl Database {
             .max_connections(settings.connections_max.max(4))
             .acquire_timeout(Duration::from_secs(5))
             .test_before_acquire(false)
+            .after_connect(|connection, _| Box::pin(set_up(connection)))
             .connect_with(options)
             .await?;
         Ok(Self::Postgres { pool })
@@ -116,6 +119,11 @@ impl Database {
         }
         Ok(())
     }
+}
+
+/// The predicate of sight is long: planned anew for every search, or compiled, it costs ten times what it takes to run.
+async fn set_up(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    connection.execute("SET jit = off; SET plan_cache_mode = force_generic_plan").await.map(|_| ())
 }
 
 /// Of programs that start at once on a new file of `SQLite` one begins its log, and one makes the tables; there is no lock to wait

@@ -40,6 +40,7 @@ mod tokens;
 pub mod trail;
 pub mod treatment;
 mod unsealed;
+mod window;
 pub mod write_set;
 mod writer;
 

@@ -4,12 +4,13 @@
 
 use std::fmt::Write as _;
 
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::Row;
 
 use super::criterion::{criterion_sql, date_sql};
 use super::resource::{Seen, Shows, Touched, Unrecorded};
 use super::sight::{CANDIDATES, LEVEL, Level, VIEWER, VIEWER_PARAMETERS, Viewer, bind_viewer, has_minimum};
-use super::{Database, StorageError, Store, read};
+use super::window::Window;
+use super::{StorageError, Store, read};
 use crate::search::parameters::SearchType;
 use crate::search::query::{Query, Sort, SortKey, Values};
 
@@ -54,13 +55,9 @@ impl Shows for Page {
 
 /// The last code point: nothing that is stored sorts after it.
 pub(super) const LAST: &str = "\u{10FFFF}";
-/// Up to so many records a page is looked for in those of the viewer; with more it is quicker to go through the type in the order
-/// of ids and to stop when the page is full.
-const FEW_RECORDS: usize = 1_000;
-
 /// Where a search begins. The answer is the same either way, for sight is joined to every row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+pub(super) enum Way {
     /// With what a criterion finds, or with the whole type in the order of ids.
     Type,
     /// With the records of which the viewer may see something: a viewer of little does not pay for what others hold.
@@ -74,21 +71,13 @@ enum Once {
     Yes,
     /// Row by row, until the page is full.
     No,
-    /// The same, in the order of ids: PostgreSQL sorts the ids first, and looks up sight for as many as the page takes. (SQLite
-    /// would sort after it.)
-    NoAndSorted,
-    /// For the first so many matches in the order of ids, which fill a page where the viewer sees most of their records. Where they do
-    /// not, the page is looked for again in another way.
-    InWindow,
 }
 
-/// A window has so many matches for each that a page needs.
-const WINDOW_FACTOR: i64 = 3;
-
 /// A statement under construction: its text and what is bound to it after the viewer.
+#[derive(Default)]
 pub(super) struct Statement {
-    text: String,
-    bound: Vec<Key>,
+    pub(super) text: String,
+    pub(super) bound: Vec<Key>,
 }
 
 impl Statement {
@@ -105,6 +94,21 @@ impl Statement {
         self.bind(Key::Integer(value))
     }
 }
+
+/// Binds the viewer and the values of a [`Statement`] to its text.
+macro_rules! bind_statement {
+    ($statement:expr, $viewer:expr) => {{
+        let mut sql = bind_viewer!(sqlx::query(sqlx::AssertSqlSafe($statement.text)), $viewer);
+        for value in $statement.bound {
+            sql = match value {
+                Key::Text(text) => sql.bind(text),
+                Key::Integer(number) => sql.bind(number),
+            };
+        }
+        sql
+    }};
+}
+pub(super) use bind_statement;
 
 impl Store {
     /// What a query finds for a viewer, after the keyset `after` of an earlier page. A page has as many matches as the query
@@ -126,49 +130,31 @@ impl Store {
         if query.count == 0 {
             return Ok(Unrecorded::new(Page { matches: Vec::new(), next: None, total, counted }));
         }
-        let keys = sort_keys(&query.sort);
-        let by_id = query.sort.is_empty();
-        let way =
-            if is_narrow(query) || (by_id && !self.has_few_records(viewer).await?) { Way::Type } else { Way::Records };
-        let once = if way == Way::Type && !is_narrow(query) {
-            // A page ends as soon as it is full.
-            Once::No
-        } else if by_id && way == Way::Records && matches!(self.database, Database::Postgres { .. }) {
-            Once::NoAndSorted
-        } else {
-            Once::Yes
+        let few = match self.window(viewer, resource_type, query, after, bytes_max).await? {
+            Window::Page(matches, next) => return Ok(Unrecorded::new(Page { matches, next, total, counted })),
+            Window::Elsewhere { few } => few,
         };
-        // PostgreSQL may walk through all ids for a window near the end: there the page is looked for in the other way at once.
-        let is_windowed = by_id && way == Way::Records && matches!(self.database, Database::Sqlite { .. });
-        for once in is_windowed.then_some(Once::InWindow).into_iter().chain([once]) {
-            let mut statement = Statement { text: String::new(), bound: Vec::new() };
-            visible(&mut statement, (way, once), resource_type, query, &keys, after);
-            page(&mut statement, query, &keys, after, bytes_max);
-            let (matches, next, is_full) = self.page(viewer, statement, query, &keys).await?;
-            if is_full || once != Once::InWindow {
-                return Ok(Unrecorded::new(Page { matches, next, total, counted }));
-            }
-        }
-        Err(StorageError::Busy)
+        let keys = sort_keys(&query.sort);
+        let way = if is_narrow(query) || (query.sort.is_empty() && !few) { Way::Type } else { Way::Records };
+        // In the order of ids a page ends as soon as it is full.
+        let once = if way == Way::Type && !is_narrow(query) { Once::No } else { Once::Yes };
+        let mut statement = Statement::default();
+        visible(&mut statement, (way, once), resource_type, query, &keys);
+        page(&mut statement, query, &keys, after, bytes_max);
+        let (matches, next) = self.page(viewer, statement, query, &keys).await?;
+        Ok(Unrecorded::new(Page { matches, next, total, counted }))
     }
 
-    /// The matches of a page, where the next begins, and whether there are more than the page has.
+    /// The matches of a page, and where the next begins.
     async fn page(
         &self,
         viewer: &Viewer,
         statement: Statement,
         query: &Query,
         keys: &[OrderKey],
-    ) -> Result<(Vec<Seen>, Option<Vec<Key>>, bool), StorageError> {
+    ) -> Result<(Vec<Seen>, Option<Vec<Key>>), StorageError> {
         read!(&self.database, |pool| {
-            let mut sql = bind_viewer!(sqlx::query(AssertSqlSafe(statement.text)), viewer);
-            for value in statement.bound {
-                sql = match value {
-                    Key::Text(text) => sql.bind(text),
-                    Key::Integer(number) => sql.bind(number),
-                };
-            }
-            let mut rows = sql.fetch_all(pool).await?;
+            let mut rows = bind_statement!(statement, viewer).fetch_all(pool).await?;
             let count = usize::try_from(query.count).unwrap_or(usize::MAX);
             let in_all = rows.first().map_or(0, |row| row.get::<i64, _>("in_all"));
             rows.truncate(count);
@@ -178,7 +164,7 @@ impl Store {
                 .filter(|_| more)
                 .map(|row| keys.iter().enumerate().map(|(n, key)| key_of(row, n, key)).collect());
             let matches = rows.iter().filter_map(Seen::from_row).collect();
-            Ok((matches, next, in_all > i64::from(query.count)))
+            Ok((matches, next))
         })
     }
 
@@ -189,23 +175,16 @@ impl Store {
         resource_type: &'static str,
         query: &Query,
     ) -> Result<(u64, Vec<Touched>), StorageError> {
-        let mut statement = Statement { text: String::new(), bound: Vec::new() };
+        let mut statement = Statement::default();
         let way = if is_narrow(query) { Way::Type } else { Way::Records };
         let once = if way == Way::Records || is_narrow(query) { Once::Yes } else { Once::No };
-        visible(&mut statement, (way, once), resource_type, query, &[], None);
+        visible(&mut statement, (way, once), resource_type, query, &[]);
         statement.text.push_str(
             " SELECT '' AS compartment, CAST(0 AS BIGINT) AS level, COUNT(*) FROM t WHERE level = 1 \
              UNION ALL SELECT compartment, level, COUNT(*) FROM t WHERE level <> 1 GROUP BY compartment, level",
         );
         read!(&self.database, |pool| {
-            let mut sql = bind_viewer!(sqlx::query(AssertSqlSafe(statement.text)), viewer);
-            for value in statement.bound {
-                sql = match value {
-                    Key::Text(text) => sql.bind(text),
-                    Key::Integer(number) => sql.bind(number),
-                };
-            }
-            let rows = sql.fetch_all(pool).await?;
+            let rows = bind_statement!(statement, viewer).fetch_all(pool).await?;
             let total: i64 = rows.iter().map(|row| row.get::<i64, _>(2)).sum();
             let touched = |row: &_| {
                 Some(Touched {
@@ -221,21 +200,8 @@ impl Store {
     }
 }
 
-impl Store {
-    async fn has_few_records(&self, viewer: &Viewer) -> Result<bool, StorageError> {
-        let sql = format!(
-            "{VIEWER} SELECT COUNT(*) FROM (SELECT compartment FROM ({CANDIDATES}) AS k LIMIT {}) AS few",
-            FEW_RECORDS + 1
-        );
-        read!(&self.database, |pool| {
-            let row = bind_viewer!(sqlx::query(AssertSqlSafe(sql)), viewer).fetch_one(pool).await?;
-            Ok(usize::try_from(row.get::<i64, _>(0)).is_ok_and(|count| count <= FEW_RECORDS))
-        })
-    }
-}
-
 /// Whether a criterion finds so little that a search best begins with it: ids, identifiers, references.
-fn is_narrow(query: &Query) -> bool {
+pub(super) fn is_narrow(query: &Query) -> bool {
     query.ids.is_some()
         || query.criteria.iter().any(|criterion| {
             matches!(criterion.values, Values::Reference(_)) || criterion.parameter.ends_with("identifier")
@@ -297,15 +263,18 @@ fn sort_keys(sort: &[Sort]) -> Vec<OrderKey> {
     keys
 }
 
-/// `t`: the keys of every match that the viewer sees, with the sort keys `k0 …`.
-fn visible(
+/// What a match has to meet: as a resource row `r`, before it is known how it is seen, and as a row of `s` afterwards.
+pub(super) struct Conditions {
+    pub(super) inner: String,
+    outer: String,
+}
+
+pub(super) fn conditions(
     statement: &mut Statement,
-    (way, once): (Way, Once),
+    way: Way,
     resource_type: &'static str,
     query: &Query,
-    keys: &[OrderKey],
-    after: Option<&[Key]>,
-) {
+) -> Conditions {
     let resource_type_bound = statement.text(resource_type);
     let mut inner = format!("r.resource_type = {resource_type_bound} AND r.deleted = 0");
     if let Some(ids) = &query.ids {
@@ -343,42 +312,31 @@ fn visible(
             );
         }
     }
+    Conditions { inner, outer }
+}
+
+/// `t`: the keys of every match that the viewer sees, with the sort keys `k0 …`.
+fn visible(
+    statement: &mut Statement,
+    (way, once): (Way, Once),
+    resource_type: &'static str,
+    query: &Query,
+    keys: &[OrderKey],
+) {
+    let Conditions { inner, outer } = conditions(statement, way, resource_type, query);
     let mut columns = "s.compartment, s.resource_type, s.id, s.level".to_owned();
     for (n, key) in keys.iter().enumerate() {
         let _ = write!(columns, ", {} AS k{n}", key.expression);
     }
-    let mut records = match way {
-        Way::Type => String::new(),
-        Way::Records => format!(", k AS MATERIALIZED (SELECT DISTINCT compartment FROM ({CANDIDATES}) AS every)"),
-    };
     // SQLite keeps the order of a CROSS JOIN.
-    let from = match (way, once) {
-        (Way::Records, Once::InWindow) => {
-            if let Some([Key::Text(id)]) = after {
-                let id = statement.text(id);
-                let _ = write!(inner, " AND r.id > {id}");
-            }
-            let limit = statement.integer(WINDOW_FACTOR * (i64::from(query.count) + 1));
-            let _ = write!(
-                records,
-                ", w AS MATERIALIZED (SELECT r.compartment, r.id FROM k CROSS JOIN resource r \
-                   WHERE r.compartment = k.compartment AND {inner} ORDER BY r.id LIMIT {limit})"
-            );
-            format!(
-                "v CROSS JOIN w CROSS JOIN resource r WHERE r.compartment = w.compartment \
-                 AND r.resource_type = {resource_type_bound} AND r.id = w.id"
-            )
-        }
-        (Way::Type, _) => format!("v CROSS JOIN resource r WHERE {inner}"),
-        (Way::Records, Once::NoAndSorted) => format!(
-            "v CROSS JOIN (SELECT r.* FROM k CROSS JOIN resource r WHERE r.compartment = k.compartment AND {inner} \
-               ORDER BY r.id) AS r"
+    let (records, from) = match way {
+        Way::Type => (String::new(), format!("v CROSS JOIN resource r WHERE {inner}")),
+        Way::Records => (
+            format!(", k AS MATERIALIZED (SELECT DISTINCT compartment FROM ({CANDIDATES}) AS every)"),
+            format!("v CROSS JOIN k CROSS JOIN resource r WHERE r.compartment = k.compartment AND {inner}"),
         ),
-        (Way::Records, _) => {
-            format!("v CROSS JOIN k CROSS JOIN resource r WHERE r.compartment = k.compartment AND {inner}")
-        }
     };
-    let materialized = if matches!(once, Once::Yes | Once::InWindow) { " MATERIALIZED" } else { "" };
+    let materialized = if once == Once::Yes { " MATERIALIZED" } else { "" };
     statement.text = format!(
         "{VIEWER}{records}, s AS{materialized} (SELECT r.compartment, r.resource_type, r.id, r.last_updated_ms, {LEVEL} AS level \
            FROM {from}), \
