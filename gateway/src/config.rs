@@ -4,6 +4,7 @@
 //! once, in `config/keys.rs`, from which `docs/configuration.md` is made. A value that is not understood is an error,
 //! never ignored.
 
+mod co_prev;
 mod deliveries;
 mod keys;
 mod mail;
@@ -25,6 +26,7 @@ use connectors::guard::{Guard, Origin};
 use reqwest::Url;
 use toml::Table;
 
+pub use co_prev::CoPrevConfig;
 pub use deliveries::DeliveriesConfig;
 pub use mail::MailConfig;
 pub use people::{ClientProof, PeopleConfig};
@@ -54,6 +56,8 @@ pub struct Config {
     pub limits: Limits,
     /// Days after which a referral that nobody picked up expires.
     pub waiting_days_max: u32,
+    /// Days after which it is no longer looked for where a referral goes that names nobody.
+    pub intake_days_max: u32,
     /// The operator's own table of labels.
     pub labels_file: Option<PathBuf>,
     /// How far emergency access goes.
@@ -66,6 +70,8 @@ pub struct Config {
     pub mail: Option<MailConfig>,
     /// Where treatment demands are submitted, if they are.
     pub tdi: Option<TdiConfig>,
+    /// Where employers are looked up, if they are.
+    pub co_prev: Option<CoPrevConfig>,
     /// How the trail is sealed.
     pub evidence: EvidenceConfig,
     /// What is logged, and how.

@@ -13,7 +13,7 @@ use connectors::notify_mail::MailSettings;
 use gateway::app::App;
 use gateway::auth::{Issuer, TokenGrant};
 use gateway::clock::Clock;
-use gateway::config::{ClientProof, Config, DeliveriesConfig, LogConfig, LogFormat, TdiConfig, TlsFiles};
+use gateway::config::{ClientProof, CoPrevConfig, Config, DeliveriesConfig, LogConfig, LogFormat, TdiConfig, TlsFiles};
 use gateway::delivery::{Outside, Worker};
 use gateway::gateway::{assemble, store_settings};
 use gateway::registry::{put_organization, put_pool, put_practitioner};
@@ -305,10 +305,21 @@ impl Gateway {
     /// # Panics
     /// There can be no client for HTTP, or the settings are wrong.
     pub fn worker_with(&self, mail: Option<MailSettings>, tdi: Option<TdiConfig>) -> Worker {
+        self.worker_to(Outside { guard: Guard::new(&[], &[], true), mail, tdi, co_prev: None })
+    }
+
+    /// The same, that also asks Co-prev.
+    ///
+    /// # Panics
+    /// There can be no client for HTTP.
+    pub fn worker_asking(&self, co_prev: CoPrevConfig) -> Worker {
+        self.worker_to(Outside { guard: Guard::new(&[], &[], true), mail: None, tdi: None, co_prev: Some(co_prev) })
+    }
+
+    fn worker_to(&self, outside: Outside) -> Worker {
         let settings =
             DeliveriesConfig { attempts_max: 3, inquiries_max: 3, parallel_max: 4, lease: Duration::from_mins(2) };
-        Worker::new(&self.app, Outside { guard: Guard::new(&[], &[], true), mail, tdi }, settings)
-            .expect("a client can be built")
+        Worker::new(&self.app, outside, settings).expect("a client can be built")
     }
 
     /// Registers an organisation's own FHIR server.

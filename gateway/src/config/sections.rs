@@ -13,7 +13,7 @@ use super::reader::Reader;
 use super::{
     AuthConfig, ClientCertificates, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, EvidenceConfig,
     ExternalIssuer, KeySource, Limits, LogConfig, LogFormat, OutboundConfig, OwnIssuer, PeopleConfig, ServedTypes,
-    ServerConfig, TlsFiles, TokenAlgorithm, deliveries, is_loopback, mail, people, tdi, vault,
+    ServerConfig, TlsFiles, TokenAlgorithm, co_prev, deliveries, is_loopback, mail, people, tdi, vault,
 };
 
 /// Reads every key; after an error there are stand-ins in it.
@@ -35,12 +35,14 @@ pub(super) fn read(reader: &mut Reader) -> Config {
         types: types(reader),
         limits: limits(reader),
         waiting_days_max: reader.integer("referral.waiting_days_max"),
+        intake_days_max: reader.integer("referral.intake_days_max"),
         labels_file: reader.optional_text("labels.file").map(PathBuf::from),
         emergency: emergency(reader),
         outbound: outbound(reader),
         deliveries: deliveries::read(reader),
         mail: mail::read(reader),
         tdi: tdi::read(reader),
+        co_prev: co_prev::read(reader),
         evidence: evidence(reader),
         log: log(reader),
         otlp_endpoint: otlp_endpoint(reader),

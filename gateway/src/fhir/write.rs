@@ -34,7 +34,10 @@ pub async fn create(
     mut content: Content,
 ) -> Result<ResourceKey, Failure> {
     must_be(&content.value, resource_type)?;
-    let compartment = compartment(draft, resource_type, &id, &content.value).await?;
+    let mut compartment = compartment(draft, resource_type, &id, &content.value).await?;
+    if resource_type == "Task" {
+        compartment = referral::intake::keeps(draft, &content.value).unwrap_or(compartment);
+    }
     let key = ResourceKey { compartment, resource_type, id };
     if is_of_record(&key) {
         keep_declared(&mut content.value, None, LabelSet::NONE);
@@ -88,7 +91,10 @@ pub async fn update(
     }
     let interaction = if is_withdrawal(&located, &content) { Interaction::Withdraw } else { Interaction::Update };
     let permit = permit(draft, &located.key, true, interaction).await?;
-    let to = compartment(draft, resource_type, id, &content.value).await?;
+    let mut to = compartment(draft, resource_type, id, &content.value).await?;
+    if resource_type == "Task" && located.key.compartment == draft.caller.organization() {
+        to = referral::intake::keeps(draft, &content.value).unwrap_or(to);
+    }
     if to != located.key.compartment {
         let details = "a resource stays in the record in which it was created: create it anew in the other";
         return Err(Failure::content(resource_type, "business-rule", details));
@@ -350,6 +356,7 @@ async fn follow(draft: &mut Draft<'_>, key: &ResourceKey, before: Option<&Value>
         "Encounter" => tdi::on_encounter(draft, key).await,
         "RelatedPerson" => representative::write(draft, key).await,
         "CareTeam" | "Group" => follow_team(draft, key).await,
+        "Task" => referral::intake::on_task(draft, key).await,
         "ServiceRequest" if is_same_order(draft, key, before) => Ok(()),
         "ServiceRequest" => referral::place::on_order(draft, key).await,
         _ => Ok(()),

@@ -263,8 +263,11 @@ fn sort_keys(sort: &[Sort]) -> Vec<OrderKey> {
     keys
 }
 
-/// What a match has to meet: as a resource row `r`, before it is known how it is seen, and as a row of `s` afterwards.
+/// What a match has to meet, beside being there: as a resource row `r`, before it is known how it is seen, and as a row of `s`
+/// afterwards.
 pub(super) struct Conditions {
+    /// The parameter that has the type.
+    pub(super) resource_type: String,
     pub(super) inner: String,
     outer: String,
 }
@@ -276,7 +279,7 @@ pub(super) fn conditions(
     query: &Query,
 ) -> Conditions {
     let resource_type_bound = statement.text(resource_type);
-    let mut inner = format!("r.resource_type = {resource_type_bound} AND r.deleted = 0");
+    let mut inner = format!("r.resource_type = {resource_type_bound}");
     if let Some(ids) = &query.ids {
         let list: Vec<String> = ids.iter().map(|id| statement.text(id)).collect();
         let list = if list.is_empty() { "NULL".to_owned() } else { list.join(", ") };
@@ -312,7 +315,7 @@ pub(super) fn conditions(
             );
         }
     }
-    Conditions { inner, outer }
+    Conditions { resource_type: resource_type_bound, inner, outer }
 }
 
 /// `t`: the keys of every match that the viewer sees, with the sort keys `k0 …`.
@@ -323,7 +326,8 @@ fn visible(
     query: &Query,
     keys: &[OrderKey],
 ) {
-    let Conditions { inner, outer } = conditions(statement, way, resource_type, query);
+    let Conditions { inner, outer, .. } = conditions(statement, way, resource_type, query);
+    let inner = format!("{inner} AND r.deleted = 0");
     let mut columns = "s.compartment, s.resource_type, s.id, s.level".to_owned();
     for (n, key) in keys.iter().enumerate() {
         let _ = write!(columns, ", {} AS k{n}", key.expression);
