@@ -34,10 +34,7 @@ pub async fn create(
     mut content: Content,
 ) -> Result<ResourceKey, Failure> {
     must_be(&content.value, resource_type)?;
-    let mut compartment = compartment(draft, resource_type, &id, &content.value).await?;
-    if resource_type == "Task" {
-        compartment = referral::intake::keeps(draft, &content.value).unwrap_or(compartment);
-    }
+    let compartment = compartment(draft, resource_type, &id, &content.value).await?;
     let key = ResourceKey { compartment, resource_type, id };
     if is_of_record(&key) {
         keep_declared(&mut content.value, None, LabelSet::NONE);
@@ -91,10 +88,7 @@ pub async fn update(
     }
     let interaction = if is_withdrawal(&located, &content) { Interaction::Withdraw } else { Interaction::Update };
     let permit = permit(draft, &located.key, true, interaction).await?;
-    let mut to = compartment(draft, resource_type, id, &content.value).await?;
-    if resource_type == "Task" && located.key.compartment == draft.caller.organization() {
-        to = referral::intake::keeps(draft, &content.value).unwrap_or(to);
-    }
+    let to = compartment(draft, resource_type, id, &content.value).await?;
     if to != located.key.compartment {
         let details = "a resource stays in the record in which it was created: create it anew in the other";
         return Err(Failure::content(resource_type, "business-rule", details));
