@@ -122,7 +122,9 @@ impl Store {
     /// # Errors
     /// [`StorageError`].
     pub async fn intakes_before(&self, before_ms: i64, count: i64) -> Result<Vec<IntakeRow>, StorageError> {
-        let sql = format!("{INTAKE} WHERE since_ms < $1 AND state <> 'ended' ORDER BY since_ms, task_id LIMIT $2");
+        let sql = format!(
+            "{INTAKE} WHERE since_ms < $1 AND state <> 'ended' ORDER BY since_ms, task_id LIMIT CAST($2 AS BIGINT)"
+        );
         read!(&self.database, |pool| {
             let rows = sqlx::query(AssertSqlSafe(sql)).bind(before_ms).bind(count).fetch_all(pool).await?;
             Ok(rows.iter().map(|row| intake!(row)).collect())
@@ -135,7 +137,7 @@ impl Store {
     /// [`StorageError`].
     pub async fn intakes_decided(&self, count: i64) -> Result<Vec<IntakeRow>, StorageError> {
         let sql = format!(
-            "{INTAKE} WHERE (state = 'ended' OR (state = 'person' AND has_number = 1)) ORDER BY since_ms, task_id LIMIT $1"
+            "{INTAKE} WHERE (state = 'ended' OR (state = 'person' AND has_number = 1)) ORDER BY since_ms, task_id LIMIT CAST($1 AS BIGINT)"
         );
         read!(&self.database, |pool| {
             let rows = sqlx::query(AssertSqlSafe(sql)).bind(count).fetch_all(pool).await?;

@@ -371,7 +371,7 @@ fn page(statement: &mut Statement, query: &Query, keys: &[OrderKey], after: Opti
     // `p` the keys of the page and of one more; `b` how many bytes come before each; then the bodies of those that fit.
     let _ = write!(
         statement.text,
-        ", p AS (SELECT * FROM t WHERE {keyset} ORDER BY {order} LIMIT {limit}), \
+        ", p AS (SELECT * FROM t WHERE {keyset} ORDER BY {order} LIMIT CAST({limit} AS BIGINT)), \
          b AS (SELECT p.*, COUNT(*) OVER () AS in_all, SUM(LENGTH(r.body)) OVER (ORDER BY {order}) - LENGTH(r.body) AS bytes \
            FROM p JOIN resource r ON {same}) \
          SELECT {names}, r.compartment, r.resource_type, r.id, r.version_id, r.last_updated_ms, r.author, r.method, r.deleted, \

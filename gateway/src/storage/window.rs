@@ -153,8 +153,8 @@ async fn candidates(
     // Each record ends after as many.
     let keys = first_keys(&format!(
         "SELECT f.compartment, f.id FROM n CROSS JOIN k CROSS JOIN LATERAL (SELECT r.compartment, r.id FROM resource r \
-           WHERE r.compartment = k.compartment AND {inner} ORDER BY r.id LIMIT {limit}) AS f \
-         WHERE n.n <= {FEW_RECORDS} ORDER BY f.id LIMIT {limit}"
+           WHERE r.compartment = k.compartment AND {inner} ORDER BY r.id LIMIT CAST({limit} AS BIGINT)) AS f \
+         WHERE n.n <= {FEW_RECORDS} ORDER BY f.id LIMIT CAST({limit} AS BIGINT)"
     ));
     statement.text = format!(
         "{keys} SELECT n.n, f.* FROM n LEFT JOIN (SELECT r.compartment, r.id, r.version_id, \
@@ -189,7 +189,7 @@ async fn on_sqlite(
     let bytes_max = statement.integer(i64::try_from(size.bytes_max).unwrap_or(i64::MAX));
     let keys = first_keys(&format!(
         "SELECT r.compartment, r.id FROM n CROSS JOIN k CROSS JOIN resource r \
-         WHERE n.n <= {FEW_RECORDS} AND r.compartment = k.compartment AND {inner} ORDER BY r.id LIMIT {limit}"
+         WHERE n.n <= {FEW_RECORDS} AND r.compartment = k.compartment AND {inner} ORDER BY r.id LIMIT CAST({limit} AS BIGINT)"
     ));
     // The planner keeps the order of a CROSS JOIN, and a window of bytes before each keeps long pages out of memory.
     statement.text = format!(
