@@ -116,7 +116,8 @@ fn number(input: &Value) -> Result<Option<Ssin>, &'static str> {
         return Err(EXPECTED);
     }
     let value = text("value").ok_or(EXPECTED)?;
-    if serde_json::Value::from(value).to_string() == crate::vault::MASK {
+    // The mask is the JSON of a text.
+    if crate::vault::MASK.trim_matches('"') == value {
         return Ok(None);
     }
     Ssin::parse(value).ok().filter(Ssin::check_digits_hold).map(Some).ok_or(EXPECTED)
