@@ -28,11 +28,11 @@ const PER_RECORD: usize = 100;
 /// Gateways that empty it.
 const REPLICAS: usize = 4;
 /// An answer of the slow partner.
-const SLOW: Duration = Duration::from_secs(10);
+pub(crate) const SLOW: Duration = Duration::from_secs(10);
 /// Deliveries to it.
 const TO_SLOW: usize = 32;
 /// Nothing takes longer.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// What arrived at an organisation's own server.
 #[derive(Debug, Default)]

@@ -288,7 +288,7 @@ impl Bench<'_> {
     /// What leaves the gateway: how soon, how fast, and past whom.
     fn deliveries(&self, subject: Subject, report: &mut Report) -> io::Result<()> {
         let receiver = Receiver::start(Duration::ZERO, self.runtime)?;
-        let slow = Receiver::start(Duration::from_secs(10), self.runtime)?;
+        let slow = Receiver::start(deliveries::SLOW, self.runtime)?;
         let origins = format!("http://{},http://{}", receiver.address, slow.address);
         let subject = subject.with("WELLGATE_OUTBOUND_PRIVATE", origins)?;
         let slow_one = consents::others().swap_remove(0);
