@@ -11,6 +11,7 @@
 
 mod check_digits;
 mod checks;
+mod heads;
 mod layout;
 mod lines;
 mod messages;
@@ -18,6 +19,7 @@ mod reader;
 mod records;
 mod segments;
 mod sending;
+mod sums;
 mod text;
 mod value;
 mod words;
@@ -45,8 +47,9 @@ pub use sending::{
     Account, AccountLetter, Contact, Content, DocumentReading, Environment, InsurerCommitment, Invoice, InvoiceType,
     Invoicing, Line, Month, Patient, PatientIdentifier, Previous, Residence, Sector, Sending, ServiceLine, StayLine,
 };
+pub use sums::Totals;
 pub use text::{fitted, is_allowed, transliterate};
 pub use value::{Cents, Padded, PatientNumber, Sign, Signed};
 pub use words::{Explanation, Severity, explain, severity, zone_of, zone_words};
-pub use writer::{FileWriter, Totals, WriteError, Written};
+pub use writer::{FileWriter, WriteError, Written};
 pub use zones::ZoneError;

@@ -20,8 +20,8 @@ use super::messages::{Head, Second};
 use super::reader::{RawRecord, Record};
 use super::records::{Header, InvoiceHead, ServiceRecord, StayRecord};
 use super::segments::{Segment200, Segment300};
+use super::sums::Sums;
 use super::words::{Severity, severity};
-use super::writer::Sums;
 
 /// What the checks are made against.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +107,7 @@ pub struct Checker {
     open: Sums,
     totals: (i64, i64),
     recaps: Vec<u16>,
+    has_sending_total: bool,
     has_recap_total: bool,
 }
 
@@ -141,6 +142,7 @@ impl Checker {
             open: Sums::default(),
             totals: (0, 0),
             recaps: Vec::new(),
+            has_sending_total: false,
             has_recap_total: false,
         }
     }
@@ -167,7 +169,7 @@ impl Checker {
         self.at = Some((raw.index, kind));
         let read = raw.read();
         if let Some(Ok(record)) = &read {
-            self.reference = reference(record).to_owned();
+            reference(record).clone_into(&mut self.reference);
         }
         order::check(self, kind, raw.bytes());
         form::record(self, kind, raw.bytes());

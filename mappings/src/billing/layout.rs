@@ -116,6 +116,9 @@ impl Kind {
     }
 
     /// Its layout.
+    ///
+    /// # Panics
+    /// The table lacks the kind: a test holds that it does not.
     pub fn layout(self) -> &'static Layout {
         let place = Self::ALL.iter().position(|kind| *kind == self);
         place.and_then(|place| LAYOUTS.get(place)).expect("the table has every kind, or a test fails")
@@ -214,14 +217,20 @@ impl Layout {
 }
 
 /// A day as eight digits, or zeros.
-pub(super) fn day(bytes: &[u8]) -> Option<Option<Date>> {
-    let value = digits(bytes)?;
+pub(super) fn day(bytes: &[u8]) -> Result<Option<Date>, NotADay> {
+    let value = digits(bytes).ok_or(NotADay)?;
     if value == 0 {
-        return Some(None);
+        return Ok(None);
     }
-    let (year, month, day) = (value / 10_000, value / 100 % 100, value % 100);
-    Date::new(u16::try_from(year).ok()?, u8::try_from(month).ok()?, u8::try_from(day).ok()?).map(Some)
+    let (year, month, day) =
+        (u16::try_from(value / 10_000), u8::try_from(value / 100 % 100), u8::try_from(value % 100));
+    let (Ok(year), Ok(month), Ok(day)) = (year, month, day) else { return Err(NotADay) };
+    Date::new(year, month, day).map(Some).ok_or(NotADay)
 }
+
+/// Eight characters that are neither a day nor zeros.
+#[derive(Debug)]
+pub(super) struct NotADay;
 
 /// The value of digits, at most 19 of them.
 pub(super) fn digits(bytes: &[u8]) -> Option<u64> {

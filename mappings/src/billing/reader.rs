@@ -56,10 +56,6 @@ pub enum ReadError {
 
 /// One record as a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one is looked at and dropped before the next; a box for each costs more"
-)]
 #[expect(missing_docs, reason = "each variant is the record of its name")]
 pub enum Record {
     Header(Header),

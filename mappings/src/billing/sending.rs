@@ -3,7 +3,6 @@
 //! Amounts are cents as they were invoiced, also in a credit note: the writer gives it its negative signs. Whether the values are
 //! allowed, the checks say; here only what cannot be said at all has no place.
 
-use super::check_digits::ControlRule;
 use super::records::ServiceRecord;
 use super::value::Cents;
 use super::{Date, PatientNumber};
@@ -136,8 +135,6 @@ pub struct Sending {
     pub establishment_reference: String,
     /// The number of the collective invoice in the totals; 0 for none.
     pub recap: u64,
-    /// Which codes the control number of a mutuality counts.
-    pub control: ControlRule,
 }
 
 /// Who an invoice is for, by number.
@@ -278,7 +275,6 @@ impl Invoice {
 
 /// One line of an invoice.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "an invoice has a few lines of either kind")]
 pub enum Line {
     /// Days or a fixed price.
     Stay(StayLine),

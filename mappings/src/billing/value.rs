@@ -127,7 +127,7 @@ impl Value for PatientNumber {
 
 impl Value for Option<Date> {
     fn read(zone: &[u8]) -> Option<Self> {
-        day(zone)
+        day(zone).ok()
     }
 
     fn write(&self, zone: &mut [u8]) -> bool {

@@ -4,17 +4,15 @@
 
 use std::io::{self, Write};
 
-use super::check_digits::Control;
 use super::checks::{Checker, Checks, Report};
-use super::layout::Kind;
-use super::lines::{line_records, number_of};
+use super::heads::{header, invoice_head, invoice_total, segment_200, segment_300};
+use super::lines::line_records;
 use super::messages::{Head, Message, Second};
 use super::reader::{NEW_READINGS_FROM, RawRecord, Record};
-use super::records::{Header, InvoiceHead, InvoiceTotal, SendingTotal};
-use super::segments::{Recap, RecapTotal, Segment200, Segment300};
-use super::sending::{Content, Environment, Invoice, Invoicing, PatientIdentifier, Sector, Sending};
-use super::text::fitted;
-use super::value::{Cents, PatientNumber, Sign, Signed};
+use super::records::{Header, SendingTotal};
+use super::sending::{Invoice, Invoicing, Sending};
+use super::sums::{Sums, Totals, recap, recap_total, totals};
+use super::value::{Cents, Signed};
 use super::zones::ZoneError;
 
 /// The last sequence number.
@@ -52,27 +50,6 @@ pub enum WriteError {
     Amount,
 }
 
-/// The totals of one mutuality or of a whole file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// The mutuality; of a whole file 99 of its federation.
-    pub destination: u16,
-    /// What is asked for account A.
-    pub amount_a: Cents,
-    /// What is asked for account B.
-    pub amount_b: Cents,
-    /// What patients pay.
-    pub patient_share: Cents,
-    /// What they pay above that.
-    pub supplement: Cents,
-    /// How many records: of a mutuality its invoices', of a file also those of its begin and end.
-    pub records: u32,
-    /// How many invoices.
-    pub invoices: u32,
-    /// The control number.
-    pub control: u8,
-}
-
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
@@ -82,55 +59,6 @@ pub struct Written {
     pub file: Totals,
     /// What the checks found. A file with findings that block it is not to be sent.
     pub report: Report,
-}
-
-/// Sums as they grow.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Sums {
-    pub(super) a: i64,
-    pub(super) b: i64,
-    pub(super) share: i64,
-    pub(super) supplement: i64,
-    pub(super) records: u32,
-    pub(super) all: Control,
-    pub(super) services: Control,
-}
-
-impl Sums {
-    /// Counts a record in.
-    pub(super) fn add(&mut self, record: &Record) -> Option<()> {
-        self.records += 1;
-        let (code, amounts) = match record {
-            Record::Stay(stay) => (stay.code, Some((stay.account, stay.amount, stay.patient_share, stay.supplement))),
-            Record::Service(service) => {
-                (service.code, Some((service.account, service.amount, service.patient_share, service.supplement)))
-            }
-            Record::Commitment(commitment) => (commitment.code, None),
-            Record::Reading(reading) => (reading.code, None),
-            Record::OldReading(reading) => (reading.code, None),
-            _ => return Some(()),
-        };
-        self.all.add(code);
-        let Some((account, amount, share, supplement)) = amounts else { return Some(()) };
-        self.services.add(code);
-        let sum = if account == 1 { &mut self.b } else { &mut self.a };
-        *sum = sum.checked_add(amount.cents().0)?;
-        self.share = self.share.checked_add(share.cents().0)?;
-        self.supplement = self.supplement.checked_add(supplement.cents().0)?;
-        Some(())
-    }
-
-    /// Counts in what another has counted.
-    pub(super) fn add_all(&mut self, other: &Self) -> Option<()> {
-        self.a = self.a.checked_add(other.a)?;
-        self.b = self.b.checked_add(other.b)?;
-        self.share = self.share.checked_add(other.share)?;
-        self.supplement = self.supplement.checked_add(other.supplement)?;
-        self.records = self.records.checked_add(other.records)?;
-        self.all.add_all(other.all);
-        self.services.add_all(other.services);
-        Some(())
-    }
 }
 
 /// Writes one file.
@@ -195,7 +123,7 @@ impl<W: Write> FileWriter<W> {
                 self.detail(&mut sums, record)?;
             }
         }
-        let total = InvoiceTotal { ..invoice_total(&head, &sums, is_credit) };
+        let total = invoice_total(&head, &sums, is_credit);
         self.detail(&mut sums, Record::InvoiceTotal(total))?;
         let destination = invoice.patient.destination;
         if self.destinations.last().is_none_or(|(last, _, _)| *last != destination) {
@@ -277,193 +205,4 @@ impl<W: Write> FileWriter<W> {
         self.checker.record(RawRecord::written(&bytes, index, self.sending.month.number() < NEW_READINGS_FROM));
         Ok(self.output.write_all(&bytes)?)
     }
-}
-
-fn segment_200(sending: &Sending) -> Segment200 {
-    Segment200 {
-        message: Message::InvoiceFile.number(),
-        message_version: 2,
-        environment: if sending.environment == Environment::Production { 12 } else { 92 },
-        provider_reference: sending.reference,
-        ..Segment200::default()
-    }
-}
-
-fn segment_300(sending: &Sending, header: &Header) -> Segment300 {
-    let [name, first_name] = [
-        (&sending.contact.name, Kind::Segment300, "contact-name"),
-        (&sending.contact.first_name, Kind::Segment300, "contact-first-name"),
-    ]
-    .map(|(text, kind, field)| fitted(text, kind.layout().zone(field).map_or(0, |zone| zone.length)));
-    Segment300 {
-        billed_month: sending.month.number(),
-        sending: sending.number,
-        created: Some(sending.created),
-        file_reference: sending.file_reference.clone(),
-        version: header.version,
-        contact_name: name,
-        contact_first_name: first_name,
-        contact_phone: sending.contact.phone,
-        sector: match sending.sector {
-            Sector::Hospital => 1,
-            Sector::Ambulatory => 3,
-            Sector::Mixed => 9,
-        },
-        accounts: if sending.account_b.is_some() { 2 } else { 1 },
-    }
-}
-
-fn header(sending: &Sending) -> Result<Header, WriteError> {
-    let (iban_b, bic_b) =
-        sending.account_b.as_ref().map(|account| (account.iban.clone(), account.bic.clone())).unwrap_or_default();
-    Ok(Header {
-        accounts: u8::from(sending.account_b.is_some()),
-        version: if sending.environment == Environment::Production { 1_999 } else { 9_991_999 },
-        sending: sending.number,
-        content: match sending.content {
-            Content::EFact => 40,
-            Content::MedicalHouse => 30,
-            Content::Other => 0,
-        },
-        third_party: number_of(&sending.third_party)?,
-        accreditation: sending.accreditation,
-        profession: sending.profession,
-        billed_year: sending.month.year(),
-        billed_month: sending.month.month(),
-        created: Some(sending.created),
-        enterprise: sending.enterprise.as_str().parse().unwrap_or(0),
-        reference: sending.establishment_reference.clone(),
-        bic_a: sending.account_a.bic.clone(),
-        iban_a: sending.account_a.iban.clone(),
-        bic_b,
-        iban_b,
-        ..Header::default()
-    })
-}
-
-fn invoice_head(invoice: &Invoice, third_party: u64) -> Result<InvoiceHead, WriteError> {
-    let patient = &invoice.patient;
-    let (number, flag) = match &patient.identifier {
-        PatientIdentifier::Ssin(ssin) => (PatientNumber(ssin.as_str().parse().unwrap_or(0)), 1),
-        PatientIdentifier::Membership(number) => (*number, 0),
-    };
-    let (invoicing_kind, previous) = match &invoice.invoicing {
-        Invoicing::Original => (0, None),
-        Invoicing::Correction(previous) => (1, Some(previous)),
-        Invoicing::CreditNote(previous) => (3, Some(previous)),
-    };
-    let mut head = InvoiceHead {
-        // The federations 2, 4 and 5 have their members with them, not with a mutuality.
-        affiliation: if matches!(patient.destination / 100, 2 | 4 | 5) { 0 } else { patient.affiliation },
-        patient: number,
-        sex: patient.sex,
-        invoice_type: invoice.invoice_type.digit(),
-        invoicing_kind,
-        third_party,
-        prescription_lifted: u8::from(invoice.is_prescription_lifted),
-        treatment_reason: invoice.treatment_reason,
-        destination: patient.destination,
-        rehabilitation_agreed: invoice.rehabilitation_agreed,
-        invoice: invoice.number,
-        insurability: u32::from(patient.ct1) * 1_000 + u32::from(patient.ct2),
-        reference: invoice.reference.clone(),
-        patient_flag: flag,
-        invoice_date: invoice.date,
-        ..InvoiceHead::default()
-    };
-    if let Some(previous) = previous {
-        head.previous_invoice = previous.invoice;
-        head.previous_sending = previous.sending;
-        head.previous_destination = previous.destination;
-        head.previous_month = previous.month.number();
-        head.previous_payment_a.clone_from(&previous.payment_a);
-        head.previous_payment_b.clone_from(&previous.payment_b);
-    }
-    if let Some(residence) = &invoice.residence {
-        head.institution = number_of(&residence.institution)?;
-        head.admitted = residence.admitted.map(|(day, _)| day);
-        head.admission_hour = residence.admitted.map_or(0, |(_, time)| u32::from(time));
-        head.discharged = residence.discharged.map(|(day, _)| day);
-        head.discharge_hour = residence.discharged.map_or(0, |(_, time)| u32::from(time));
-        head.admission = residence.admission;
-        head.admission_service = residence.service;
-    }
-    Ok(head)
-}
-
-/// An amount of nothing in a credit note is written with `-`, as everything in it.
-fn total(cents: i64, is_credit: bool) -> Signed {
-    let signed = Signed::of(Cents(cents));
-    if cents == 0 && is_credit { Signed { sign: Sign::Minus, ..signed } } else { signed }
-}
-
-fn invoice_total(head: &InvoiceHead, sums: &Sums, is_credit: bool) -> InvoiceTotal {
-    InvoiceTotal {
-        admission_hour: head.admission_hour,
-        admitted: head.admitted,
-        discharged: head.discharged,
-        affiliation: head.affiliation,
-        patient: head.patient,
-        sex: head.sex,
-        invoice_type: head.invoice_type,
-        admission_service: head.admission_service,
-        third_party: head.third_party,
-        amount_b: total(sums.b, is_credit),
-        treatment_reason: head.treatment_reason,
-        destination: head.destination,
-        amount_a: total(sums.a, is_credit),
-        invoice_date: head.invoice_date,
-        discharge_hour: head.discharge_hour,
-        invoice: head.invoice,
-        patient_share: total(sums.share, is_credit),
-        reference: head.reference.clone(),
-        supplement: total(sums.supplement, is_credit),
-        patient_flag: head.patient_flag,
-        control: sums.all.number(),
-        ..InvoiceTotal::default()
-    }
-}
-
-fn totals(destination: u16, sums: &Sums, invoices: u32, records: u32, control: u8) -> Totals {
-    Totals {
-        destination,
-        amount_a: Cents(sums.a),
-        amount_b: Cents(sums.b),
-        patient_share: Cents(sums.share),
-        supplement: Cents(sums.supplement),
-        records,
-        invoices,
-        control,
-    }
-}
-
-fn both(totals: &Totals) -> Result<Signed, WriteError> {
-    let sum = totals.amount_a.0.checked_add(totals.amount_b.0);
-    sum.map(|sum| Signed::of(Cents(sum))).ok_or(WriteError::Amount)
-}
-
-fn recap(totals: &Totals, recap: u64) -> Result<Recap, WriteError> {
-    Ok(Recap {
-        destination: totals.destination,
-        recap,
-        amount_a: Signed::of(totals.amount_a),
-        amount_b: Signed::of(totals.amount_b),
-        amount_total: both(totals)?,
-        records: totals.records,
-        control: totals.control,
-        amount_c: Signed::default(),
-    })
-}
-
-fn recap_total(totals: &Totals, recap: u64) -> Result<RecapTotal, WriteError> {
-    Ok(RecapTotal {
-        destination: totals.destination,
-        recap,
-        amount_a: Signed::of(totals.amount_a),
-        amount_b: Signed::of(totals.amount_b),
-        amount_total: both(totals)?,
-        records: totals.records,
-        control: totals.control,
-        amount_c: Signed::default(),
-    })
 }

@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use mappings::billing::{
-    Cents, FileReader, Kind, Language, Message, ReadLimits, Record, Second, SegmentFault, Severity, explain,
+    Cents, FileReader, Kind, Language, Message, ReadLimits, Record, Second, SegmentFault, Severity, Signed, explain,
     segment_faults,
 };
 
@@ -169,7 +169,7 @@ fn a_rejection_gives_each_record_with_its_errors_known_or_not() {
     let detail = second.detail().expect("it has one").expect("it is read");
     let codes: Vec<_> = detail.errors.iter().map(|error| (error.letter.as_str(), error.code.as_str())).collect();
     assert_eq!(codes, [("R", "500540"), ("B", "5004K0"), ("E", "200840")]);
-    assert_eq!((detail.comment.as_str(), detail.result.map(|result| result.cents())), ("Niet gekend", Some(Cents(0))));
+    assert_eq!((detail.comment.as_str(), detail.result.map(Signed::cents)), ("Niet gekend", Some(Cents(0))));
     // A code that nobody knows is shown as it is, with the words for its zone.
     let unknown = explain("5004K0", Language::Fr);
     assert_eq!((unknown.code.as_str(), unknown.text), ("5004K0", None));

@@ -77,8 +77,7 @@ pub(crate) fn record(chance: &mut Chance) -> (Kind, Vec<u8>) {
 }
 
 fn zone_of(zone: &Zone, chance: &mut Chance) -> Vec<u8> {
-    let digits =
-        |chance: &mut Chance, count: usize| (0..count).map(|_| b'0' + chance.place(10) as u8).collect::<Vec<_>>();
+    let digits = |chance: &mut Chance, count: usize| (0..count).map(|_| chance.of(b"0123456789")).collect::<Vec<_>>();
     match zone.form {
         Form::Zeros | Form::Fault | Form::Check => vec![b'0'; zone.length],
         Form::Blanks => vec![b' '; zone.length],
@@ -157,7 +156,7 @@ fn service_line(chance: &mut Chance) -> ServiceLine {
         provider_norm: chance.of(&[0, 1, 2, 5, 9]),
         service: 990,
         place: chance.is(4).then(|| nihdi(chance)),
-        prescriber: chance.is(3).then(|| (nihdi(chance), day("2026-08-31"), 1)).filter(|_| false),
+        prescriber: chance.is(3).then(|| (nihdi(chance), first_day, 1)),
         share_code: chance.of(&[0, 1, 2]),
         time: u16::try_from(chance.below(24) * 100 + chance.below(60)).expect("it fits"),
         reference: reference(chance),

@@ -1,15 +1,15 @@
 //! One fault at a time in a file that is right: each is found under its official code.
 
-use crate::sample::{check, codes, nth, of_records, put, records, sample, seal};
+use crate::sample::{SEGMENTS, check, codes, nth, of_records, put, records, sample, seal};
 use mappings::billing::Severity::{Blocking, Invoice, Record};
-use mappings::billing::{Severity, severity};
+use mappings::billing::{Form, Kind, Severity, severity};
 
 /// Type of record, which of them, field, what is put there, the code that is found, and what it does.
 type Fault = (&'static str, usize, &'static str, &'static str, &'static str, Severity);
 
 /// Which records 50: 0 is of the credit note, 1 has a commitment and a reading, 2 is plain. Invoice 2 is residential rehabilitation.
 #[rustfmt::skip]
-const FAULTS: [Fault; 98] = [
+const FAULTS: [Fault; 97] = [
     ("10", 0, "sequence", "000002", "100110", Blocking),
     ("10", 0, "accounts", "7", "100303", Blocking),
     ("10", 0, "accounts", "1", "100314", Blocking),
@@ -89,7 +89,6 @@ const FAULTS: [Fault; 98] = [
     ("50", 1, "patient", "0090010100123", "500812", Invoice),
     ("50", 1, "sex", "1", "500912", Record),
     ("50", 1, "account", "1", "501110", Blocking),
-    ("50", 1, "provider", "018334780005", "", Record),
     ("50", 1, "provider", "018334781004", "501502", Record),
     ("50", 1, "provider-norm", "3", "501603", Record),
     ("50", 1, "units", "-0001", "502212", Record),
@@ -107,7 +106,7 @@ const FAULTS: [Fault; 98] = [
     ("80", 1, "amount-a", "+00000004143", "801910", Invoice),
     ("80", 1, "patient-share", "+000000299", "802710", Invoice),
     ("80", 1, "control", "00", "809802", Blocking),
-    ("90", 0, "amount-a", "+00000120650", "901910", Blocking),
+    ("90", 0, "amount-a", "+00000120651", "901910", Blocking),
 ];
 
 #[test]
@@ -119,9 +118,6 @@ fn each_fault_is_found_under_its_official_code() {
         let place = nth(&wrong, digits, n);
         put(&mut wrong[place], field, text);
         let report = check(&of_records(&wrong));
-        if code.is_empty() {
-            continue;
-        }
         let found = report.findings.iter().find(|finding| finding.code == code);
         if found.is_none_or(|found| found.severity != weight) || severity(code) != Some(weight) {
             missed.push(format!("{digits} {field} {text}: {code} {weight:?} not in {:?}", codes(&report)));
@@ -210,22 +206,28 @@ fn a_fault_of_a_segment_is_found_under_the_code_of_its_zone() {
     }
 }
 
+/// Whether the standard itself counts two characters alike in its check digits.
+fn are_alike(one: u8, other: u8) -> bool {
+    let counts_as_other = |byte: u8| !byte.is_ascii_alphanumeric() && byte != b' ';
+    one.eq_ignore_ascii_case(&other) || (counts_as_other(one) && counts_as_other(other))
+}
+
 #[test]
-fn any_one_character_that_is_flipped_is_found() {
+fn any_one_character_that_is_changed_is_found_but_for_a_mark_in_a_text() {
     let right = sample();
-    // Every character of the records once, by a bit that keeps it printable; and each is found in that record or in a total.
-    let mut missed = Vec::new();
-    for at in 227..right.len() {
+    let totals = right[SEGMENTS..].chunks(350).position(|record| record.starts_with(b"95")).expect("it has totals");
+    // Every place of a record comes up in one record or another.
+    for at in (SEGMENTS..SEGMENTS + 350 * totals).step_by(11) {
         let mut wrong = right.clone();
         wrong[at] ^= 1;
-        let is_reserve = (at - 227) / 350
-            >= right[227..].chunks(350).position(|record| record.starts_with(b"95")).expect("it has totals");
-        let findings = check(&wrong).findings;
-        if findings.is_empty() && !is_reserve {
-            missed.push(at);
-        }
+        let place = (at - SEGMENTS) % 350;
+        let kind = Kind::of_record(&right[at - place..], false).expect("it has a layout");
+        let zones = &kind.layout().zones;
+        let zone =
+            zones.iter().find(|zone| (zone.start..zone.start + zone.length).contains(&place)).expect("it has one");
+        let may_pass = zone.form == Form::Text && are_alike(right[at], wrong[at]);
+        assert!(may_pass || !check(&wrong).findings.is_empty(), "{kind:?} {} at {place}", zone.numbers);
     }
-    assert_eq!(missed, Vec::<usize>::new());
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Files that nobody would send: cut, changed at random, full of other bytes. None breaks the reader, and none passes for right.
 
 use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use mappings::billing::{Checker, FileReader, Language, ReadError, ReadLimits, explain};
@@ -57,8 +59,29 @@ fn mutated(input: &[u8], chance: &mut Chance) -> Vec<u8> {
     bytes
 }
 
+fn seeds() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/seeds/billing")
+}
+
+/// An input that does not hold is kept, to be committed with what mends it.
+fn held(input: &[u8]) {
+    let looked = catch_unwind(AssertUnwindSafe(|| drop(look_at(input))));
+    let Err(panic) = looked else { return };
+    let name = input
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    let file = seeds().join(format!("found-{name:016x}"));
+    let _ = std::fs::create_dir_all(seeds()).and_then(|()| std::fs::write(&file, input));
+    println!("billing: {} does not hold", file.display());
+    resume_unwind(panic);
+}
+
+/// What was found by a long run, and files and answers that are right.
 fn inputs() -> Vec<Vec<u8>> {
-    let mut inputs = vec![sample()];
+    let found = std::fs::read_dir(seeds()).into_iter().flatten().flatten();
+    let mut inputs: Vec<Vec<u8>> = found.filter_map(|entry| std::fs::read(entry.path()).ok()).collect();
+    inputs.sort();
+    inputs.push(sample());
     inputs.extend(crate::answers::answers());
     for seed in 0..8 {
         let (sending, invoices) = file(&mut Chance::new(seed));
@@ -70,14 +93,16 @@ fn inputs() -> Vec<Vec<u8>> {
 #[test]
 fn fuzz_billing() {
     let inputs = inputs();
+    for input in &inputs {
+        held(input);
+    }
     let minutes = variable("WELLGATE_FUZZ_MINUTES");
     let seed = variable("WELLGATE_FUZZ_SEED").unwrap_or(1);
     let mut chance = Chance::new(seed);
     let (begun, time) = (Instant::now(), minutes.map(|minutes| Duration::from_secs(60 * minutes)));
     let mut tried = 0;
     while time.map_or(tried < SAMPLE, |time| begun.elapsed() < time) {
-        let input = mutated(&inputs[chance.place(inputs.len())], &mut chance);
-        let _ = look_at(&input);
+        held(&mutated(&inputs[chance.place(inputs.len())], &mut chance));
         tried += 1;
     }
     println!("billing: {tried} inputs, seed {seed}");

@@ -69,8 +69,8 @@ fn every_zone_of_the_published_list_is_in_our_table_where_it_stands_there() {
             kind.layout().zones.iter().find(|zone| zone.numbers == numbers || (is_part && zone.numbers == "6a,6b"));
         let is_same = ours.is_some_and(|ours| {
             let is_reserved = matches!(ours.form, Form::Zeros | Form::Blanks);
-            let (first, last) = (ours.start + 1, ours.start + ours.length);
-            let is_place = if is_part { first <= start && end <= last } else { (first, last) == (start, end) };
+            let (begin, until) = (ours.start + 1, ours.start + ours.length);
+            let is_place = if is_part { begin <= start && end <= until } else { (begin, until) == (start, end) };
             is_place && may_be(ours, letter) && is_reserved == label.starts_with("reserve")
         });
         if !is_same {
@@ -86,7 +86,8 @@ fn every_zone_of_the_published_list_is_in_our_table_where_it_stands_there() {
 fn ours() -> BTreeSet<String> {
     let words = include_str!("../../tables/billing-words.txt");
     let of_words = words.lines().filter_map(|line| line.strip_prefix("code ")?.split_once(" | ").map(|(code, _)| code));
-    let mut codes: BTreeSet<String> = of_words.filter(|code| code.len() == 6).map(str::to_owned).collect();
+    let mut codes: BTreeSet<String> =
+        of_words.filter(|code| code.len() == 6 && !code.contains('-')).map(str::to_owned).collect();
     for kind in Kind::ALL.into_iter().filter(|kind| kind.record_type().is_some_and(|digits| digits < "91")) {
         for zone in &kind.layout().zones {
             let endings: &[&str] = match (zone.fault, zone.form) {

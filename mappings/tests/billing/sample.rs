@@ -3,10 +3,9 @@
 use std::io::Cursor;
 
 use mappings::billing::{
-    Account, AccountLetter, Cents, Checker, Checks, Contact, Content, ControlRule, Date, DocumentReading, Environment,
-    FileReader, FileWriter, InsurerCommitment, Invoice, InvoiceType, Invoicing, Kind, Line, Month, Patient,
-    PatientIdentifier, Previous, ReadLimits, Report, Residence, Sector, Sending, ServiceLine, StayLine, Written,
-    record_check,
+    Account, AccountLetter, Cents, Checker, Checks, Contact, Content, Date, DocumentReading, Environment, FileReader,
+    FileWriter, InsurerCommitment, Invoice, InvoiceType, Invoicing, Kind, Line, Month, Patient, PatientIdentifier,
+    Previous, ReadLimits, Report, Residence, Sector, Sending, ServiceLine, StayLine, Written, record_check,
 };
 use mappings::identifiers::{Cbe, Nihdi, Ssin};
 
@@ -47,7 +46,6 @@ pub(crate) fn sending() -> Sending {
         file_reference: "F-2026-509".to_owned(),
         establishment_reference: "CENTRE".to_owned(),
         recap: 0,
-        control: ControlRule::AllRecords,
     }
 }
 
@@ -165,7 +163,10 @@ pub(crate) fn invoices() -> Vec<Invoice> {
 }
 
 pub(crate) fn written(sending: Sending, invoices: &[Invoice]) -> (Vec<u8>, Written) {
-    let checks = Checks { control: sending.control, ..checks() };
+    written_by(sending, invoices, checks())
+}
+
+pub(crate) fn written_by(sending: Sending, invoices: &[Invoice], checks: Checks) -> (Vec<u8>, Written) {
     let mut writer = FileWriter::new(Vec::new(), sending, checks).expect("it is begun");
     for invoice in invoices {
         writer.invoice(invoice).expect("it is written");

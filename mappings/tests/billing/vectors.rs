@@ -1,8 +1,10 @@
 //! What was published with its result.
 
-use mappings::billing::{Control, Kind, ReadingRecord, Record, Sign, record_check};
+use mappings::billing::{Checks, Control, ControlRule, Kind, ReadingRecord, Record, Sign, record_check};
 
-use crate::sample::{ambulatory, check, day, invoices, patient, records, sample, sending, service, written};
+use crate::sample::{
+    ambulatory, check, checks, day, invoices, patient, records, sample, sending, service, written, written_by,
+};
 use mappings::billing::{InsurerCommitment, Line, ServiceLine};
 
 /// The record 52 that the instructions' readers quote, in its newer layout.
@@ -65,8 +67,8 @@ fn the_published_sample_of_a_sending_has_its_control_number() {
 
 #[test]
 fn the_other_rule_of_the_control_number_counts_services_alone_and_in_record_95_only() {
-    use mappings::billing::ControlRule::ServicesAlone;
-    let (file, written) = written(mappings::billing::Sending { control: ServicesAlone, ..sending() }, &invoices()[..2]);
+    let alone = Checks { control: ControlRule::ServicesAlone, ..checks() };
+    let (file, written) = written_by(sending(), &invoices()[..2], alone);
     let mut services = Control::default();
     for code in [101_032, 101_032, 567_011] {
         services.add(code);

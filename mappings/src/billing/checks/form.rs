@@ -50,7 +50,7 @@ pub(super) fn segments(checker: &mut Checker, raw: &[u8]) {
             let said = zone.of(bytes.unwrap_or_default());
             let fault = match zone.form {
                 Form::Number if digits(said).is_none() => "01",
-                Form::Day if day(said).is_none() => "01",
+                Form::Day if day(said).is_err() => "01",
                 Form::Text if !is_text(said) => "09",
                 _ => continue,
             };
@@ -109,7 +109,7 @@ fn wrong(zone: &Zone, said: &[u8]) -> Option<&'static str> {
     match zone.form {
         // Longer numbers than can be counted are looked at digit by digit.
         Form::Number | Form::Code | Form::Nihdi if !said.iter().all(u8::is_ascii_digit) => Some("01"),
-        Form::Day if day(said).is_none() => Some("01"),
+        Form::Day if day(said).is_err() => Some("01"),
         Form::Zeros if said.iter().any(|byte| *byte != b'0') => Some("01"),
         Form::Sign if !matches!(said, b"+" | b"-") => Some("05"),
         Form::Signed => match said.split_first() {

@@ -7,8 +7,8 @@ use super::{Checker, OpenInvoice};
 use crate::billing::check_digits::ssin_holds;
 use crate::billing::records::{AidRecord, InvoiceHead, InvoiceTotal};
 use crate::billing::sending::Month;
+use crate::billing::sums::Sums;
 use crate::billing::value::{Cents, Sign};
-use crate::billing::writer::Sums;
 
 /// An invoice has three records, and a file a million at most.
 const INVOICES_MAX: usize = 333_334;

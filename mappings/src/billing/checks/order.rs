@@ -49,6 +49,7 @@ fn rule(kind: Kind) -> Option<&'static Rule> {
 pub(super) fn check(checker: &mut Checker, kind: Kind, bytes: &[u8]) {
     let is_total = matches!(kind, Kind::Recap | Kind::RecapTotal);
     let sequence = if is_total { None } else { bytes.get(2..8).and_then(digits) };
+    checker.has_sending_total |= kind == Kind::SendingTotal;
     let before = std::mem::replace(&mut checker.before, Before::Record(kind, sequence));
     match before {
         Before::Nothing => checker.note_if(kind != Kind::Header || sequence != Some(1), "100110"),
@@ -57,16 +58,15 @@ pub(super) fn check(checker: &mut Checker, kind: Kind, bytes: &[u8]) {
             followed(checker, last, kind);
             let follows = last_sequence.zip(sequence).is_none_or(|(last, this)| this == last + 1);
             if !follows {
-                let code =
-                    if kind == Kind::Header { "100203".to_owned() } else { format!("{}0210", &bytes_type(kind)) };
+                let code = if kind == Kind::Header {
+                    "100203".to_owned()
+                } else {
+                    format!("{}0210", kind.record_type().unwrap_or_default())
+                };
                 checker.note(&code);
             }
         }
     }
-}
-
-fn bytes_type(kind: Kind) -> &'static str {
-    kind.record_type().unwrap_or_default()
 }
 
 fn followed(checker: &mut Checker, last: Kind, kind: Kind) {
@@ -74,8 +74,11 @@ fn followed(checker: &mut Checker, last: Kind, kind: Kind) {
         (Kind::Header, Kind::Invoice)
         | (Kind::SendingTotal | Kind::Recap, Kind::Recap)
         | (Kind::Recap, Kind::RecapTotal) => return,
-        (Kind::Header, _) => checker.note("100111"),
-        (_, Kind::Header) => checker.note("100110"),
+        (Kind::Header, _) | (_, Kind::Header) => {
+            checker.note_if(last == Kind::Header, "100111");
+            checker.note_if(kind == Kind::Header, "100110");
+            return;
+        }
         (Kind::Recap | Kind::RecapTotal, _) | (_, Kind::Recap | Kind::RecapTotal) if last != Kind::SendingTotal => {
             checker.own("wellgate-recap-order", None);
         }
@@ -91,9 +94,5 @@ fn followed(checker: &mut Checker, last: Kind, kind: Kind) {
 
 /// Checks that the file ends as it should.
 pub(super) fn end(checker: &mut Checker) {
-    let ends = match checker.before {
-        Before::Record(kind, _) => matches!(kind, Kind::SendingTotal | Kind::Recap | Kind::RecapTotal),
-        Before::Nothing | Before::Unknown => false,
-    };
-    checker.note_if(!ends, "900104");
+    checker.note_if(!checker.has_sending_total, "900104");
 }

@@ -3,8 +3,8 @@
 use super::Checker;
 use crate::billing::records::SendingTotal;
 use crate::billing::segments::{Recap, RecapTotal};
+use crate::billing::sums::Sums;
 use crate::billing::value::{Cents, Signed};
-use crate::billing::writer::Sums;
 
 /// Checks record 90.
 pub(super) fn sending(checker: &mut Checker, total: &SendingTotal) {
