@@ -184,6 +184,16 @@ fn a_zone_that_repeats_another_is_held_to_it() {
 }
 
 #[test]
+fn a_sign_that_no_official_rule_speaks_of_is_found_all_the_same() {
+    for (digits, n, field, text) in [("80", 1, "advance-a", "-00000000000"), ("50", 1, "base-value", "-0000000")] {
+        let mut wrong = records(&sample());
+        let place = nth(&wrong, digits, n);
+        put(&mut wrong[place], field, text);
+        assert_eq!(codes(&check(&of_records(&wrong))), ["wellgate-sign"], "{field}");
+    }
+}
+
+#[test]
 fn a_fault_of_a_segment_is_found_under_the_code_of_its_zone() {
     let right = sample();
     for (at, text, code) in [

@@ -114,6 +114,9 @@ pub(super) fn service(checker: &mut Checker, service: &ServiceRecord) {
     };
     common(checker, &line);
     prescription(checker, &head, service);
+    if service.base_value.sign == Sign::Minus {
+        checker.own("wellgate-sign", None);
+    }
     checker.note_if(service.provider_norm == 4 && service.assistant == 0, "504913");
     checker.note_if(service.provider_norm == 4 && service.assistant == service.provider, "504915");
     checker.note_if(service.site == 0 && service.care_association != 0, "505111");
