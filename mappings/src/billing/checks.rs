@@ -21,6 +21,7 @@ use super::reader::{RawRecord, Record};
 use super::records::{Header, InvoiceHead, ServiceRecord, StayRecord};
 use super::segments::{Segment200, Segment300};
 use super::sums::Sums;
+use super::value::{Sign, Signed};
 use super::words::{Severity, severity};
 
 /// What the checks are made against.
@@ -247,6 +248,14 @@ impl Checker {
     fn note_if(&mut self, is_wrong: bool, code: &str) {
         if is_wrong {
             self.note(code);
+        }
+    }
+
+    /// Notes an amount of nothing with another sign than it should have. Check digits count both signs alike, sums do not see it, and
+    /// no official code speaks of it.
+    fn sign(&mut self, amount: Signed, sign: Sign) {
+        if amount.magnitude == 0 && amount.sign != sign {
+            self.own("wellgate-sign", None);
         }
     }
 

@@ -155,10 +155,11 @@ pub(super) fn total(checker: &mut Checker, total: &InvoiceTotal) {
     checker.note_if(total.patient_share.cents() != Cents(sums.share), "802710");
     checker.note_if(total.supplement.cents() != Cents(sums.supplement), "803010");
     checker.note_if(total.control != sums.all.number(), "809802");
-    // Check digits count both signs alike, and no official rule speaks of this one.
-    if total.advance_a.magnitude == 0 && total.advance_a.sign == Sign::Minus {
-        checker.own("wellgate-sign", None);
+    let sign = if open.head.invoicing_kind == 3 { Sign::Minus } else { Sign::Plus };
+    for amount in [total.amount_a, total.amount_b, total.patient_share, total.supplement] {
+        checker.sign(amount, sign);
     }
+    checker.sign(total.advance_a, Sign::Plus);
     let is_negative = total.amount_a.sign == Sign::Minus;
     checker.note_if(open.head.invoicing_kind == 3 && !(open.is_all_negative && is_negative), "201140");
     checker.note_if(total.invoice_date.is_none() && is_hospital(total.third_party), "802010");

@@ -60,14 +60,15 @@ pub(super) fn stay(checker: &mut Checker, stay: &StayRecord) {
     };
     common(checker, &line);
     checker.note_if(stay.norm != 0 && head.invoice_type != 1, "300314");
-    checker.note_if(stay.indicative_cost.sign != stay.amount.sign && !is_share, "302412");
+    checker.note_if(stay.indicative_cost.sign != stay.amount.sign, "302412");
     if is_share {
         checker.note_if(stay.patient_share.sign == stay.amount.sign, "302711");
+        checker.sign(stay.supplement, stay.amount.sign);
         let is_unequal = stay.amount.magnitude != stay.patient_share.magnitude;
         checker.note_if(is_unequal && stay.share_code == 0, "301941");
         let day = checker.invoice.as_ref().and_then(|open| open.stay.clone());
         checker.note_if(day.as_ref().is_some_and(|day| day.amount.sign == stay.amount.sign), "301910");
-        checker.note_if(day.is_some_and(|day| day.units.magnitude != stay.units.magnitude), "302210");
+        checker.note_if(day.is_some_and(|day| day.units != stay.units), "302210");
     } else {
         open_day(checker);
         if let Some(open) = &mut checker.invoice {
@@ -114,9 +115,8 @@ pub(super) fn service(checker: &mut Checker, service: &ServiceRecord) {
     };
     common(checker, &line);
     prescription(checker, &head, service);
-    if service.base_value.sign == Sign::Minus {
-        checker.own("wellgate-sign", None);
-    }
+    // A base value is never negative, whatever it is.
+    checker.sign(Signed { magnitude: 0, ..service.base_value }, Sign::Plus);
     checker.note_if(service.provider_norm == 4 && service.assistant == 0, "504913");
     checker.note_if(service.provider_norm == 4 && service.assistant == service.provider, "504915");
     checker.note_if(service.site == 0 && service.care_association != 0, "505111");

@@ -4,7 +4,7 @@ use super::Checker;
 use crate::billing::records::SendingTotal;
 use crate::billing::segments::{Recap, RecapTotal};
 use crate::billing::sums::Sums;
-use crate::billing::value::{Cents, Signed};
+use crate::billing::value::{Cents, Sign, Signed};
 
 /// Checks record 90.
 pub(super) fn sending(checker: &mut Checker, total: &SendingTotal) {
@@ -17,6 +17,8 @@ pub(super) fn sending(checker: &mut Checker, total: &SendingTotal) {
     checker.note_if(total.amount_a.cents() != Cents(sums.a), "901911");
     checker.note_if(total.amount_b.cents() != Cents(b), "901510");
     checker.note_if(total.amount_b.cents() != Cents(sums.b), "901511");
+    checker.sign(total.amount_a, Sign::Plus);
+    checker.sign(total.amount_b, Sign::Plus);
     checker.note_if(total.control != sums.all.number(), "909802");
     let Some(header) = checker.header.clone() else { return };
     for (is_same, code) in [
@@ -43,6 +45,9 @@ struct Said {
 
 fn compare(checker: &mut Checker, segment: char, said: &Said, sums: &Sums, control: u8) {
     let [a, b, both, c] = said.amounts;
+    for amount in said.amounts {
+        checker.sign(amount, Sign::Plus);
+    }
     checker.note_if(a.cents() != Cents(sums.a), &format!("{segment}04-41"));
     checker.note_if(b.cents() != Cents(sums.b), &format!("{segment}06-41"));
     checker.note_if(both.cents() != Cents(sums.a.saturating_add(sums.b)), &format!("{segment}08-41"));
