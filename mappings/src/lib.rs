@@ -1,5 +1,7 @@
-//! What the partners of the gateway speak, as pure functions: JSON, FHIR R4, identifiers, Co-prev; and where a postcode lies. No I/O and no clock.
+//! What the partners of the gateway speak, as pure functions: JSON, FHIR R4, identifiers, Co-prev, the register of treatment demands, the file of
+//! third-party billing; and where a postcode lies. No clock, and no I/O but on what is handed in.
 
+pub mod billing;
 pub mod co_prev;
 pub mod identifiers;
 pub mod json;

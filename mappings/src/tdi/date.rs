@@ -41,6 +41,16 @@ impl Date {
         self.year
     }
 
+    /// The month, 1 to 12.
+    pub fn month(self) -> u8 {
+        self.month
+    }
+
+    /// The day of the month.
+    pub fn day(self) -> u8 {
+        self.day
+    }
+
     /// The same day so many months later, or the last day of that month where it is shorter. The last day of 9999 where that is
     /// beyond the calendar.
     #[must_use]
