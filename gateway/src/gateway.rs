@@ -14,7 +14,8 @@ use tokio::task::JoinSet;
 use crate::app::{App, AppState, MachineTokens, People, RegistryCache};
 use crate::auth::{BrowserKey, KeySet, Verifier, Verifiers};
 use crate::auth_keys::{
-    ClientKeySets, IdentityProvider, KeyLoadError, KeyLoader, RefreshTimes, keep_fresh, own_issuer, verifier,
+    ClientKeySets, CredentialsError, IdentityProvider, KeyLoadError, KeyLoader, RefreshTimes, credentials, keep_fresh,
+    own_issuer, verifier,
 };
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, MailConfig, OwnIssuer, ServedTypes, TokenAlgorithm};
@@ -80,6 +81,9 @@ pub enum StartError {
     /// There can be no connectors with these settings.
     #[error(transparent)]
     Deliveries(#[from] PartnersError),
+    /// The gateway cannot prove to its partners who it is.
+    #[error("outbound.credentials_file: {0}")]
+    Credentials(#[from] CredentialsError),
     /// A file of the mail account cannot be read.
     #[error("mail: {0}")]
     Mail(std::io::Error),
@@ -229,6 +233,7 @@ pub async fn run(
         guard: config.guard(),
         mail: config.mail.as_ref().map(|mail| mail_settings(config, mail)).transpose()?,
         tdi: config.tdi.clone(),
+        credentials: credentials(config.outbound.credentials_file.as_deref(), &app.clock)?,
     };
     let worker = Worker::new(&app, outside, config.deliveries)?;
     let deliveries = tokio::spawn(keep_delivering(worker, stopping));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use connectors::credentials::Credential;
 use connectors::delivery::Connector;
 use connectors::ehr_fhir::EhrFhir;
 use connectors::guard::Guard;
@@ -33,6 +34,8 @@ pub struct Outside {
     pub mail: Option<MailSettings>,
     /// Where treatment demands are submitted, if they are.
     pub tdi: Option<TdiConfig>,
+    /// By what it is proved to partners who the gateway is.
+    pub credentials: Vec<Credential>,
 }
 
 /// Speaks to every partner that is registered or configured.
@@ -79,7 +82,9 @@ impl Partners {
     /// [`PartnersError`].
     pub(super) fn new(outside: Outside) -> Result<Self, PartnersError> {
         let mail = outside.mail.map(NotifyMail::new).transpose()?.map(Arc::new);
-        Ok(Self { client: HttpClient::guarded(outside.guard)?, configured: HttpClient::new()?, tdi: outside.tdi, mail })
+        let client = HttpClient::guarded(outside.guard)?.proving(&outside.credentials)?;
+        let configured = HttpClient::new()?.proving(&outside.credentials)?;
+        Ok(Self { client, configured, tdi: outside.tdi, mail })
     }
 
     /// How a partner is spoken to; none where it has no channel, or the gateway has no means for it: then nothing leaves to it.

@@ -14,6 +14,7 @@ mod forged;
 mod ihe;
 mod labels;
 mod machine_clients;
+mod outbound;
 mod partners;
 mod people;
 mod persons;
