@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use connectors::credentials::{Credential, TokenSource};
 use connectors::http::{HttpClient, HttpError};
-use connectors::pki::{Identity, Password, PkiError};
+use connectors::pki::{Certificate, Identity, Password, PkiError};
 use reqwest::Url;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -79,7 +79,7 @@ fn credential(name: &str, entry: &Entry, clock: &Clock) -> Result<Credential, Cr
         name: name.to_owned(),
         url: address("url", &entry.url)?,
         identity: identity(entry)?,
-        trusted: entry.ca_file.as_deref().map(content).transpose()?.map(|pem| pem.to_vec()),
+        trusted: entry.ca_file.as_deref().map(trusted).transpose()?,
         tokens: tokens(entry, clock)?,
     };
     if credential.identity.is_none() && credential.tokens.is_none() && credential.trusted.is_none() {
@@ -101,6 +101,13 @@ fn address(key: &str, text: &str) -> Result<Url, CredentialsError> {
         return Ok(url);
     }
     Err(CredentialsError(format!("{key} is a URL of https, without a name, a query or a fragment")))
+}
+
+/// The certificates of issuers in a file: at least one, or nobody would be believed.
+fn trusted(file: &Path) -> Result<Vec<u8>, CredentialsError> {
+    let pem = content(file)?;
+    Certificate::from_pem(&pem).map_err(|error| CredentialsError(format!("ca_file: {error}")))?;
+    Ok(pem.to_vec())
 }
 
 fn identity(entry: &Entry) -> Result<Option<Zeroizing<Vec<u8>>>, CredentialsError> {

@@ -329,7 +329,7 @@ async fn credentials_that_are_of_no_use_are_named_and_not_repeated() {
         (format!("[one]\n{url}{}", token.replace("scope = \"s\"\n", "")), "token_url needs"),
         (format!("[one]\n{url}scope = \"s\"\ncertificate_file = {secret}\nkey_file = {secret}\n"), "[one]"),
         (format!("[one]\n{url}certificate_file = {secret}\n"), "goes with key_file"),
-        (format!("[one]\n{url}ca_file = {secret}\n{token}"), "'one' is of no use"),
+        (format!("[one]\n{url}ca_file = {secret}\n{token}"), "[one]: ca_file"),
         (format!("[one]\n{url}{}", token.replace(&key, &secret)), "client_key_file"),
         (format!("[one]\n{url}{}", token.replace(&key, "\"/nonexistent/key\"")), "/nonexistent/key"),
         (format!("[one]\n{url}{token}password = \"SECRET\"\n"), "unknown field `password`"),
