@@ -207,7 +207,7 @@ pub struct Refreshed {
     every: Duration,
 }
 
-/// Runs an assembled gateway until `shutdown` is done; then nothing new is taken, what is in flight is finished, and what
+/// Runs an assembled gateway, with further routes and what is put around all of them, until `shutdown` is done; then nothing new is taken, what is in flight is finished, and what
 /// was accepted is committed.
 ///
 /// # Errors
@@ -216,7 +216,7 @@ pub async fn run(
     config: &Config,
     (app, refreshed): (App, Option<Refreshed>),
     telemetry: Arc<Telemetry>,
-    (listener, extra): (TcpListener, Router),
+    (listener, extra, around): (TcpListener, Router, impl FnOnce(Router) -> Router),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
     let tls = config.server.tls.as_ref().map(TlsKeys::load).transpose()?.map(Arc::new);
@@ -258,7 +258,7 @@ pub async fn run(
             }
         });
     }
-    let served = serve(listener, router(&app, &telemetry, extra), settings, shutdown).await;
+    let served = serve(listener, around(router(&app, &telemetry, extra)), settings, shutdown).await;
     stop.send_replace(true);
     served?;
     background.shutdown().await;

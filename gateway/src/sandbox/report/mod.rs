@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -20,17 +21,20 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
+use crate::bodies::{self, BodyLimits};
 use scenarios::{Digest, Known, Scenario, Seen};
 
 /// Clients of which a report is kept; those that come later are counted.
 const CLIENTS_MAX: usize = 500;
 /// A longer body is not looked at.
 const BODY_BYTES_MAX: usize = 256 * 1024;
+const BODY_LIMITS: BodyLimits =
+    BodyLimits { bytes_max: BODY_BYTES_MAX, pause: Duration::from_secs(10), time: Duration::from_secs(30) };
 const BASE: &str = "/fhir/";
 
 /// What was seen of all clients.
 #[derive(Debug, Default)]
-pub(super) struct Report {
+pub struct Report {
     state: Mutex<Clients>,
     hashes: RandomState,
 }
@@ -60,7 +64,7 @@ impl Report {
     }
 
     /// Says of a client whether it acknowledged a notice to its subscription: for whoever delivers them.
-    pub(super) fn notified(&self, client: &str, is_acknowledged: bool) {
+    pub fn notified(&self, client: &str, is_acknowledged: bool) {
         let mut clients = self.clients();
         if let Some(known) = clients.of(client) {
             known.note(Scenario::Subscription, is_acknowledged);
@@ -194,11 +198,8 @@ async fn watch(State(report): State<Arc<Report>>, request: Request, next: Next) 
     let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let is_looked_at = parts.method == Method::POST && length.is_some_and(|length: usize| length <= BODY_BYTES_MAX);
     let body = if is_looked_at {
-        match to_bytes(body, BODY_BYTES_MAX).await {
-            Ok(bytes) => bytes,
-            // It broke off: the gateway finds half of it, and says so.
-            Err(_) => Bytes::new(),
-        }
+        // One that broke off the gateway finds empty, and says so.
+        bodies::read(body, BODY_LIMITS).await.unwrap_or_else(|_| Bytes::new())
     } else {
         let asked = report.asked((&parts.method, &path), &parts.headers, &[]);
         let response = next.run(Request::from_parts(parts, body)).await;
