@@ -198,6 +198,8 @@ impl From<reqwest::Error> for HttpError {
             Self::Redirected
         } else if error.is_builder() {
             Self::NotSendable(cause(error))
+        } else if is_stranger_to(&error) {
+            Self::Unreachable("the server does not take the gateway's certificate, or wants one".to_owned())
         } else if error.is_connect() {
             Self::Unreachable(cause(error))
         } else if error.is_timeout() {
@@ -218,6 +220,32 @@ fn refusal(error: &reqwest::Error) -> Option<Refusal> {
         next = error.source();
     }
     None
+}
+
+/// Whether the server ended the line over the certificate of a client. It says so before it looks at any request, though after the client
+/// has sent one: <https://www.rfc-editor.org/rfc/rfc8446#section-6.2>
+fn is_stranger_to(error: &reqwest::Error) -> bool {
+    use rustls::AlertDescription as Alert;
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        let within = error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref());
+        let within = within.and_then(|error| error.downcast_ref::<rustls::Error>());
+        if let Some(rustls::Error::AlertReceived(alert)) = error.downcast_ref::<rustls::Error>().or(within) {
+            return matches!(
+                alert,
+                Alert::BadCertificate
+                    | Alert::UnsupportedCertificate
+                    | Alert::CertificateRevoked
+                    | Alert::CertificateExpired
+                    | Alert::CertificateUnknown
+                    | Alert::UnknownCA
+                    | Alert::CertificateRequired
+                    | Alert::HandshakeFailure
+            );
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// The innermost cause, which says what went wrong and does not repeat the URL.

@@ -148,7 +148,14 @@ pub async fn serve(config: Config) -> Result<(), CommandError> {
     let assembled = gateway::assemble(&config, store, Clock::System).await?;
     let listener = server::listen(config.server.listen).map_err(StartError::Listen)?;
     tracing::info!(address = %config.server.listen, "listening");
-    gateway::run(&config, assembled, Arc::clone(&telemetry), (listener, Router::new(), std::convert::identity), shutdown).await?;
+    gateway::run(
+        &config,
+        assembled,
+        Arc::clone(&telemetry),
+        (listener, Router::new(), std::convert::identity),
+        shutdown,
+    )
+    .await?;
     telemetry.shutdown();
     Ok(())
 }

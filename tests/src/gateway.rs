@@ -307,8 +307,12 @@ impl Gateway {
     pub fn worker_with(&self, mail: Option<MailSettings>, tdi: Option<TdiConfig>) -> Worker {
         let settings =
             DeliveriesConfig { attempts_max: 3, inquiries_max: 3, parallel_max: 4, lease: Duration::from_mins(2) };
-        Worker::new(&self.app, Outside { guard: Guard::new(&[], &[], true), mail, tdi, credentials: Vec::new() }, settings)
-            .expect("a client can be built")
+        Worker::new(
+            &self.app,
+            Outside { guard: Guard::new(&[], &[], true), mail, tdi, credentials: Vec::new() },
+            settings,
+        )
+        .expect("a client can be built")
     }
 
     /// Registers an organisation's own FHIR server.

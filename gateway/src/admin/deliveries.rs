@@ -177,7 +177,8 @@ fn fence(exchange: &Exchange) -> Result<i64, Failure> {
 /// Why it is decided so: a sentence for the trail, which the custodian of the record reads, and the person.
 fn reason(body: &[u8]) -> Result<String, Failure> {
     let limits = Limits { depth_max: 2, values_max: 4 };
-    let value = parse(body, limits).map_err(|error| Failure::BadRequest(vec![Issue::new("structure", error.to_string())]))?;
+    let value =
+        parse(body, limits).map_err(|error| Failure::BadRequest(vec![Issue::new("structure", error.to_string())]))?;
     let members = value.as_object().filter(|members| members.keys().all(|name| name == "reason"));
     let reason = members.and_then(|members| members.get("reason")).and_then(Value::as_str);
     let wrong = |code, details: &str| Failure::content("reason", code, details);
@@ -196,7 +197,8 @@ fn told(delivery: &Delivery) -> Value {
     let word = |text: &String| (!text.is_empty()).then(|| text.clone());
     let time = |ms: i64| (ms != 0 && ms != NEVER_MS).then(|| format_instant(ms));
     let acts = [(Decided::Release, "release"), (Decided::Abandon, "abandon"), (Decided::Rerun, "rerun")];
-    let may: Vec<&str> = acts.iter().filter(|(act, _)| act.objection(delivery).is_none()).map(|(_, name)| *name).collect();
+    let may: Vec<&str> =
+        acts.iter().filter(|(act, _)| act.objection(delivery).is_none()).map(|(_, name)| *name).collect();
     json!({
         "id": delivery.id,
         "version": delivery.fence,

@@ -95,7 +95,8 @@ fn wrong(why: &str) -> CredentialsError {
 /// An address that secrets travel to is `https`, except on the machine itself.
 fn address(key: &str, text: &str) -> Result<Url, CredentialsError> {
     let url = Url::parse(text).map_err(|_| CredentialsError(format!("{key} is no URL")))?;
-    let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    let is_plain =
+        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
     let is_safe = url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url);
     if is_plain && is_safe {
         return Ok(url);
@@ -120,7 +121,8 @@ fn identity(entry: &Entry) -> Result<Option<Zeroizing<Vec<u8>>>, CredentialsErro
             Identity::from_pem(&content(key)?, &content(certificate)?).map_err(useless)?
         }
         ((None, None), (Some(store), Some(password))) => {
-            let password = String::from_utf8(content(password)?.to_vec()).map_err(|_| wrong("the password is no text"))?;
+            let password =
+                String::from_utf8(content(password)?.to_vec()).map_err(|_| wrong("the password is no text"))?;
             let password = Password::new(password.trim_end_matches(['\r', '\n']).to_owned());
             Identity::from_pkcs12(&content(store)?, &password).map_err(useless)?
         }
@@ -140,7 +142,8 @@ fn tokens(entry: &Entry, clock: &Clock) -> Result<Option<TokenSource>, Credentia
         return if is_nothing { Ok(None) } else { Err(wrong("client_id, client_key_file and scope need token_url")) };
     };
     address("token_url", url)?;
-    let (Some(client_id), Some(key_file), Some(scope)) = (&entry.client_id, &entry.client_key_file, &entry.scope) else {
+    let (Some(client_id), Some(key_file), Some(scope)) = (&entry.client_id, &entry.client_key_file, &entry.scope)
+    else {
         return Err(wrong("token_url needs client_id, client_key_file and scope"));
     };
     let key = content(key_file)?;

@@ -153,7 +153,9 @@ impl Decided {
             Self::Abandon => (!matches!(state, "held" | "waiting" | "uncertain" | "dead"))
                 .then_some("it is under way, or has come to its end"),
             // What is uncertain may be there: asked about first, or it is there twice.
-            Self::Rerun => (!ENDS.contains(&state)).then_some("it has not come to its end: release it, or abandon it first"),
+            Self::Rerun => {
+                (!ENDS.contains(&state)).then_some("it has not come to its end: release it, or abandon it first")
+            }
         }
     }
 }

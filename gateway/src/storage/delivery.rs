@@ -216,9 +216,8 @@ impl Store {
         (made_ms, id): (i64, &str),
         deliveries_max: u32,
     ) -> Result<Vec<Delivery>, StorageError> {
-        let sql = format!(
-            "SELECT {COLUMNS}, {ORDER} {MATCHING} AND (made_ms, id) > ($3, $4) ORDER BY made_ms, id LIMIT $5"
-        );
+        let sql =
+            format!("SELECT {COLUMNS}, {ORDER} {MATCHING} AND (made_ms, id) > ($3, $4) ORDER BY made_ms, id LIMIT $5");
         read!(&self.database, |pool| {
             let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(state).bind(partner).bind(made_ms).bind(id);
             let rows = query.bind(i64::from(deliveries_max)).fetch_all(pool).await?;

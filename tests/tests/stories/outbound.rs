@@ -100,7 +100,8 @@ impl Partner {
             && field("client_assertion_type").as_deref()
                 == Some("urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
             && field("scope").as_deref() == Some("system/*.c");
-        let refused = |code: &str| (StatusCode::BAD_REQUEST, json!({"error": code, "error_description": assertion}).to_string());
+        let refused =
+            |code: &str| (StatusCode::BAD_REQUEST, json!({"error": code, "error_description": assertion}).to_string());
         let Ok(claims) = claims else { return refused("invalid_client") };
         let lasts = claims["exp"].as_i64().zip(claims["iat"].as_i64()).map(|(end, begin)| end - begin);
         let id = claims["jti"].as_str().unwrap_or_default().to_owned();
@@ -209,7 +210,9 @@ async fn a_partner_that_wants_a_certificate_is_shown_the_one_for_its_address() {
     let (store, word) = (files.write("client.p12", store), files.write("word", "SECRET-word\n"));
     let (store, word) = (quoted(&store), quoted(&word));
     let of_store = |word: &str| {
-        format!("[store]\nurl = \"{base}\"\nca_file = {ca}\nkey_store_file = {store}\nkey_store_password_file = {word}\n")
+        format!(
+            "[store]\nurl = \"{base}\"\nca_file = {ca}\nkey_store_file = {store}\nkey_store_password_file = {word}\n"
+        )
     };
     let from_store = files.read(&of_store(&word)).expect("they are of use");
     assert_eq!(sent(&client(&from_store), &base).await.codes(), ("delivered", ""));
@@ -218,7 +221,8 @@ async fn a_partner_that_wants_a_certificate_is_shown_the_one_for_its_address() {
     let wrong = files.read(&pem("stranger")).expect("a pair is a pair");
     let none = files.read(&format!("[none]\nurl = \"{base}\"\nca_file = {ca}\n")).expect("the issuer alone");
     let elsewhere = files.read(&pem("client").replace("/fhir\"", "/fhirx\"")).expect("they are of use");
-    for (what, credentials) in [("wrong", &wrong), ("none", &none), ("of another address", &elsewhere), ("nothing", &vec![])]
+    for (what, credentials) in
+        [("wrong", &wrong), ("none", &none), ("of another address", &elsewhere), ("nothing", &vec![])]
     {
         let outcome = sent(&client(credentials), &base).await;
         assert!(["retry", "uncertain"].contains(&outcome.codes().0), "{what}: {outcome:?}");
@@ -318,7 +322,8 @@ async fn credentials_that_are_of_no_use_are_named_and_not_repeated() {
     let files = Files::new();
     let (key, _) = files.key(Algorithm::ES384);
     let (key, secret) = (quoted(&key), quoted(&files.write("secret.pem", "SECRET")));
-    let token = format!("token_url = \"https://a.example/token\"\nclient_id = \"w\"\nclient_key_file = {key}\nscope = \"s\"\n");
+    let token =
+        format!("token_url = \"https://a.example/token\"\nclient_id = \"w\"\nclient_key_file = {key}\nscope = \"s\"\n");
     let url = "url = \"https://a.example/fhir\"\n";
     for (text, told) in [
         (format!("[one]\n{token}"), "url"),

@@ -42,7 +42,9 @@ impl Scenario {
     /// What passes it, for whoever has not.
     pub(super) const fn means(self) -> &'static str {
         match self {
-            Self::RefusedReferral => "after a 403 for an order, record a Consent of the person or place an order that is permitted",
+            Self::RefusedReferral => {
+                "after a 403 for an order, record a Consent of the person or place an order that is permitted"
+            }
             Self::LostPickUp => "after a 412 for a pick-up, read the Task again before writing to it",
             Self::Retry => "send a request again under the same Idempotency-Key, with the same body",
             Self::Withdrawal => "when what you read is 404 after a withdrawal, stop asking for it",
@@ -172,7 +174,10 @@ impl Known {
             } else {
                 keep(&mut self.refused, record);
             }
-        } else if seen.is_done() && (is_order || seen.is_of("Consent")) && take(&mut self.refused, |one| *one == record).is_some() {
+        } else if seen.is_done()
+            && (is_order || seen.is_of("Consent"))
+            && take(&mut self.refused, |one| *one == record).is_some()
+        {
             self.note(Scenario::RefusedReferral, true);
         }
     }
@@ -196,7 +201,9 @@ impl Known {
                     self.note(Scenario::LostPickUp, true);
                 }
             }
-            "GET" if take(&mut self.lost, |one| *one == seen.address).is_some() => self.note(Scenario::LostPickUp, true),
+            "GET" if take(&mut self.lost, |one| *one == seen.address).is_some() => {
+                self.note(Scenario::LostPickUp, true)
+            }
             _ => {}
         }
     }
@@ -229,7 +236,8 @@ impl Known {
                     if *looks == LOOKS_MAX + 1 {
                         self.note(Scenario::Withdrawal, false);
                     }
-                } else if take(&mut self.read, |(address, at)| *address == seen.address && *at < withdrawn_at).is_some() {
+                } else if take(&mut self.read, |(address, at)| *address == seen.address && *at < withdrawn_at).is_some()
+                {
                     keep(&mut self.gone, (seen.address, 0));
                     self.note(Scenario::Withdrawal, true);
                 }
@@ -252,7 +260,7 @@ mod tests {
                 withdrawn_at = at;
                 continue;
             };
-            let address = path.bytes().fold(7, |hash, byte| hash * 31 + Digest::from(byte));
+            let address = path.bytes().fold(7, |hash: Digest, byte| hash.wrapping_mul(31) + Digest::from(byte));
             let (record, key, body, status) = (*record, *key, *body, status.parse().expect("a status"));
             let [method, path] = [method, path].map(str::to_owned);
             known.saw(&Seen { method, path, status, record, key, body, address, at }, withdrawn_at);

@@ -117,7 +117,9 @@ async fn a_mail_leaves_over_an_encrypted_line_to_the_very_server_and_to_no_other
     assert_eq!(delivered, Outcome::Delivered(Value::Null));
     let [clear, encrypted] = heard.told();
     assert_eq!(clear, ["EHLO gateway.example", "STARTTLS"], "nothing else is said in clear");
-    for said in ["AUTH PLAIN", "MAIL FROM:<no-reply@gateway.example>", "RCPT TO:<intake@linde.example>", "Message-ID: <d-1@"] {
+    for said in
+        ["AUTH PLAIN", "MAIL FROM:<no-reply@gateway.example>", "RCPT TO:<intake@linde.example>", "Message-ID: <d-1@"]
+    {
         assert!(encrypted.iter().any(|line| line.starts_with(said)), "{said}: {encrypted:?}");
     }
 

@@ -84,7 +84,8 @@ async fn an_operator_repeats_what_was_refused_once_and_it_is_on_record(gateway: 
         assert!(text.contains(told), "{told}: {text}");
     }
     let acts = trail(&gateway, "edpbw-b").await;
-    for told in ["delivery-list", "delivery-show", "delivery-rerun: step-up-required", "delivery-rerun: precondition-failed"]
+    for told in
+        ["delivery-list", "delivery-show", "delivery-rerun: step-up-required", "delivery-rerun: precondition-failed"]
     {
         assert!(acts.iter().any(|act| act == told), "{told}: {acts:?}");
     }
@@ -122,7 +123,8 @@ async fn what_is_decided_wrongly_moves_nothing_and_is_on_record(gateway: Gateway
     let json_type = ("content-type", "application/json");
     let path = format!("admin/deliveries/{id}/rerun");
     let token = browser.form_token().await;
-    let foreign = [json_type, ("if-match", etag.as_str()), ("x-csrf-token", &token), ("origin", "https://evil.example")];
+    let foreign =
+        [json_type, ("if-match", etag.as_str()), ("x-csrf-token", &token), ("origin", "https://evil.example")];
     for (headers, reason) in [(&[json_type, ("if-match", &etag)][..], "no-form-token"), (&foreign, "other-page")] {
         let answer = browser.send(Method::POST, &path, headers, Some(REASON.to_owned())).await.expect(403);
         assert_eq!(answer.reason(), reason);
@@ -132,8 +134,9 @@ async fn what_is_decided_wrongly_moves_nothing_and_is_on_record(gateway: Gateway
     assert_eq!(queued(&gateway).await, before, "and nothing was repeated");
     let acts = trail(&gateway, "edpbw-b").await;
     let count = |told: &str| acts.iter().filter(|act| *act == told).count();
-    let refusals = ["precondition-required", "precondition-failed", "content", "not-found", "no-form-token", "other-page"]
-        .map(|reason| count(&format!("delivery-rerun: {reason}")));
+    let refusals =
+        ["precondition-required", "precondition-failed", "content", "not-found", "no-form-token", "other-page"]
+            .map(|reason| count(&format!("delivery-rerun: {reason}")));
     assert_eq!(refusals, [1, 2, 4, 1, 1, 1], "{acts:?}");
 }
 
@@ -159,7 +162,9 @@ async fn an_operator_lets_go_what_waits_or_gives_it_up_page_by_page(gateway: Gat
         assert_eq!(page.json["total"], 3);
         let found = page.json["deliveries"].as_array().expect("a list").clone();
         assert!(found.len() <= 2);
-        ids.extend(found.iter().map(|one| (one["id"].as_str().unwrap_or_default().to_owned(), one["version"].to_string())));
+        ids.extend(
+            found.iter().map(|one| (one["id"].as_str().unwrap_or_default().to_owned(), one["version"].to_string())),
+        );
         let Some(next) = page.json["next"].as_str() else { break };
         path = format!("?state=waiting&count=2&after={next}");
     }
