@@ -188,7 +188,7 @@ impl Tokens {
 /// How long a token is kept that is good for so many seconds; of one whose issuer does not say it nobody knows, so not at all.
 fn kept_for(expires_in: Option<u64>) -> Duration {
     let good_for = Duration::from_secs(expires_in.unwrap_or_default()).min(KEPT_MAX);
-    good_for - MARGIN.min(good_for / 2)
+    good_for.saturating_sub(MARGIN.min(good_for / 2))
 }
 
 #[cfg(test)]

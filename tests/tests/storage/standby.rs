@@ -155,7 +155,7 @@ async fn writes(store: &Store, n: usize, patience: Duration) -> bool {
 async fn takes_over(commits_wait: bool) {
     let Some(place) = Place::new() else { return };
     let (primary, standby) = with_standby(&place, commits_wait);
-    let store = Store::open(&StoreSettings::new(&primary.url("wellgate"))).await.expect("it is there");
+    let store = Store::open(&StoreSettings::new(primary.url("wellgate"))).await.expect("it is there");
     for n in 0..BEFORE {
         assert!(writes(&store, n, PATIENCE).await, "{n}");
     }
@@ -175,7 +175,7 @@ async fn takes_over(commits_wait: bool) {
     standby.stop();
     standby.start();
     place.run("pg_ctl", &["-D", &standby.data, "-w", "promote"]);
-    let store = Store::open(&StoreSettings::new(&standby.url("wellgate"))).await.expect("it took over");
+    let store = Store::open(&StoreSettings::new(standby.url("wellgate"))).await.expect("it took over");
     let mut lost = 0;
     for n in 0..BEFORE + acknowledged {
         let is_there = store.locate("Patient", &id(n)).await.expect("it answers").is_some();

@@ -57,6 +57,11 @@ impl Partner {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// From now on it takes this token alone.
+    fn takes(&self, token: &str) {
+        token.clone_into(&mut self.heard().good);
+    }
+
     /// How many tokens it gave, and how many messages it took.
     fn counts(&self) -> (usize, usize) {
         let heard = self.heard();
@@ -239,7 +244,7 @@ async fn with_tokens(files: &Files, algorithm: Algorithm) -> (Partner, String, S
     let (key, known) = files.key(algorithm);
     let partner = Partner::default();
     (partner.heard().known, partner.heard().expires_in) = (Some((known, algorithm)), json!(300));
-    partner.heard().good = "SECRET-1".to_owned();
+    partner.takes("SECRET-1");
     let root = start(&partner, None).await;
     let text = format!(
         "[noord]\nurl = \"{root}/fhir\"\ntoken_url = \"{root}/token\"\nclient_id = \"wellgate\"\nclient_key_file = {}\nscope = \"system/*.c\"\n",
@@ -260,7 +265,7 @@ async fn a_token_is_asked_for_by_an_assertion_kept_while_it_is_good_and_asked_fo
         }
         assert_eq!(partner.heard().given, 1, "it is kept");
         // The partner takes the token back: another is asked for, once.
-        partner.heard().good = "SECRET-2".to_owned();
+        partner.takes("SECRET-2");
         assert_eq!(sent(&client, &base).await.codes(), ("delivered", ""));
         assert_eq!(partner.counts(), (2, 3));
         // It takes none at all: it is told twice, and no more.
@@ -281,9 +286,8 @@ async fn a_token_whose_end_nobody_tells_is_used_once_and_no_assertion_twice() {
     let (partner, root, text) = with_tokens(&files, Algorithm::ES384).await;
     let client = client(&files.read(&text).expect("they are of use"));
     for (n, expires_in) in [Value::Null, json!(0), json!(1)].into_iter().enumerate() {
-        let mut heard = partner.heard();
-        (heard.expires_in, heard.good) = (expires_in, format!("SECRET-{}", n + 1));
-        drop(heard);
+        partner.takes(&format!("SECRET-{}", n + 1));
+        partner.heard().expires_in = expires_in;
         assert_eq!(sent(&client, &format!("{root}/fhir")).await.codes(), ("delivered", ""), "{n}");
     }
     assert_eq!(partner.counts(), (3, 3));

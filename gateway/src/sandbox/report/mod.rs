@@ -197,18 +197,18 @@ async fn watch(State(report): State<Arc<Report>>, request: Request, next: Next) 
     let (parts, body) = request.into_parts();
     let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let is_looked_at = parts.method == Method::POST && length.is_some_and(|length: usize| length <= BODY_BYTES_MAX);
-    let body = if is_looked_at {
+    let (body, looked_at) = if is_looked_at {
         // One that broke off the gateway finds empty, and says so.
-        bodies::read(body, BODY_LIMITS).await.unwrap_or_else(|_| Bytes::new())
+        let bytes = bodies::read(body, BODY_LIMITS).await.unwrap_or_default();
+        (Body::from(bytes.clone()), bytes)
     } else {
-        let asked = report.asked((&parts.method, &path), &parts.headers, &[]);
-        let response = next.run(Request::from_parts(parts, body)).await;
-        asked.into_iter().for_each(|asked| report.answered(asked, response.status()));
-        return response;
+        (body, Bytes::new())
     };
-    let asked = report.asked((&parts.method, &path), &parts.headers, &body);
-    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    asked.into_iter().for_each(|asked| report.answered(asked, response.status()));
+    let asked = report.asked((&parts.method, &path), &parts.headers, &looked_at);
+    let response = next.run(Request::from_parts(parts, body)).await;
+    if let Some(asked) = asked {
+        report.answered(asked, response.status());
+    }
     response
 }
 

@@ -202,7 +202,7 @@ impl Known {
                 }
             }
             "GET" if take(&mut self.lost, |one| *one == seen.address).is_some() => {
-                self.note(Scenario::LostPickUp, true)
+                self.note(Scenario::LostPickUp, true);
             }
             _ => {}
         }
