@@ -141,21 +141,12 @@ mod tests {
         outcome
     }
 
-    fn code(outcome: &Outcome) -> (&'static str, &str) {
-        match outcome {
-            Outcome::Delivered(_) => ("delivered", ""),
-            Outcome::Retry(cause, _) => ("retry", &cause.code),
-            Outcome::Rejected(cause) => ("rejected", &cause.code),
-            Outcome::Uncertain(cause) => ("uncertain", &cause.code),
-        }
-    }
-
     #[tokio::test]
     async fn a_national_number_is_in_the_body_only() {
         let partner = Canned::start(&[&answer("200 OK", "application/json", &right().to_string())]);
         let connector = connector(&partner.url);
         let delivered = connector.send(&message()).await;
-        assert_eq!(code(&delivered).0, "delivered");
+        assert_eq!(delivered.codes().0, "delivered");
         assert!(!format!("{delivered:?} {connector:?}").contains(SSIN));
         let requests = partner.heard();
         let (head, body) = requests[0].split_once("\r\n\r\n").expect("a head and a body");
@@ -181,7 +172,7 @@ mod tests {
             ("504 Timeout", r#"{"code": "coprev.upstream.timeout"}"#, ("retry", "coprev.upstream.timeout")),
         ] {
             let outcome = outcome(&answer(status, "application/problem+json", body)).await;
-            assert_eq!(code(&outcome), expected, "{status}");
+            assert_eq!(outcome.codes(), expected, "{status}");
         }
         let busy = "HTTP/1.1 503 Busy\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n";
         let Outcome::Retry(_, wait) = outcome(busy).await else { panic!("503 is tried again") };
@@ -209,7 +200,7 @@ mod tests {
             ("application/json", with("ssin", json!("90010299962")), "answer-refused"),
             ("application/json", with("lookupId", json!("d-0")), "answer-refused"),
         ] {
-            assert_eq!(code(&outcome(&answer("200 OK", media_type, &body)).await), ("retry", expected), "{body}");
+            assert_eq!(outcome(&answer("200 OK", media_type, &body)).await.codes(), ("retry", expected), "{body}");
         }
     }
 
@@ -220,23 +211,23 @@ mod tests {
         let huge = format!("{head}content-length: 2147483648\r\n\r\n{long}");
         let endless = format!("{head}transfer-encoding: chunked\r\n\r\n{:x}\r\n{long}\r\n", long.len());
         for canned in [huge, endless] {
-            assert_eq!(code(&outcome(&canned).await), ("retry", "answer-too-long"));
+            assert_eq!(outcome(&canned).await.codes(), ("retry", "answer-too-long"));
         }
     }
 
     #[tokio::test]
     async fn a_line_that_is_cut_and_nobody_who_listens_are_tried_again() {
-        assert_eq!(code(&outcome("HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{").await), ("retry", "broken"));
-        assert_eq!(code(&outcome("").await), ("retry", "broken"));
+        assert_eq!(outcome("HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{").await.codes(), ("retry", "broken"));
+        assert_eq!(outcome("").await.codes(), ("retry", "broken"));
         let unheard = connector("http://127.0.0.1:1").send(&message()).await;
-        assert_eq!(code(&unheard), ("retry", "unreachable"));
+        assert_eq!(unheard.codes(), ("retry", "unreachable"));
     }
 
     #[tokio::test]
     async fn what_is_no_question_is_not_sent() {
         let partner = Canned::start(&[""]);
         let wrong = Message { body: json!({"ssin": "1"}), ..message() };
-        assert_eq!(code(&connector(&partner.url).send(&wrong).await), ("rejected", "no-question"));
+        assert_eq!(connector(&partner.url).send(&wrong).await.codes(), ("rejected", "no-question"));
         assert_eq!(partner.requests(), 0);
     }
 }

@@ -51,6 +51,18 @@ pub enum Outcome {
     Uncertain(Cause),
 }
 
+impl Outcome {
+    /// What it is called, and the code of its cause: empty where it was delivered.
+    pub fn codes(&self) -> (&'static str, &str) {
+        match self {
+            Self::Delivered(_) => ("delivered", ""),
+            Self::Retry(cause, _) => ("retry", &cause.code),
+            Self::Rejected(cause) => ("rejected", &cause.code),
+            Self::Uncertain(cause) => ("uncertain", &cause.code),
+        }
+    }
+}
+
 /// What an inquiry by our reference told.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Inquiry {
@@ -106,6 +118,8 @@ pub fn accepted(answer: Result<Answer, HttpError>) -> Result<Answer, Outcome> {
         HttpError::Refused(_) => Outcome::Rejected(Cause::new("address-refused", error.to_string())),
         HttpError::Redirected => Outcome::Rejected(Cause::new("redirected", error.to_string())),
         HttpError::Unreachable(_) => Outcome::Retry(Cause::new("unreachable", error.to_string()), None),
+        // An operator or the token endpoint mends it, and nothing is lost meanwhile.
+        HttpError::NoToken(_) => Outcome::Retry(Cause::new("no-token", error.to_string()), None),
         HttpError::TimedOut => Outcome::Uncertain(Cause::new("timed-out", error.to_string())),
         HttpError::Broken(_) => Outcome::Uncertain(Cause::new("broken", error.to_string())),
         HttpError::TooLong(_) => Outcome::Uncertain(Cause::new("answer-too-long", error.to_string())),
@@ -176,6 +190,7 @@ mod tests {
             assert_eq!(outcome(Ok(answer(status, None))), expected, "{status}");
         }
         assert_eq!(outcome(Err(HttpError::Unreachable(String::new()))), "retry");
+        assert_eq!(outcome(Err(HttpError::NoToken(String::new()))), "retry");
         assert_eq!(outcome(Err(HttpError::TimedOut)), "uncertain");
         assert_eq!(outcome(Err(HttpError::Broken(String::new()))), "uncertain");
         assert_eq!(outcome(Err(HttpError::TooLong(1))), "uncertain");

@@ -127,15 +127,6 @@ mod tests {
         server(&canned).send(&message).await
     }
 
-    fn code(outcome: &Outcome) -> (&'static str, &str) {
-        match outcome {
-            Outcome::Delivered(_) => ("delivered", ""),
-            Outcome::Retry(cause, _) => ("retry", &cause.code),
-            Outcome::Rejected(cause) => ("rejected", &cause.code),
-            Outcome::Uncertain(cause) => ("uncertain", &cause.code),
-        }
-    }
-
     #[tokio::test]
     async fn case_5_only_an_answer_to_our_message_counts_as_delivered() {
         for (answer, expected) in [
@@ -154,7 +145,7 @@ mod tests {
             ("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{".to_owned(), ("uncertain", "broken")),
         ] {
             let outcome = sent(&answer).await;
-            assert_eq!(code(&outcome), expected, "{answer}");
+            assert_eq!(outcome.codes(), expected, "{answer}");
         }
     }
 

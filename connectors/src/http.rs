@@ -6,10 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::HeaderMap;
+use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::redirect::{Action, Attempt, Policy};
-use reqwest::{Client, ClientBuilder, Method, RequestBuilder, StatusCode};
+use reqwest::{Certificate, Client, ClientBuilder, Identity, Method, Request, RequestBuilder, Response, StatusCode};
 
+use crate::credentials::{Credential, Proven};
 use crate::guard::{Guard, Refusal};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -23,6 +24,7 @@ const REDIRECTS_MAX: usize = 3;
 pub struct HttpClient {
     client: Client,
     guard: Option<Arc<Guard>>,
+    proven: Arc<[Proven]>,
 }
 
 /// A whole answer, of any status.
@@ -57,6 +59,9 @@ pub enum HttpError {
     /// The guard does not let it out: nothing was sent.
     #[error("the URL is not asked: {0}")]
     Refused(#[from] Refusal),
+    /// No token was had for the request: nothing was sent.
+    #[error("there is no token: {0}")]
+    NoToken(String),
     /// The answer is longer than the request allows.
     #[error("the answer is longer than {0} bytes")]
     TooLong(usize),
@@ -70,7 +75,8 @@ impl HttpClient {
     /// [`HttpError::NotSendable`] if the system's trusted certificates cannot be read.
     pub fn new() -> Result<Self, HttpError> {
         let client = limited().redirect(Policy::custom(within_origin)).build();
-        Ok(Self { client: client.map_err(|error| HttpError::NotSendable(cause(error)))?, guard: None })
+        let client = client.map_err(|error| HttpError::NotSendable(cause(error)))?;
+        Ok(Self { client, guard: None, proven: Arc::default() })
     }
 
     /// The client for every other URL. It follows no redirect, and asks nothing that the guard refuses: neither by its text nor by the
@@ -81,7 +87,25 @@ impl HttpClient {
     pub fn guarded(guard: Guard) -> Result<Self, HttpError> {
         let guard = Arc::new(guard);
         let client = limited().redirect(Policy::none()).referer(false).dns_resolver(Arc::clone(&guard)).build();
-        Ok(Self { client: client.map_err(|error| HttpError::NotSendable(cause(error)))?, guard: Some(guard) })
+        let client = client.map_err(|error| HttpError::NotSendable(cause(error)))?;
+        Ok(Self { client, guard: Some(guard), proven: Arc::default() })
+    }
+
+    /// The same client, that proves who it is where there is a credential for it. There it follows no redirect.
+    ///
+    /// # Errors
+    /// [`HttpError::NotSendable`] with the name of a credential that is of no use.
+    pub fn proving(self, credentials: &[Credential]) -> Result<Self, HttpError> {
+        let proven = credentials.iter().map(|credential| {
+            // Of the error only that there is one: what is wrong with a key may be told by a part of it.
+            let build = |guard: Option<&Arc<Guard>>| {
+                let useless = || HttpError::NotSendable(format!("the credential '{}' is of no use", credential.name));
+                proving(credential, guard).map_err(|_| useless())
+            };
+            Ok(Proven::new(credential.clone(), build(self.guard.as_ref())?, build(None)?))
+        });
+        let proven: Vec<Proven> = proven.collect::<Result<_, HttpError>>()?;
+        Ok(Self { proven: proven.into(), ..self })
     }
 
     /// Begins a request, for [`HttpClient::send`].
@@ -98,17 +122,53 @@ impl HttpClient {
         if let Some(guard) = &self.guard {
             guard.check(request.url())?;
         }
-        let mut response = self.client.execute(request).await.map_err(HttpError::from)?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(HttpError::from)? {
-            if chunk.len() > answer_bytes_max.saturating_sub(body.len()) {
-                return Err(HttpError::TooLong(answer_bytes_max));
-            }
-            body.extend_from_slice(&chunk);
+        match Proven::of(&self.proven, request.url()) {
+            None => read(self.client.execute(request).await?, answer_bytes_max).await,
+            Some(proven) => prove(proven, request, answer_bytes_max).await,
         }
-        Ok(Answer { status, headers, body })
     }
+}
+
+/// Sends a request with what there is for its address. A partner who does not take the token any more is asked once more with another:
+/// what it refused so it did not act on.
+async fn prove(proven: &Proven, mut request: Request, answer_bytes_max: usize) -> Result<Answer, HttpError> {
+    let Some(tokens) = &proven.tokens else {
+        return read(proven.client.execute(request).await?, answer_bytes_max).await;
+    };
+    let again = request.try_clone();
+    let token = tokens.header().await?;
+    request.headers_mut().insert(AUTHORIZATION, token.clone());
+    let answer = read(proven.client.execute(request).await?, answer_bytes_max).await?;
+    let Some(mut again) = again.filter(|_| answer.status == StatusCode::UNAUTHORIZED) else { return Ok(answer) };
+    again.headers_mut().insert(AUTHORIZATION, tokens.header_after(&token).await?);
+    read(proven.client.execute(again).await?, answer_bytes_max).await
+}
+
+/// Reads the whole answer, of at most so many bytes.
+pub(crate) async fn read(mut response: Response, answer_bytes_max: usize) -> Result<Answer, HttpError> {
+    let (status, headers) = (response.status(), response.headers().clone());
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if chunk.len() > answer_bytes_max.saturating_sub(body.len()) {
+            return Err(HttpError::TooLong(answer_bytes_max));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status, headers, body })
+}
+
+fn proving(credential: &Credential, guard: Option<&Arc<Guard>>) -> reqwest::Result<Client> {
+    let mut client = limited().redirect(Policy::none()).referer(false);
+    if let Some(guard) = guard {
+        client = client.dns_resolver(Arc::clone(guard));
+    }
+    if let Some(identity) = &credential.identity {
+        client = client.identity(Identity::from_pem(identity)?);
+    }
+    if let Some(trusted) = &credential.trusted {
+        client = client.tls_certs_only(Certificate::from_pem_bundle(trusted)?);
+    }
+    client.build()
 }
 
 /// What holds for every client.
@@ -138,6 +198,8 @@ impl From<reqwest::Error> for HttpError {
             Self::Redirected
         } else if error.is_builder() {
             Self::NotSendable(cause(error))
+        } else if is_stranger_to(&error) {
+            Self::Unreachable("the server does not take the gateway's certificate, or wants one".to_owned())
         } else if error.is_connect() {
             Self::Unreachable(cause(error))
         } else if error.is_timeout() {
@@ -158,6 +220,32 @@ fn refusal(error: &reqwest::Error) -> Option<Refusal> {
         next = error.source();
     }
     None
+}
+
+/// Whether the server ended the line over the certificate of a client. It says so before it looks at any request, though after the client
+/// has sent one: <https://www.rfc-editor.org/rfc/rfc8446#section-6.2>
+fn is_stranger_to(error: &reqwest::Error) -> bool {
+    use rustls::AlertDescription as Alert;
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        let within = error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref());
+        let within = within.and_then(|error| error.downcast_ref::<rustls::Error>());
+        if let Some(rustls::Error::AlertReceived(alert)) = error.downcast_ref::<rustls::Error>().or(within) {
+            return matches!(
+                alert,
+                Alert::BadCertificate
+                    | Alert::UnsupportedCertificate
+                    | Alert::CertificateRevoked
+                    | Alert::CertificateExpired
+                    | Alert::CertificateUnknown
+                    | Alert::UnknownCA
+                    | Alert::CertificateRequired
+                    | Alert::HandshakeFailure
+            );
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// The innermost cause, which says what went wrong and does not repeat the URL.

@@ -2,6 +2,7 @@
 //! encrypt with.
 
 pub mod co_prev;
+pub mod credentials;
 pub mod delivery;
 pub mod ehr_fhir;
 pub mod guard;

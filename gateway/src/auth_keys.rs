@@ -4,6 +4,7 @@
 //! a minute. Keys that cannot be read again stay in use.
 
 mod client_keys;
+mod outbound;
 mod provider;
 
 use std::io::{self, Write};
@@ -22,6 +23,7 @@ use crate::auth::{Issuer, KeySet, KeySetError, Verifier};
 use crate::config::{ExternalIssuer, KeySource, OwnIssuer, TokenAlgorithm};
 
 pub use client_keys::ClientKeySets;
+pub use outbound::{CredentialsError, credentials};
 pub use provider::{IdentityProvider, ProviderError, random_secret};
 
 const KEY_FILE: &str = "issuer-key.pkcs8";

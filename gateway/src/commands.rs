@@ -18,7 +18,7 @@ use std::sync::Arc;
 use axum::Router;
 use tokio::sync::oneshot;
 
-use crate::auth_keys::{IdentityProvider, KeyLoader, own_issuer};
+use crate::auth_keys::{IdentityProvider, KeyLoader, credentials, own_issuer};
 use crate::cli::{CheckConfigArguments, Demo, SandboxArguments};
 use crate::clock::Clock;
 use crate::config::{self, ClientProof, Config, ConfigError, KeySource, LogConfig};
@@ -148,7 +148,14 @@ pub async fn serve(config: Config) -> Result<(), CommandError> {
     let assembled = gateway::assemble(&config, store, Clock::System).await?;
     let listener = server::listen(config.server.listen).map_err(StartError::Listen)?;
     tracing::info!(address = %config.server.listen, "listening");
-    gateway::run(&config, assembled, Arc::clone(&telemetry), (listener, Router::new()), shutdown).await?;
+    gateway::run(
+        &config,
+        assembled,
+        Arc::clone(&telemetry),
+        (listener, Router::new(), std::convert::identity),
+        shutdown,
+    )
+    .await?;
     telemetry.shutdown();
     Ok(())
 }
@@ -221,6 +228,9 @@ async fn check_files(config: &Config) -> Vec<ConfigError> {
             ClientProof::Key(file) => ("people.client_key_file", file),
         };
         wrong(key, format!("{}: {error}", file.display()));
+    }
+    if let Err(error) = credentials(config.outbound.credentials_file.as_deref(), &Clock::System) {
+        wrong("outbound.credentials_file", error.to_string());
     }
     if let Some(external) = &config.auth.external
         && let KeySource::File(file) = &external.keys

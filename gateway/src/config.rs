@@ -253,6 +253,8 @@ pub struct OutboundConfig {
     pub allowed: Vec<Origin>,
     /// Origins in a private network.
     pub private: Vec<Origin>,
+    /// By what the gateway proves to partners who it is.
+    pub credentials_file: Option<PathBuf>,
 }
 
 /// `[emergency]`

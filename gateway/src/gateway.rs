@@ -14,7 +14,8 @@ use tokio::task::JoinSet;
 use crate::app::{App, AppState, MachineTokens, People, RegistryCache};
 use crate::auth::{BrowserKey, KeySet, Verifier, Verifiers};
 use crate::auth_keys::{
-    ClientKeySets, IdentityProvider, KeyLoadError, KeyLoader, RefreshTimes, keep_fresh, own_issuer, verifier,
+    ClientKeySets, CredentialsError, IdentityProvider, KeyLoadError, KeyLoader, RefreshTimes, credentials, keep_fresh,
+    own_issuer, verifier,
 };
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, MailConfig, OwnIssuer, ServedTypes, TokenAlgorithm};
@@ -83,6 +84,9 @@ pub enum StartError {
     /// There can be no connectors with these settings.
     #[error(transparent)]
     Deliveries(#[from] PartnersError),
+    /// The gateway cannot prove to its partners who it is.
+    #[error("outbound.credentials_file: {0}")]
+    Credentials(#[from] CredentialsError),
     /// A file of the mail account cannot be read.
     #[error("mail: {0}")]
     Mail(std::io::Error),
@@ -208,7 +212,7 @@ pub struct Refreshed {
     every: Duration,
 }
 
-/// Runs an assembled gateway until `shutdown` is done; then nothing new is taken, what is in flight is finished, and what
+/// Runs an assembled gateway, with further routes and what is put around all of them, until `shutdown` is done; then nothing new is taken, what is in flight is finished, and what
 /// was accepted is committed.
 ///
 /// # Errors
@@ -217,7 +221,7 @@ pub async fn run(
     config: &Config,
     (app, refreshed): (App, Option<Refreshed>),
     telemetry: Arc<Telemetry>,
-    (listener, extra): (TcpListener, Router),
+    (listener, extra, around): (TcpListener, Router, impl FnOnce(Router) -> Router),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
     let tls = config.server.tls.as_ref().map(TlsKeys::load).transpose()?.map(Arc::new);
@@ -235,6 +239,7 @@ pub async fn run(
         mail: config.mail.as_ref().map(|mail| mail_settings(config, mail)).transpose()?,
         tdi: config.tdi.clone(),
         co_prev: config.co_prev.clone(),
+        credentials: credentials(config.outbound.credentials_file.as_deref(), &app.clock)?,
     };
     let worker = Worker::new(&app, outside, config.deliveries)?;
     let deliveries = tokio::spawn(keep_delivering(worker, stopping));
@@ -259,7 +264,7 @@ pub async fn run(
             }
         });
     }
-    let served = serve(listener, router(&app, &telemetry, extra), settings, shutdown).await;
+    let served = serve(listener, around(router(&app, &telemetry, extra)), settings, shutdown).await;
     stop.send_replace(true);
     served?;
     background.shutdown().await;

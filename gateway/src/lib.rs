@@ -2,6 +2,7 @@
 //! floors that these modules stand on.
 
 pub mod access;
+pub mod admin;
 pub mod app;
 pub mod audit;
 pub mod auth;

@@ -30,6 +30,8 @@ enum Sent {
     Keys,
     /// A fault, and the name of a partner in the path.
     Fault,
+    /// Why an operator decides so, and the id of a delivery in the path.
+    Reason,
 }
 
 /// A parameter of a form: its name, whether it must be there, and an example, which is the only value where it ends in `!`.
@@ -71,6 +73,7 @@ const SANDBOX_TOKEN: &[Field] = &[
 /// What every form may be answered beside what it asks for.
 const OF_FORMS: &[u16] = &[400, 401, 408, 413, 415, 429, 503];
 const OF_READS: &[u16] = &[413, 415, 429, 503];
+const OF_ADMIN: &[u16] = &[400, 401, 403, 404, 406, 408, 409, 412, 413, 415, 422, 428, 429, 503];
 const OF_SESSION: &[u16] = &[401, 413, 415, 429, 503];
 
 const OPERATIONS: &[Operation] = &[
@@ -92,6 +95,19 @@ const OPERATIONS: &[Operation] = &[
         JSON,
         OF_READS,
     ),
+    Operation {
+        path: "/admin/deliveries",
+        method: "get",
+        there: There::WithPeople,
+        summary: "What must leave the gateway, the oldest first, for an operator who signed in: by state and partner, in pages.",
+        sent: Sent::Nothing,
+        media_type: JSON,
+        statuses: OF_ADMIN,
+    },
+    delivery("get", "/admin/deliveries/{id}", "One delivery.", Sent::Nothing),
+    delivery("post", "/admin/deliveries/{id}/release", "Lets a delivery leave now.", Sent::Reason),
+    delivery("post", "/admin/deliveries/{id}/abandon", "Gives a delivery up.", Sent::Reason),
+    delivery("post", "/admin/deliveries/{id}/rerun", "Sends once more what had ended.", Sent::Reason),
     read("/sandbox", There::InSandbox, "Who is made up here.", JSON, OF_READS),
     form("/sandbox/token", There::InSandbox, "A token for anyone, without a proof.", SANDBOX_TOKEN),
     Operation {
@@ -102,6 +118,16 @@ const OPERATIONS: &[Operation] = &[
         sent: Sent::Keys,
         media_type: JSON,
         statuses: &[400, 404, 408, 413, 415, 429, 503],
+    },
+    read("/sandbox/report", There::InSandbox, "Which scenarios the client of each tester has passed.", JSON, OF_READS),
+    Operation {
+        path: "/sandbox/report",
+        method: "delete",
+        there: There::InSandbox,
+        summary: "Forgets what was seen of all clients.",
+        sent: Sent::Nothing,
+        media_type: JSON,
+        statuses: OF_READS,
     },
     partner("get", FAULTS, "The faults that wait at a partner.", Sent::Nothing),
     partner("post", FAULTS, "Makes a partner fail.", Sent::Fault),
@@ -138,6 +164,10 @@ const fn partner(method: &'static str, path: &'static str, summary: &'static str
     Operation { path, method, there: There::InSandbox, summary, sent, media_type: JSON, statuses }
 }
 
+const fn delivery(method: &'static str, path: &'static str, summary: &'static str, sent: Sent) -> Operation {
+    Operation { path, method, there: There::WithPeople, summary, sent, media_type: JSON, statuses: OF_ADMIN }
+}
+
 /// The description of an assembled gateway.
 pub fn document(app: &App, is_sandbox: bool) -> Value {
     let is_there = |operation: &&Operation| match operation.there {
@@ -160,11 +190,11 @@ pub fn document(app: &App, is_sandbox: bool) -> Value {
 
 fn described(operation: &Operation) -> Value {
     let answer = |status: u16| {
-        let schema = if operation.media_type == JSON { json!({"type": "object"}) } else { json!({"type": "string"}) };
-        (
-            status.to_string(),
-            json!({"description": meaning(status), "content": {operation.media_type: {"schema": schema}}}),
-        )
+        // Whoever runs the gateway is refused as a client of the FHIR interface is: by an OperationOutcome.
+        let is_outcome = operation.path.starts_with("/admin/") && status != 200;
+        let media_type = if is_outcome { "application/fhir+json" } else { operation.media_type };
+        let schema = if media_type == TEXT { json!({"type": "string"}) } else { json!({"type": "object"}) };
+        (status.to_string(), json!({"description": meaning(status), "content": {media_type: {"schema": schema}}}))
     };
     let answers: Map<String, Value> =
         std::iter::once(200).chain(operation.statuses.iter().copied()).map(answer).collect();
@@ -174,12 +204,27 @@ fn described(operation: &Operation) -> Value {
         let id = json!({"name": "id", "in": "path", "required": true, "schema": {"type": "string"}});
         described["parameters"] = json!([id]);
     }
+    if operation.path == "/admin/deliveries" {
+        let named = |name: &str| json!({"name": name, "in": "query", "schema": {"type": "string"}});
+        described["parameters"] = ["state", "partner", "count", "after"].map(named).into_iter().collect();
+    }
     match operation.sent {
         Sent::Nothing => {}
         Sent::Form(fields) => described["requestBody"] = body("application/x-www-form-urlencoded", schema(fields)),
         Sent::Keys => {
             let keys = json!({"type": "array", "items": {"type": "object"}});
             let schema = json!({"type": "object", "required": ["keys"], "properties": {"keys": keys}});
+            described["requestBody"] = body(JSON, schema);
+        }
+        Sent::Reason => {
+            let version = json!({"name": "If-Match", "in": "header", "required": true, "schema": {"type": "string"}});
+            let form_token =
+                json!({"name": "X-CSRF-Token", "in": "header", "required": true, "schema": {"type": "string"}});
+            if let Some(parameters) = described["parameters"].as_array_mut() {
+                parameters.extend([version, form_token]);
+            }
+            let properties = json!({"reason": {"type": "string", "minLength": 4, "maxLength": 500}});
+            let schema = json!({"type": "object", "required": ["reason"], "properties": properties});
             described["requestBody"] = body(JSON, schema);
         }
         Sent::Fault => {
@@ -210,7 +255,13 @@ const fn meaning(status: u16) -> &'static str {
         200 => "Done.",
         400 => "Something is missing, wrong or there twice.",
         401 => "Who asks is not known, or does not prove it.",
+        403 => "Whoever asks does not do this.",
         404 => "There is none.",
+        406 => "Only JSON is served.",
+        409 => "Others decided at this moment.",
+        412 => "It has moved since the version in If-Match.",
+        422 => "It is in no state for that, or no reason is given.",
+        428 => "If-Match is needed.",
         408 => "The body did not arrive in time.",
         413 => "The body is too long.",
         415 => "The body comes packed.",

@@ -1,5 +1,6 @@
 //! Every route of the gateway, in one list, and the layers around them.
 
+mod admin;
 mod admission;
 mod headers;
 
@@ -35,7 +36,13 @@ pub fn router(app: &App, telemetry: &Arc<Telemetry>, extra: Router) -> Router {
     let pages = middleware::from_fn_with_state(admission.of_pages(), admitted);
     let pages = people::routes(app).layer(pages);
     let (tokens, extra) = (oauth::routes(app).layer(held.clone()), extra.layer(held));
-    let routes = fhir(app, admission).merge(plain(app, telemetry, is_sandbox)).merge(tokens).merge(pages).merge(extra);
+    let operators = admin::routes(app, admission.clone());
+    let routes = fhir(app, admission)
+        .merge(operators)
+        .merge(plain(app, telemetry, is_sandbox))
+        .merge(tokens)
+        .merge(pages)
+        .merge(extra);
     let routes = routes.fallback(not_found);
     let is_https = app.base_url.starts_with("https://");
     // One layer of two functions: every layer of a router is a service more to clone and to box for each request.

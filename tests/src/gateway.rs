@@ -305,7 +305,7 @@ impl Gateway {
     /// # Panics
     /// There can be no client for HTTP, or the settings are wrong.
     pub fn worker_with(&self, mail: Option<MailSettings>, tdi: Option<TdiConfig>) -> Worker {
-        self.worker_to(Outside { guard: Guard::new(&[], &[], true), mail, tdi, co_prev: None })
+        self.worker_to(Outside { guard: Guard::new(&[], &[], true), mail, tdi, co_prev: None, credentials: Vec::new() })
     }
 
     /// The same, that also asks Co-prev.
@@ -313,7 +313,13 @@ impl Gateway {
     /// # Panics
     /// There can be no client for HTTP.
     pub fn worker_asking(&self, co_prev: CoPrevConfig) -> Worker {
-        self.worker_to(Outside { guard: Guard::new(&[], &[], true), mail: None, tdi: None, co_prev: Some(co_prev) })
+        self.worker_to(Outside {
+            guard: Guard::new(&[], &[], true),
+            mail: None,
+            tdi: None,
+            co_prev: Some(co_prev),
+            credentials: Vec::new(),
+        })
     }
 
     fn worker_to(&self, outside: Outside) -> Worker {

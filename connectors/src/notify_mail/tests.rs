@@ -74,15 +74,6 @@ fn message(language: &str) -> Message {
     Message { reference: "d-1".to_owned(), kind: "SECRET".to_owned(), body }
 }
 
-fn code(outcome: &Outcome) -> (&'static str, &str) {
-    match outcome {
-        Outcome::Delivered(_) => ("delivered", ""),
-        Outcome::Retry(cause, _) => ("retry", &cause.code),
-        Outcome::Rejected(cause) => ("rejected", &cause.code),
-        Outcome::Uncertain(cause) => ("uncertain", &cause.code),
-    }
-}
-
 async fn sent(replies: &[&str]) -> (Outcome, Vec<String>) {
     let server = Scripted::start(replies);
     let connector = NotifyMail::new(settings(server.port)).expect("the settings are right");
@@ -112,7 +103,7 @@ async fn what_ends_before_the_mail_is_handed_over_is_tried_again_or_refused() {
             replies.push(reply);
         }
         let (outcome, heard) = sent(&replies).await;
-        assert_eq!(code(&outcome), expected, "{at} {reply}");
+        assert_eq!(outcome.codes(), expected, "{at} {reply}");
         assert!(heard.iter().all(|said| !said.contains("Wellgate")), "nothing of the mail: {heard:?}");
     }
 }
@@ -133,7 +124,7 @@ async fn what_ends_unclearly_once_the_mail_is_handed_over_is_uncertain() {
         if !reply.is_empty() {
             replies.push(reply);
         }
-        assert_eq!(code(&sent(&replies).await.0), expected, "{reply}");
+        assert_eq!(sent(&replies).await.0.codes(), expected, "{reply}");
     }
 }
 
@@ -144,14 +135,14 @@ async fn a_reply_without_an_end_is_not_read() {
     for reply in [long, lines] {
         let mut replies = OPENING.to_vec();
         replies.push(&reply);
-        assert_eq!(code(&sent(&replies).await.0), ("uncertain", "broken"));
+        assert_eq!(sent(&replies).await.0.codes(), ("uncertain", "broken"));
     }
 }
 
 #[tokio::test]
 async fn nobody_who_listens_is_tried_again() {
     let connector = NotifyMail::new(settings(1)).expect("the settings are right");
-    assert_eq!(code(&connector.send(&message("nl")).await), ("retry", "unreachable"));
+    assert_eq!(connector.send(&message("nl")).await.codes(), ("retry", "unreachable"));
     assert!(!connector.is_idempotent());
     assert_eq!(connector.inquire("d-1").await, Inquiry::Impossible);
 }
@@ -171,7 +162,7 @@ async fn a_line_that_is_not_encrypted_carries_no_mail_and_no_password() {
         let settings = MailSettings { tls: MailTls::StartTls, account: Some(account), ..settings(server.port) };
         let connector = NotifyMail::new(settings).expect("the settings are right");
         assert!(!format!("{connector:?}").contains("SECRET"));
-        assert_eq!(code(&connector.send(&message("nl")).await), ("retry", "not-encrypted"), "{replies:?}");
+        assert_eq!(connector.send(&message("nl")).await.codes(), ("retry", "not-encrypted"), "{replies:?}");
         assert!(
             server.heard().iter().all(|said| !said.contains("AUTH") && !said.contains("MAIL")),
             "{:?}",
@@ -194,7 +185,7 @@ async fn what_is_no_notice_is_not_sent() {
     ] {
         let mut message = message("nl");
         message.body[member] = value.clone();
-        assert_eq!(code(&connector.send(&message).await), ("rejected", "no-notice"), "{member}: {value}");
+        assert_eq!(connector.send(&message).await.codes(), ("rejected", "no-notice"), "{member}: {value}");
     }
 }
 

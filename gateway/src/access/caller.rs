@@ -201,6 +201,11 @@ impl Caller {
         self.in_session.as_ref().is_some_and(|session| session.role == PersonRole::Dpo)
     }
 
+    /// Whether it is somebody who runs the gateway, signed in.
+    pub fn is_operator(&self) -> bool {
+        self.in_session.as_ref().is_some_and(|session| session.role == PersonRole::Operator)
+    }
+
     /// The gateway itself, for what it does without a request: expiry. It reads nothing by consent: whatever the table, all of it would
     /// count as most restricted.
     pub fn gateway(registry: Arc<Registry>, now_ms: i64) -> Self {

@@ -80,9 +80,21 @@ const OPERATIONS: &[&str] = &[
 ];
 /// What people do at the gateway's own pages.
 const SIGN_INS: &[&str] = &["sign-in", "step-up", "sign-out", "act-as"];
-/// What operators do by commands.
-const OPERATOR_ACTS: &[&str] =
-    &["register", "disable", "change-keys", "reached", "destroy-key", "lose-key", "erase-audit-event"];
+/// What operators do, by commands or signed in.
+const OPERATOR_ACTS: &[&str] = &[
+    "register",
+    "disable",
+    "change-keys",
+    "reached",
+    "destroy-key",
+    "lose-key",
+    "erase-audit-event",
+    "delivery-list",
+    "delivery-show",
+    "delivery-release",
+    "delivery-abandon",
+    "delivery-rerun",
+];
 /// The reasons of `consent`, for which a refusal is an authorization decision.
 const CONSENT_REASONS: &[&str] = &[
     "excluded-by-patient",

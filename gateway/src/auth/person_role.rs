@@ -127,12 +127,20 @@ impl PersonRole {
                 acts: BUNDLES,
                 acts_after_step_up: &[],
             },
-            Self::Supervisor | Self::Operator => Row {
-                purpose: if matches!(self, Self::Supervisor) { "HQUALIMP" } else { "HSYSADMIN" },
+            Self::Supervisor => Row {
+                purpose: "HQUALIMP",
                 scope: directory!(),
                 scope_after_step_up: "",
                 acts: &[],
                 acts_after_step_up: &[],
+            },
+            Self::Operator => Row {
+                purpose: "HSYSADMIN",
+                scope: directory!(),
+                scope_after_step_up: "",
+                acts: &["delivery-list", "delivery-show"],
+                // What is released or repeated may carry a dossier away.
+                acts_after_step_up: &["delivery-release", "delivery-abandon", "delivery-rerun"],
             },
             Self::Dpo => Row {
                 purpose: "HCOMPL",

@@ -387,6 +387,14 @@ const KEYS: &[Key] = &[
         "Further such origins, which may lie in a private network or on this machine, and may be `http`.",
     ),
     key(
+        "outbound",
+        "credentials_file",
+        Text,
+        Absent,
+        "TOML file with what the gateway proves to partners who it is by, a certificate or tokens, each for one address: \
+         `docs/deliveries.md`. Without it partners are told what the network shows.",
+    ),
+    key(
         "evidence",
         "signing_key_file",
         Text,

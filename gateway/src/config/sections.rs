@@ -253,7 +253,11 @@ fn outbound(reader: &mut Reader) -> OutboundConfig {
         origins
     };
     let (allowed, private) = (origins("outbound.allowed"), origins("outbound.private"));
-    OutboundConfig { allowed, private }
+    OutboundConfig {
+        allowed,
+        private,
+        credentials_file: reader.optional_text("outbound.credentials_file").map(PathBuf::from),
+    }
 }
 
 fn emergency(reader: &mut Reader) -> EmergencyConfig {

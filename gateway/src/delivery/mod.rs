@@ -9,6 +9,6 @@ mod partners;
 mod payload;
 mod worker;
 
-pub use outcome::{Decided, decide};
+pub use outcome::{Decided, decide, decide_because};
 pub use partners::{Outside, PartnersError};
 pub use worker::Worker;

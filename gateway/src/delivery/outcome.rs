@@ -120,6 +120,9 @@ fn settlement(delivery: &Delivery, next: &Next, was_asked: bool, now_ms: i64) ->
     }
 }
 
+/// How a delivery ends.
+const ENDS: [&str; 5] = ["dead", "rejected", "abandoned", "void", "delivered"];
+
 /// What an operator decides about a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decided {
@@ -131,8 +134,26 @@ pub enum Decided {
     Rerun,
 }
 
+/// The end that a delivery has, once more: it moves the fence, so that one look at it leads to one repetition.
+fn as_it_is(delivery: &Delivery) -> Option<Settlement> {
+    let state = ENDS.into_iter().find(|state| *state == delivery.state)?;
+    Some(Settlement {
+        compartment: delivery.compartment.clone(),
+        id: delivery.id.clone(),
+        fence: delivery.fence,
+        state,
+        due_ms: delivery.due_ms,
+        asks: delivery.asks,
+        was_asked: false,
+        cause: delivery.cause.clone(),
+        cause_text: delivery.cause_text.clone(),
+        settled_ms: delivery.settled_ms,
+    })
+}
+
 impl Decided {
-    fn act(self) -> Act {
+    /// The act as the trail has it.
+    pub fn act(self) -> Act {
         match self {
             Self::Release => Act::new("E", "delivery-release"),
             Self::Abandon => Act::new("E", "delivery-abandon"),
@@ -149,14 +170,15 @@ impl Decided {
             Self::Abandon => (!matches!(state, "held" | "waiting" | "uncertain" | "dead"))
                 .then_some("it is under way, or has come to its end"),
             // What is uncertain may be there: asked about first, or it is there twice.
-            Self::Rerun => (!matches!(state, "dead" | "rejected" | "abandoned" | "void" | "delivered"))
-                .then_some("it has not come to its end: release it, or abandon it first"),
+            Self::Rerun => {
+                (!ENDS.contains(&state)).then_some("it has not come to its end: release it, or abandon it first")
+            }
         }
     }
 }
 
 /// Carries out what an operator decided, and puts it into the trail. A rerun is decided on as the first was, when it is sent. Answers
-/// the id of the delivery that leaves by it; none where somebody else moved it meanwhile.
+/// the id of the delivery that leaves by it; none where somebody else moved it meanwhile, or decided by the same look at it.
 ///
 /// # Errors
 /// The database is away.
@@ -166,10 +188,26 @@ pub async fn decide(
     delivery: &Delivery,
     decided: Decided,
 ) -> Result<Option<String>, StorageError> {
+    decide_because(store, caller, delivery, (decided, "")).await
+}
+
+/// The same for a reason, which the trail keeps; empty where none is given.
+///
+/// # Errors
+/// The database is away.
+pub async fn decide_because(
+    store: &Store,
+    caller: &Caller,
+    delivery: &Delivery,
+    (decided, reason): (Decided, &str),
+) -> Result<Option<String>, StorageError> {
     let now_ms = caller.now_ms;
     let mut set = WriteSet::default();
     set.preconditions.push(fence(delivery));
     let mut event = event(caller, decided.act(), delivery);
+    if !reason.is_empty() {
+        event.query = form_urlencoded::Serializer::new(String::new()).append_pair("reason", reason).finish();
+    }
     let mut id = delivery.id.clone();
     match decided {
         Decided::Release | Decided::Abandon => {
@@ -190,6 +228,7 @@ pub async fn decide(
         }
         Decided::Rerun => {
             let Some(resource_type) = type_name(&delivery.resource_type) else { return Ok(None) };
+            set.settlements.extend(as_it_is(delivery));
             id = AuditEvent::fresh_id();
             event.request_id.clone_from(&id);
             let repeated = NewDelivery {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use connectors::co_prev::CoPrev;
+use connectors::credentials::Credential;
 use connectors::delivery::Connector;
 use connectors::ehr_fhir::EhrFhir;
 use connectors::guard::Guard;
@@ -41,6 +42,8 @@ pub struct Outside {
     pub tdi: Option<TdiConfig>,
     /// Where employers are looked up, if they are.
     pub co_prev: Option<CoPrevConfig>,
+    /// By what it is proved to partners who the gateway is.
+    pub credentials: Vec<Credential>,
 }
 
 /// Speaks to every partner that is registered or configured.
@@ -90,13 +93,9 @@ impl Partners {
     /// [`PartnersError`].
     pub(super) fn new(outside: Outside) -> Result<Self, PartnersError> {
         let mail = outside.mail.map(NotifyMail::new).transpose()?.map(Arc::new);
-        Ok(Self {
-            client: HttpClient::guarded(outside.guard)?,
-            configured: HttpClient::new()?,
-            tdi: outside.tdi,
-            co_prev: outside.co_prev,
-            mail,
-        })
+        let client = HttpClient::guarded(outside.guard)?.proving(&outside.credentials)?;
+        let configured = HttpClient::new()?.proving(&outside.credentials)?;
+        Ok(Self { client, configured, tdi: outside.tdi, co_prev: outside.co_prev, mail })
     }
 
     /// How a partner is spoken to; none where it has no channel, or the gateway has no means for it: then nothing leaves to it.

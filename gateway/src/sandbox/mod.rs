@@ -7,6 +7,7 @@ mod identity_provider;
 mod organizations;
 pub mod partners;
 mod people;
+pub mod report;
 mod routes;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use crate::key_ring;
 use crate::storage::{OpenError, Store};
 use crate::telemetry::Telemetry;
 use partners::Partners;
+use report::Report;
 
 /// A sandbox that is set up and not yet serving.
 #[derive(Debug)]
@@ -116,10 +118,12 @@ impl Sandbox {
         }
         let (app, refreshed) = assemble(config, store, clock).await?;
         organizations::tell(&app.store, &partners).await?;
+        let report = Arc::new(Report::default());
         let extra = routes::routes(&app, issuer, partners.described())
             .merge(identity_provider::routes(&app))
-            .merge(partners.routes());
-        run(config, (app, refreshed), telemetry, (listener, extra), shutdown).await
+            .merge(partners.routes())
+            .merge(report::routes(&report));
+        run(config, (app, refreshed), telemetry, (listener, extra, report::around(report)), shutdown).await
     }
 }
 

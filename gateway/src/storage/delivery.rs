@@ -123,6 +123,10 @@ const COLUMNS: &str = "id, compartment, partner, kind, state, resource_type, res
 /// Only where somebody looks: a worker does not need it.
 const ORDER: &str = "(SELECT t.service_request FROM referral_task t WHERE t.compartment = delivery.compartment \
                      AND t.id = delivery.resource_id AND delivery.resource_type = 'Task')";
+/// Of a state and to a partner, each of which may be left open.
+const MATCHING: &str = "FROM delivery WHERE ($1 IS NULL OR state = $1) AND ($2 IS NULL OR partner = $2)";
+/// What comes before every delivery.
+pub const FIRST: (i64, &str) = (i64::MIN, "");
 /// What has not ended and is not held. It stands in the index word by word.
 const OPEN: &str = "state IN ('waiting', 'leased', 'uncertain')";
 
@@ -193,15 +197,32 @@ impl Store {
         partner: Option<&str>,
         deliveries_max: u32,
     ) -> Result<(Vec<Delivery>, i64), StorageError> {
-        let matching = "FROM delivery WHERE ($1 IS NULL OR state = $1) AND ($2 IS NULL OR partner = $2)";
-        let count = format!("SELECT COUNT(*) {matching}");
-        let sql = format!("SELECT {COLUMNS}, {ORDER} {matching} ORDER BY made_ms, id LIMIT CAST($3 AS BIGINT)");
-        read!(&self.database, |pool| {
+        let count = format!("SELECT COUNT(*) {MATCHING}");
+        let total: Result<i64, StorageError> = read!(&self.database, |pool| {
             let query = sqlx::query_scalar(sqlx::AssertSqlSafe(count)).bind(state).bind(partner);
-            let total = query.fetch_one(pool).await?;
-            let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(state).bind(partner);
+            Ok(query.fetch_one(pool).await?)
+        });
+        let total = total?;
+        Ok((self.deliveries_after((state, partner), FIRST, deliveries_max).await?, total))
+    }
+
+    /// A page of the same: those that come after a moment and id, [`FIRST`] for all of them.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn deliveries_after(
+        &self,
+        (state, partner): (Option<&str>, Option<&str>),
+        (made_ms, id): (i64, &str),
+        deliveries_max: u32,
+    ) -> Result<Vec<Delivery>, StorageError> {
+        let sql = format!(
+            "SELECT {COLUMNS}, {ORDER} {MATCHING} AND (made_ms, id) > ($3, $4) ORDER BY made_ms, id LIMIT CAST($5 AS BIGINT)"
+        );
+        read!(&self.database, |pool| {
+            let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(state).bind(partner).bind(made_ms).bind(id);
             let rows = query.bind(i64::from(deliveries_max)).fetch_all(pool).await?;
-            Ok((rows.iter().map(delivery).collect(), total))
+            Ok(rows.iter().map(delivery).collect())
         })
     }
 

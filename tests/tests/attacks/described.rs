@@ -163,7 +163,7 @@ async fn what_is_described_of_sessions_is_answered_as_described(gateway: Gateway
     let root = gateway.base.trim_end_matches("/fhir");
     let described: Value =
         gateway.http.get(format!("{root}/openapi.json")).send().await.expect("it answers").json().await.expect("JSON");
-    for path in ["/session", "/sign-in/jwks"] {
+    for path in ["/session", "/sign-in/jwks", "/admin/deliveries"] {
         assert!(described["paths"][path]["get"].is_object(), "{path}");
     }
     assert!(everything_is_as_described(&gateway.http, root).await > 500);

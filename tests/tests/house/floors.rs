@@ -8,7 +8,7 @@ use crate::source::{File, compiled};
 /// never a neighbour on its own, except where the row says so.
 ///
 /// A new module is entered here first: as low as it can stand. What it must not know decides, not what it happens to use.
-const FLOORS: [Floor; 11] = [
+const FLOORS: [Floor; 12] = [
     // What everything depends on: time, settings, and text within markup.
     strangers(&["clock", "config", "markup"]),
     // What a resource is about: facts that rules are held against.
@@ -25,6 +25,8 @@ const FLOORS: [Floor; 11] = [
     strangers(&["referral", "tdi"]),
     // What is done over HTTP or by the operator: a file an interaction.
     strangers(&["backup", "delivery", "evidence", "fhir", "oauth", "people", "registry", "relabel", "sealed"]),
+    // What whoever runs the gateway asks over HTTP: the acts of the floor below, in an exchange.
+    strangers(&["admin"]),
     // Assembly: here a gateway is put together, so these use each other.
     neighbours(&["gateway", "openapi", "router", "server", "telemetry"]),
     // A whole gateway with made-up surroundings.

@@ -5,27 +5,14 @@ use std::collections::HashSet;
 use gateway::storage::StorageError;
 use gateway::storage::channel::{Channel, ChannelKind};
 use gateway::storage::delivery::{NewDelivery, Settlement};
-use gateway::storage::write_set::{Precondition, VersionId, WriteSet};
+use gateway::storage::write_set::{Precondition, WriteSet};
 use serde_json::json;
 
-use crate::world::{NOW_MS, beginning, first, key, open, recorded, set, stores, viewer};
+use crate::world::{NOW_MS, beginning, delivery, first, key, open, recorded, set, stores, viewer};
 
 const LEASE_MS: i64 = 120_000;
 /// Deliveries that several workers take together.
 const MANY: usize = 2_000;
-
-fn delivery(id: &str, partner: &str, resource: &str) -> NewDelivery {
-    NewDelivery {
-        compartment: "r".to_owned(),
-        id: id.to_owned(),
-        partner: partner.to_owned(),
-        kind: "status".into(),
-        resource_type: "Task",
-        resource_id: resource.to_owned(),
-        version: VersionId(1),
-        due_ms: NOW_MS,
-    }
-}
 
 fn settlement(id: &str, fence: i64, state: &'static str, due_ms: i64) -> WriteSet {
     let settlement = Settlement {
@@ -152,6 +139,17 @@ async fn partners_are_found_with_what_is_due_for_each() {
         let (of_partner, total) = store.list_deliveries(None, Some("c"), 10).await.expect("it answers");
         assert_eq!((of_partner.len(), total), (1, 1), "{kind}");
         assert_eq!(store.list_deliveries(None, None, 1).await.expect("it answers").1, 3, "{kind}");
+        // Page by page each comes once, in the order of its moment and then of its id.
+        let (mut after, mut seen) = ((i64::MIN, String::new()), Vec::new());
+        loop {
+            let page = store.deliveries_after((None, None), (after.0, &after.1), 1).await.expect("it answers");
+            let Some(last) = page.last() else { break };
+            after = (last.made_ms, last.id.clone());
+            seen.extend(page.into_iter().map(|one| one.id));
+        }
+        assert_eq!(seen, ["1", "2", "3"], "{kind}");
+        let page = store.deliveries_after((None, Some("c")), (NOW_MS, "1"), 9).await.expect("it answers");
+        assert_eq!(page.len(), 1, "{kind}");
     }
 }
 

@@ -32,6 +32,7 @@ mod sealed;
 mod sealing;
 mod search;
 mod simulation;
+mod standby;
 mod teams;
 mod treatment;
 mod values;

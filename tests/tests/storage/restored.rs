@@ -9,27 +9,14 @@ use gateway::backup::{restore, take};
 use gateway::delivery::{Decided, decide};
 use gateway::storage::delivery::{Delivery, NewDelivery};
 use gateway::storage::restored::{self, MARK, Restoration};
-use gateway::storage::write_set::{VersionId, WriteSet};
+use gateway::storage::write_set::WriteSet;
 use gateway::storage::{OpenError, Store, StoreSettings};
 
 use crate::opening::execute;
-use crate::world::{NOW_MS, ask, key, open, set, stores};
+use crate::world::{NOW_MS, ask, delivery, key, open, set, stores};
 
 const HOUR_MS: i64 = 3_600_000;
 const LATER_MS: i64 = NOW_MS + 24 * HOUR_MS;
-
-fn delivery(id: &str, partner: &str, resource: &str) -> NewDelivery {
-    NewDelivery {
-        compartment: "r".to_owned(),
-        id: id.to_owned(),
-        partner: partner.to_owned(),
-        kind: "status".into(),
-        resource_type: "Task",
-        resource_id: resource.to_owned(),
-        version: VersionId(1),
-        due_ms: NOW_MS,
-    }
-}
 
 fn queued(deliveries: Vec<NewDelivery>) -> WriteSet {
     set!(deliveries,)

@@ -9,6 +9,7 @@ use gateway::labels::{LabelTable, Source, facts};
 use gateway::search::index::{IndexRow, index};
 use gateway::search::parameters::type_name;
 use gateway::search::query::{Query, QueryLimits, parse};
+use gateway::storage::delivery::NewDelivery;
 use gateway::storage::resource::{Seen, Shows, Unrecorded};
 use gateway::storage::search::Page;
 use gateway::storage::sight::Viewer;
@@ -256,4 +257,18 @@ pub(crate) async fn search(store: &Store, viewer: &Viewer, resource_type: &'stat
 
 pub(crate) fn ids(page: &Page) -> Vec<String> {
     page.matches.iter().map(|seen| seen.key.id.clone()).collect()
+}
+
+/// A delivery about a Task of the record `r`, due now.
+pub(crate) fn delivery(id: &str, partner: &str, resource: &str) -> NewDelivery {
+    NewDelivery {
+        compartment: "r".to_owned(),
+        id: id.to_owned(),
+        partner: partner.to_owned(),
+        kind: "status".into(),
+        resource_type: "Task",
+        resource_id: resource.to_owned(),
+        version: VersionId(1),
+        due_ms: NOW_MS,
+    }
 }

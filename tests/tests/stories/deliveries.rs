@@ -252,7 +252,10 @@ async fn an_operator_decides_and_it_is_on_record(gateway: Gateway) {
     let repeated = store.delivery(&again).await.expect("it answers").expect("it is there");
     assert_eq!((repeated.state.as_str(), repeated.parent.as_str()), ("delivered", refused.id.as_str()));
     assert_eq!(receiver.references(), std::slice::from_ref(&again));
-    // What moved since it was looked at is not decided on.
+    // One look leads to one repetition; and what moved since it was looked at is not decided on.
+    assert_eq!(decide(store, &caller, &refused, Decided::Rerun).await.expect("it answers"), None);
+    let refused = store.delivery(&refused.id).await.expect("it answers").expect("it is there");
+    assert_eq!(refused.state, "rejected", "it stays as it ended");
     assert_eq!(decide(store, &caller, &refused, Decided::Abandon).await.expect("it answers"), Some(refused.id.clone()));
     assert_eq!(decide(store, &caller, &refused, Decided::Abandon).await.expect("it answers"), None);
     let events = gateway.as_("elp-1").search(format!("AuditEvent?patient=Patient/{}&_count=500", placed.patient)).await;

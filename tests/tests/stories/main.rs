@@ -15,6 +15,7 @@ mod ihe;
 mod intake;
 mod labels;
 mod machine_clients;
+mod outbound;
 mod partners;
 mod people;
 mod persons;

@@ -5,6 +5,7 @@ mod ehr_fhir;
 mod faults;
 mod mail;
 mod notify_mail;
+mod starttls;
 
 use reqwest::Method;
 use serde_json::{Value, json};

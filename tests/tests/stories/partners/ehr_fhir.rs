@@ -1,6 +1,6 @@
 //! The connector to an organisation's FHIR server against the record system of the sandbox: what may be there is asked about.
 
-use connectors::delivery::{Connector as _, Inquiry, Message, Outcome};
+use connectors::delivery::{Connector as _, Inquiry, Message};
 use connectors::ehr_fhir::EhrFhir;
 use connectors::http::HttpClient;
 use mappings::message::{Header, Part, write};
@@ -27,15 +27,6 @@ fn message(reference: &str) -> Message {
     Message { reference: reference.to_owned(), kind: "dossier".to_owned(), body: Value::String(bundle) }
 }
 
-fn code(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Delivered(_) => "delivered",
-        Outcome::Retry(..) => "retry",
-        Outcome::Rejected(_) => "rejected",
-        Outcome::Uncertain(_) => "uncertain",
-    }
-}
-
 #[tokio::test]
 async fn what_may_have_arrived_is_asked_about_and_the_answer_is_what_happened() {
     for (fault, outcome, arrived) in [
@@ -53,7 +44,7 @@ async fn what_may_have_arrived_is_asked_about_and_the_answer_is_what_happened() 
         let world = World::start().await;
         world.fault("ehr", fault.clone()).await;
         let connector = connector(&world);
-        assert_eq!(code(&connector.send(&message("d-1")).await), outcome, "{fault}");
+        assert_eq!(connector.send(&message("d-1")).await.codes().0, outcome, "{fault}");
         let inquiry = connector.inquire("d-1").await;
         let expected = if arrived { Inquiry::Has(Value::Null) } else { Inquiry::HasNot };
         assert_eq!(inquiry, expected, "{fault}");
@@ -65,9 +56,9 @@ async fn what_may_have_arrived_is_asked_about_and_the_answer_is_what_happened() 
 async fn the_answer_to_an_earlier_message_is_not_taken_for_this_one() {
     let world = World::start().await;
     let connector = connector(&world);
-    assert_eq!(code(&connector.send(&message("d-1")).await), "delivered");
+    assert_eq!(connector.send(&message("d-1")).await.codes().0, "delivered");
     world.fault("ehr", json!({"fault": "duplicate"})).await;
-    assert_eq!(code(&connector.send(&message("d-2")).await), "uncertain");
+    assert_eq!(connector.send(&message("d-2")).await.codes().0, "uncertain");
     assert_eq!(connector.inquire("d-2").await, Inquiry::Has(Value::Null));
     assert_eq!(connector.inquire("d-3").await, Inquiry::HasNot);
 }

@@ -20,15 +20,6 @@ fn message(reference: &str) -> Message {
     Message { reference: reference.to_owned(), kind: "waiting-room".to_owned(), body }
 }
 
-fn code(outcome: &Outcome) -> (&'static str, &str) {
-    match outcome {
-        Outcome::Delivered(_) => ("delivered", ""),
-        Outcome::Retry(cause, _) => ("retry", &cause.code),
-        Outcome::Rejected(cause) => ("rejected", &cause.code),
-        Outcome::Uncertain(cause) => ("uncertain", &cause.code),
-    }
-}
-
 #[tokio::test]
 async fn a_mail_arrives_under_our_reference_with_a_name_and_an_address_in_it() {
     let world = World::start().await;
@@ -58,7 +49,7 @@ async fn what_may_be_there_is_uncertain_and_what_cannot_be_is_tried_again() {
         let world = World::start().await;
         world.fault("mail", fault.clone()).await;
         let outcome = connector(&world, Duration::from_secs(20)).send(&message("d-1")).await;
-        assert_eq!(code(&outcome), expected, "{fault}");
+        assert_eq!(outcome.codes(), expected, "{fault}");
         assert_eq!(world.times("mail", "d-1").await.0, times, "{fault}");
     }
 }
@@ -68,6 +59,6 @@ async fn a_mail_server_that_does_not_confirm_in_time_may_have_it() {
     let world = World::start().await;
     world.fault("mail", json!({"fault": "latency", "value": 60_000})).await;
     let outcome = connector(&world, PATIENCE).send(&message("d-1")).await;
-    assert_eq!(code(&outcome), ("uncertain", "timed-out"));
+    assert_eq!(outcome.codes(), ("uncertain", "timed-out"));
     assert_eq!(world.times("mail", "d-1").await.0, 1);
 }

@@ -86,7 +86,7 @@ fn held(what: &str, admission: Admission, is_stepped_up: bool, answer: &wellgate
     assert!(answer.reason() == refusal || answer.status == 405, "{what}: {answer}");
 }
 
-async fn in_role<'g>(gateway: &'g Gateway, role: PersonRole, record: &str) -> Browser<'g> {
+pub(super) async fn in_role<'g>(gateway: &'g Gateway, role: PersonRole, record: &str) -> Browser<'g> {
     let code = role.code();
     if role == PersonRole::Patient {
         let told = gateway.as_("elp-1").post(format!("Patient/{record}/$link-code"), &json!({})).await.expect(200);
