@@ -61,6 +61,10 @@ pub struct AppState {
     pub is_sandbox: bool,
     /// Days that a referral waits.
     pub waiting_days_max: u32,
+    /// What employers are looked up for; none where they are not.
+    pub lookup_purpose: Option<String>,
+    /// Days for which it is looked where a referral goes that names nobody.
+    pub intake_days_max: u32,
     /// How far emergency access goes.
     pub emergency: EmergencyConfig,
     /// Who is registered.

@@ -4,9 +4,11 @@
 //! once, in `config/keys.rs`, from which `docs/configuration.md` is made. A value that is not understood is an error,
 //! never ignored.
 
+mod co_prev;
 mod deliveries;
 mod keys;
 mod mail;
+mod outbound;
 mod people;
 mod reader;
 mod reference;
@@ -21,12 +23,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use connectors::guard::{Guard, Origin};
+use connectors::guard::Guard;
 use reqwest::Url;
 use toml::Table;
 
+pub use co_prev::CoPrevConfig;
 pub use deliveries::DeliveriesConfig;
 pub use mail::MailConfig;
+pub use outbound::OutboundConfig;
 pub use people::{ClientProof, PeopleConfig};
 use reader::Reader;
 pub use reference::reference;
@@ -54,6 +58,8 @@ pub struct Config {
     pub limits: Limits,
     /// Days after which a referral that nobody picked up expires.
     pub waiting_days_max: u32,
+    /// Days after which it is no longer looked for where a referral goes that names nobody.
+    pub intake_days_max: u32,
     /// The operator's own table of labels.
     pub labels_file: Option<PathBuf>,
     /// How far emergency access goes.
@@ -66,6 +72,8 @@ pub struct Config {
     pub mail: Option<MailConfig>,
     /// Where treatment demands are submitted, if they are.
     pub tdi: Option<TdiConfig>,
+    /// Where employers are looked up, if they are.
+    pub co_prev: Option<CoPrevConfig>,
     /// How the trail is sealed.
     pub evidence: EvidenceConfig,
     /// What is logged, and how.
@@ -238,17 +246,6 @@ pub struct Limits {
     pub connections_per_address_max: usize,
     /// Writes that wait for a commit.
     pub write_queue_max: usize,
-}
-
-/// `[outbound]`: which URLs are asked that a registration names.
-#[derive(Clone, Debug, Default)]
-pub struct OutboundConfig {
-    /// The only origins, where there are any.
-    pub allowed: Vec<Origin>,
-    /// Origins in a private network.
-    pub private: Vec<Origin>,
-    /// By what the gateway proves to partners who it is.
-    pub credentials_file: Option<PathBuf>,
 }
 
 /// `[emergency]`

@@ -4,6 +4,7 @@
 //! not ends the story.
 
 mod client;
+mod intake;
 mod onward;
 mod page;
 mod resources;
@@ -44,6 +45,7 @@ pub enum StoryError {
 pub async fn play(root: &str, stays_up: bool) -> Result<(), StoryError> {
     let client = Client::arrive(root).await?;
     page::title(root);
+    intake::routed(&client).await?;
     let first = story::refused(&client).await?;
     let placed = story::placed(&client).await?;
     let waiting = story::waiting_room(&client, &placed).await?;

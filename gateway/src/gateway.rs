@@ -25,6 +25,7 @@ use crate::key_ring;
 use crate::labels::LabelTable;
 use crate::rates::RequestRates;
 use crate::referral::expiry::expire;
+use crate::referral::intake;
 use crate::relabel::{Progress, relabel};
 use crate::router::router;
 use crate::sealed::{self, seal_stored, write_receipts};
@@ -43,6 +44,8 @@ use mappings::r4::structure::resource_types;
 const EXPIRY_INTERVAL: Duration = Duration::from_mins(1);
 /// How often counted refusals are written.
 const REFUSAL_INTERVAL: Duration = Duration::from_secs(10);
+/// How often it is looked for national numbers that nobody needs any more.
+const NUMBER_INTERVAL: Duration = Duration::from_secs(1);
 /// How often keys that nobody waits for any more are forgotten.
 const FORGET_INTERVAL: Duration = Duration::from_hours(1);
 /// How often assertions and tokens that ended are forgotten: every look at the registry reads what was taken back.
@@ -163,6 +166,8 @@ pub async fn assemble(config: &Config, store: Store, clock: Clock) -> Result<(Ap
         limits: config.limits.clone(),
         is_sandbox: config.is_sandbox,
         waiting_days_max: config.waiting_days_max,
+        lookup_purpose: config.co_prev.as_ref().map(|co_prev| co_prev.purpose.clone()),
+        intake_days_max: config.intake_days_max,
         emergency: config.emergency,
         registry: RegistryCache::default(),
         refusals: crate::app::Refusals::default(),
@@ -234,6 +239,7 @@ pub async fn run(
         mail: config.mail.as_ref().map(|mail| mail_settings(config, mail)).transpose()?,
         tdi: config.tdi.clone(),
         credentials: credentials(config.outbound.credentials_file.as_deref(), &app.clock)?,
+        co_prev: config.co_prev.clone(),
     };
     let worker = Worker::new(&app, outside, config.deliveries)?;
     let deliveries = tokio::spawn(keep_delivering(worker, stopping));
@@ -335,14 +341,19 @@ async fn seal_older(app: App) {
 async fn housekeeping(app: App) {
     let mut expiry = tokio::time::interval(EXPIRY_INTERVAL);
     let mut refusals = tokio::time::interval(REFUSAL_INTERVAL);
+    let mut numbers = tokio::time::interval(NUMBER_INTERVAL);
     let mut forget = tokio::time::interval(FORGET_INTERVAL);
     let mut tokens = tokio::time::interval(TOKEN_INTERVAL);
     loop {
         tokio::select! {
-            _ = expiry.tick() => match expire(&app).await {
+            _ = expiry.tick() => end_overdue(&app).await,
+            _ = numbers.tick() => match intake::destroy_numbers(&app).await {
                 Ok(0) => {}
-                Ok(tasks) => tracing::info!(tasks, "referrals expired"),
-                Err(_) => tracing::warn!("expired referrals could not be ended, they are tried again"),
+                Ok(numbers) => {
+                    tracing::info!(numbers, "national numbers that nobody needs any more were destroyed");
+                    write_key_receipts(&app).await;
+                }
+                Err(_) => tracing::warn!("national numbers could not be destroyed, it is tried again"),
             },
             _ = tokens.tick() => {
                 if app.store.forget_tokens(app.clock.now_ms()).await.is_err() {
@@ -352,9 +363,7 @@ async fn housekeeping(app: App) {
             }
             _ = refusals.tick() => {
                 write_refusals(&app).await;
-                if write_receipts(&app).await.is_err() {
-                    tracing::warn!("receipts of destroyed keys could not be written, it is tried again");
-                }
+                write_key_receipts(&app).await;
                 if app.store.note_keys().await.is_err() {
                     tracing::warn!("how far the key store is could not be noted, it is tried again");
                 }
@@ -366,6 +375,26 @@ async fn housekeeping(app: App) {
                 }
             }
         }
+    }
+}
+
+/// What nobody picked up, or found a room for, in its time.
+async fn end_overdue(app: &App) {
+    match expire(app).await {
+        Ok(0) => {}
+        Ok(tasks) => tracing::info!(tasks, "referrals expired"),
+        Err(_) => tracing::warn!("expired referrals could not be ended, they are tried again"),
+    }
+    match intake::end_old(app).await {
+        Ok(0) => {}
+        Ok(intakes) => tracing::info!(intakes, "intakes ended without a room"),
+        Err(_) => tracing::warn!("intakes could not be ended, they are tried again"),
+    }
+}
+
+async fn write_key_receipts(app: &App) {
+    if write_receipts(app).await.is_err() {
+        tracing::warn!("receipts of destroyed keys could not be written, it is tried again");
     }
 }
 

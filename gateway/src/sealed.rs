@@ -30,10 +30,15 @@ pub async fn write_receipts(app: &App) -> Result<usize, Failure> {
     let destroyed = app.store.destroyed_keys().await?;
     for key in &destroyed {
         let caller = Caller::gateway(app.registry().await?, key.destroyed_ms);
+        // The key of a record, or of one resource outside of any.
+        let (resource_type, id) = match key.scope.rsplit_once('/') {
+            Some((before, id)) => (before.rsplit_once('/').map_or(before, |(_, resource_type)| resource_type), id),
+            None => ("Patient", key.scope.as_str()),
+        };
         let touched = Touched {
             compartment: key.scope.clone(),
-            resource_type: "Patient".to_owned(),
-            resource_id: key.scope.clone(),
+            resource_type: resource_type.to_owned(),
+            resource_id: id.to_owned(),
             version_id: 0,
             level: Level::Held,
         };

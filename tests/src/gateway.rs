@@ -8,12 +8,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
+use connectors::credentials::Credential;
 use connectors::guard::Guard;
 use connectors::notify_mail::MailSettings;
 use gateway::app::App;
 use gateway::auth::{Issuer, TokenGrant};
 use gateway::clock::Clock;
-use gateway::config::{ClientProof, Config, DeliveriesConfig, LogConfig, LogFormat, TdiConfig, TlsFiles};
+use gateway::config::{ClientProof, CoPrevConfig, Config, DeliveriesConfig, LogConfig, LogFormat, TdiConfig, TlsFiles};
 use gateway::delivery::{Outside, Worker};
 use gateway::gateway::{assemble, store_settings};
 use gateway::registry::{put_organization, put_pool, put_practitioner};
@@ -305,14 +306,29 @@ impl Gateway {
     /// # Panics
     /// There can be no client for HTTP, or the settings are wrong.
     pub fn worker_with(&self, mail: Option<MailSettings>, tdi: Option<TdiConfig>) -> Worker {
+        self.worker_to(Outside { mail, tdi, ..outside() })
+    }
+
+    /// The same, that also asks Co-prev.
+    ///
+    /// # Panics
+    /// There can be no client for HTTP.
+    pub fn worker_asking(&self, co_prev: CoPrevConfig) -> Worker {
+        self.worker_to(Outside { co_prev: Some(co_prev), ..outside() })
+    }
+
+    /// The same, that proves by these who it is.
+    ///
+    /// # Panics
+    /// There can be no client for HTTP.
+    pub fn worker_proving(&self, credentials: Vec<Credential>) -> Worker {
+        self.worker_to(Outside { credentials, ..outside() })
+    }
+
+    fn worker_to(&self, outside: Outside) -> Worker {
         let settings =
             DeliveriesConfig { attempts_max: 3, inquiries_max: 3, parallel_max: 4, lease: Duration::from_mins(2) };
-        Worker::new(
-            &self.app,
-            Outside { guard: Guard::new(&[], &[], true), mail, tdi, credentials: Vec::new() },
-            settings,
-        )
-        .expect("a client can be built")
+        Worker::new(&self.app, outside, settings).expect("a client can be built")
     }
 
     /// Registers an organisation's own FHIR server.
@@ -425,6 +441,11 @@ async fn register(store: &Store, elp_members: usize) {
     let app =
         Client { id, organization_id, purposes, active: true, person_app: true, keys: None, scopes: String::new() };
     store.put_client(&app).await.expect("a client is registered");
+}
+
+/// Partners on this machine, and nothing that is configured.
+fn outside() -> Outside {
+    Outside { guard: Guard::new(&[], &[], true), mail: None, tdi: None, co_prev: None, credentials: Vec::new() }
 }
 
 /// A process has one log and one recorder, however many gateways run in it.

@@ -55,7 +55,7 @@ pub(super) const fn key(
     Key { section, name, form, fallback, meaning }
 }
 
-use super::{deliveries, mail, people, tdi, vault};
+use super::{co_prev, deliveries, mail, people, tdi, vault};
 use Fallback::{Absent, Required, Value};
 use Form::{Integer, List, Text};
 
@@ -327,6 +327,14 @@ const KEYS: &[Key] = &[
         "Days after which a referral that nobody picked up expires and its record goes back.",
     ),
     key(
+        "referral",
+        "intake_days_max",
+        Integer(1, 365),
+        Value("14"),
+        "Days for which it is looked where a referral goes that names nobody. Then it stays with whoever asked, and the national \
+         number is destroyed.",
+    ),
+    key(
         "labels",
         "file",
         Text,
@@ -423,7 +431,8 @@ const KEYS: &[Key] = &[
 
 /// Every key, in the order of the document; a section may stand beside what reads it.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
-    KEYS.iter().chain(people::KEYS).chain(vault::KEYS).chain(deliveries::KEYS).chain(mail::KEYS).chain(tdi::KEYS)
+    let sections = [people::KEYS, vault::KEYS, deliveries::KEYS, mail::KEYS, tdi::KEYS, co_prev::KEYS];
+    KEYS.iter().chain(sections.into_iter().flatten())
 }
 
 /// The key with this path. Every path in the code is in the table, or a test fails.

@@ -1,5 +1,7 @@
 //! What became of a delivery, written with what follows from it: one write set, under the fence of the lease.
 
+use serde_json::Value;
+
 use super::payload::DOSSIER;
 use crate::access::caller::Act;
 use crate::access::{Caller, Draft};
@@ -8,6 +10,7 @@ use crate::audit::{AuditEvent, Outcome};
 use crate::error::Failure;
 use crate::queue::{NEVER_MS, Next, State};
 use crate::referral::dossier::received;
+use crate::referral::intake;
 use crate::search::parameters::type_name;
 use crate::storage::delivery::{Delivery, NewDelivery, Settlement};
 use crate::storage::resource::Touched;
@@ -45,7 +48,12 @@ const TRIES_MAX: usize = 8;
 ///
 /// # Errors
 /// The database is away: the lease ends by itself, and the partner is asked.
-pub(super) async fn settle(app: &App, delivery: &Delivery, next: &Next, was_asked: bool) -> Result<bool, Failure> {
+pub(super) async fn settle(
+    app: &App,
+    delivery: &Delivery,
+    next: &Next,
+    (was_asked, answer): (bool, Option<&Value>),
+) -> Result<bool, Failure> {
     let now_ms = app.clock.now_ms();
     if delivery.partner == tdi::PARTNER && matches!(next.state, State::Delivered | State::Rejected) {
         // Before the queue knows of it: a gateway that dies in between finds out again, and notes the same.
@@ -53,7 +61,9 @@ pub(super) async fn settle(app: &App, delivery: &Delivery, next: &Next, was_aske
         let refused = next.cause.as_ref().filter(|_| next.state == State::Rejected).map(|cause| cause.code.as_str());
         tdi::settled(&app.store, demand, refused).await?;
     }
-    let caller = Caller::gateway(app.registry().await?, now_ms);
+    let registry = app.registry().await?;
+    let caller = intake::caller(app, &registry, delivery, now_ms);
+    let caller = caller.unwrap_or_else(|| Caller::gateway(registry, now_ms));
     for tried in 0..TRIES_MAX {
         if tried > 0 && app.store.delivery(&delivery.id).await?.is_none_or(|now| now.fence != delivery.fence) {
             return Ok(false);
@@ -61,6 +71,13 @@ pub(super) async fn settle(app: &App, delivery: &Delivery, next: &Next, was_aske
         let mut draft = Draft::new(app, &caller);
         if next.state == State::Delivered && delivery.kind == DOSSIER {
             received(&mut draft, &delivery.compartment, &delivery.resource_id, &delivery.partner).await?;
+        }
+        if delivery.partner == intake::PARTNER && next.state.is_end() {
+            match intake::settled(&mut draft, delivery, (answer, next.state == State::Rejected)).await {
+                Ok(()) => {}
+                Err(Failure::Conflict) => continue,
+                Err(failure) => return Err(failure),
+            }
         }
         let mut set = draft.finish();
         set.preconditions.push(fence(delivery));

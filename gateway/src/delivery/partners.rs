@@ -1,7 +1,9 @@
 //! Which connector speaks to a partner.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use connectors::co_prev::CoPrev;
 use connectors::credentials::Credential;
 use connectors::delivery::Connector;
 use connectors::ehr_fhir::EhrFhir;
@@ -11,9 +13,13 @@ use connectors::notify_mail::{MailSettings, MailSettingsError, NotifyMail};
 use connectors::sciensano_tdi::{SciensanoTdi, Settings};
 
 use crate::app::Registry;
-use crate::config::TdiConfig;
+use crate::config::{CoPrevConfig, TdiConfig};
+use crate::referral::intake;
 use crate::storage::channel::{Channel, ChannelKind};
 use crate::tdi;
+
+/// A lookup that takes longer is asked again.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// There can be no connectors with these settings.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +42,8 @@ pub struct Outside {
     pub tdi: Option<TdiConfig>,
     /// By what it is proved to partners who the gateway is.
     pub credentials: Vec<Credential>,
+    /// Where employers are looked up, if they are.
+    pub co_prev: Option<CoPrevConfig>,
 }
 
 /// Speaks to every partner that is registered or configured.
@@ -45,6 +53,7 @@ pub(super) struct Partners {
     /// For addresses of the operator's own configuration.
     configured: HttpClient,
     tdi: Option<TdiConfig>,
+    co_prev: Option<CoPrevConfig>,
     mail: Option<Arc<NotifyMail>>,
 }
 
@@ -64,6 +73,8 @@ pub(super) enum Means {
     Channel(Channel),
     /// It is the register of treatment demands.
     Register,
+    /// It is Co-prev.
+    Lookup,
 }
 
 impl Partner {
@@ -72,7 +83,7 @@ impl Partner {
     pub(super) fn at_once(&self, parallel_max: u32) -> u32 {
         match &self.means {
             Means::Channel(channel) if channel.kind == ChannelKind::Mail => 1,
-            Means::Channel(_) | Means::Register => parallel_max,
+            Means::Channel(_) | Means::Register | Means::Lookup => parallel_max,
         }
     }
 }
@@ -82,15 +93,24 @@ impl Partners {
     /// [`PartnersError`].
     pub(super) fn new(outside: Outside) -> Result<Self, PartnersError> {
         let mail = outside.mail.map(NotifyMail::new).transpose()?.map(Arc::new);
-        let client = HttpClient::guarded(outside.guard)?.proving(&outside.credentials)?;
-        let configured = HttpClient::new()?.proving(&outside.credentials)?;
-        Ok(Self { client, configured, tdi: outside.tdi, mail })
+        Ok(Self {
+            client: HttpClient::guarded(outside.guard)?.proving(&outside.credentials)?,
+            configured: HttpClient::new()?.proving(&outside.credentials)?,
+            tdi: outside.tdi,
+            co_prev: outside.co_prev,
+            mail,
+        })
     }
 
     /// How a partner is spoken to; none where it has no channel, or the gateway has no means for it: then nothing leaves to it.
     pub(super) fn of(&self, registry: &Registry, partner: &str) -> Option<Partner> {
         if partner == tdi::PARTNER {
             return self.register(registry);
+        }
+        if partner == intake::PARTNER {
+            let CoPrevConfig { url, asker, .. } = self.co_prev.clone()?;
+            let connector = CoPrev::new(self.configured.clone(), &url, asker, LOOKUP_TIMEOUT);
+            return Some(Partner { connector: Arc::new(connector), means: Means::Lookup });
         }
         let channel = registry.channel(partner)?.clone();
         let connector: Arc<dyn Connector> = match channel.kind {

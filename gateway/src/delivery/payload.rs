@@ -13,6 +13,7 @@ use crate::access::caller::Act;
 use crate::app::App;
 use crate::clock::format_instant;
 use crate::error::Failure;
+use crate::referral::intake;
 use crate::search::parameters::type_name;
 use crate::storage::channel::{Channel, ChannelKind};
 use crate::storage::delivery::Delivery;
@@ -47,6 +48,10 @@ pub(super) async fn payload(app: &App, delivery: &Delivery, means: &Means) -> Re
             let registry = app.registry().await?;
             let message = tdi::payload(&app.store, &registry, demand, app.clock.now_ms()).await?;
             Ok(message.map_or(Payload::Withheld("not-registrable"), Payload::Ready))
+        }
+        Means::Lookup => {
+            let question = intake::question(app, delivery).await?;
+            Ok(question.map_or(Payload::Withheld("not-permitted"), |question| ready(delivery, question.to_value())))
         }
     }
 }

@@ -176,7 +176,8 @@ impl Worker {
         let told = self.told(&partner, &delivery).await;
         let next = self.next(&partner, &delivery, &told);
         tell(&delivery, &next);
-        match settle(&self.app, &delivery, &next, delivery.asks).await {
+        let answer = if let Told::Sent(Outcome::Delivered(answer)) = &told { Some(answer) } else { None };
+        match settle(&self.app, &delivery, &next, (delivery.asks, answer)).await {
             Ok(true) => {}
             Ok(false) => tracing::warn!(
                 delivery.id,

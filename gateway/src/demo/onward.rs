@@ -18,7 +18,7 @@ pub(super) async fn forwarded(
     encounter: &str,
 ) -> Result<Waiting, StoryError> {
     page::act(
-        6,
+        7,
         "Forwarded, by a permit of its own",
         "More care is needed than a practice can give. The Consent does not name the centres: the forward is refused, until
          the person agrees to that as well. Then the practice knows no more than if the record had never been.",
@@ -68,7 +68,7 @@ pub(super) async fn closed(
     waiting: &Waiting,
 ) -> Result<(), StoryError> {
     page::act(
-        7,
+        8,
         "Picked up by the centre, closed with feedback",
         "The whole record comes along. Closing ends the centre's sight too; those who referred read the feedback, and no
          dossier.",
@@ -105,7 +105,7 @@ fn payload(reply: &Reply) -> String {
 /// The person of the first act consents, and takes it back.
 pub(super) async fn withdrawn(client: &Client, patient: &str) -> Result<(), StoryError> {
     page::act(
-        8,
+        9,
         "Withdrawn: what it opened closes at once",
         "The person of the first act agrees after all: psychologists, and her general practice. She is placed and waits.
          Then she takes it back. EDPBW Noord recorded the Consent, so it can withdraw it, blind as it is.",
@@ -135,7 +135,7 @@ pub(super) async fn withdrawn(client: &Client, patient: &str) -> Result<(), Stor
 /// Whoever holds the record reads who did what with it.
 pub(super) async fn trail(client: &Client, patient: &str) -> Result<(), StoryError> {
     page::act(
-        9,
+        10,
         "The audit trail",
         "Every access and every refusal was written before its answer left. The custodian reads the trail of this record.",
     );

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::consent::{ORGANIZATION_KIND_SYSTEM, PURPOSE_SYSTEM};
+use crate::referral::intake::{CODE, SYSTEM};
 
 /// The pool of the first-line psychologists.
 pub(super) const ELP_POOL: &str = "HealthcareService/elp-gent";
@@ -56,17 +57,42 @@ pub(super) fn consent(patient: &str, recipients: &[Value]) -> Value {
     })
 }
 
-/// The order of a referral, to an organisation or a pool.
+/// The order of a referral, to an organisation or a pool; an empty one is none.
 pub(super) fn order(patient: &str, performer: &str) -> Value {
-    json!({
+    let mut order = json!({
         "resourceType": "ServiceRequest",
         "status": "active",
         "intent": "order",
         "priority": "urgent",
         "code": {"text": "Eerstelijnspsychologische zorg"},
         "subject": {"reference": patient},
-        "performer": [{"reference": performer}],
         "reasonCode": [{"text": "Slaapproblemen na een conflict op het werk"}],
+    });
+    if !performer.is_empty() {
+        order["performer"] = json!([{"reference": performer}]);
+    }
+    order
+}
+
+/// A number of which the sandbox's Co-prev knows one employment, with EDPBW Noord. It was given to nobody.
+pub(super) const EMPLOYED: &str = "90010199992";
+
+/// The form of somebody who knows no organisation: look for the employer's prevention service.
+pub(super) fn intake(patient: &str, order: &str) -> Value {
+    let coded = |code: &str| json!({"coding": [{"system": SYSTEM, "code": code}]});
+    json!({
+        "resourceType": "Task",
+        "status": "requested",
+        "intent": "order",
+        "code": coded(CODE),
+        "for": {"reference": patient},
+        "focus": {"reference": order},
+        "input": [
+            {"type": coded("permits-lookup"), "valueBoolean": true},
+            {"type": coded("preference"), "valueCode": "psychosocial-adviser"},
+            {"type": coded("national-number"), "valueIdentifier": {
+                "system": "https://www.ehealth.fgov.be/standards/fhir/core/NamingSystem/ssin", "value": EMPLOYED}},
+        ],
     })
 }
 

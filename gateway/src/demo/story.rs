@@ -80,7 +80,7 @@ pub(super) fn family(reply: &Reply) -> String {
 /// Nothing moves without a Consent. Answers the person, as `Patient/<id>`.
 pub(super) async fn refused(client: &Client) -> Result<String, StoryError> {
     page::act(
-        1,
+        2,
         "No consent, no referral",
         "EDPBW Noord records a person and refers her to the psychologists of Ghent. Nobody asked her.",
     );
@@ -102,7 +102,7 @@ pub(super) async fn refused(client: &Client) -> Result<String, StoryError> {
 /// With a Consent in the same transaction, the order finds its waiting room.
 pub(super) async fn placed(client: &Client) -> Result<Placed, StoryError> {
     page::act(
-        2,
+        3,
         "Placed, because a Consent allows it",
         "Another person agreed that first-line psychologists may read her record, and that EDPBW Noord hears how it ended.
          One transaction: Patient, Consent, ServiceRequest. From then on the sender is blind.",
@@ -138,7 +138,7 @@ pub(super) fn status(reply: &Reply) -> String {
 /// Who is of the pool sees that somebody waits; who is not sees nothing.
 pub(super) async fn waiting_room(client: &Client, placed: &Placed) -> Result<Waiting, StoryError> {
     page::act(
-        3,
+        4,
         "The waiting room",
         "Before pick-up the pool sees five coded facts, made by the gateway: no name, no text, no reference to the person.
          Whoever is not of the pool sees that nothing waits.",
@@ -154,7 +154,7 @@ pub(super) async fn waiting_room(client: &Client, placed: &Placed) -> Result<Wai
 /// Both practices of the pool want it, at the same moment.
 pub(super) async fn race(client: &Client, waiting: &Waiting) -> Result<Party, StoryError> {
     page::act(
-        4,
+        5,
         "Two practices race for the pick-up",
         "Both send the Task as accepted, at the same moment and on the same version. A pick-up without a version is refused.",
     );
@@ -185,7 +185,7 @@ fn owner(reply: &Reply) -> String {
 /// The winner holds the record and works with it. Answers the contact, as `Encounter/<id>`.
 pub(super) async fn dossier(client: &Client, placed: &Placed, winner: &Party) -> Result<String, StoryError> {
     page::act(
-        5,
+        6,
         "The dossier opens",
         "Custody has moved to the practice that picked up: it reads the record, and records a contact.",
     );

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::access::Draft;
 use crate::consent::{Belongs as Owner, Interaction, PractitionerFacts, WriteFacts};
 use crate::error::Failure;
+use crate::referral::intake;
 use crate::search::overlay::{Belongs, belongs, owner_references};
 use crate::storage::sight::DIRECTORY;
 use crate::storage::write_set::{Method, ResourceKey};
@@ -35,7 +36,10 @@ pub async fn compartment(
                 }
             }
             let patient = found.ok_or_else(|| missing(&expression, "Patient"))?;
-            resolve(draft, "Patient", &patient, &expression).await
+            let record = resolve(draft, "Patient", &patient, &expression).await?;
+            // An intake is about a record, and is not of it.
+            let kept = (resource_type == "Task").then(|| intake::keeps(draft, value)).flatten();
+            Ok(kept.unwrap_or(record))
         }
         Some(Belongs::Through(path)) => through(draft, resource_type, path, value).await,
     }

@@ -350,6 +350,7 @@ async fn follow(draft: &mut Draft<'_>, key: &ResourceKey, before: Option<&Value>
         "Encounter" => tdi::on_encounter(draft, key).await,
         "RelatedPerson" => representative::write(draft, key).await,
         "CareTeam" | "Group" => follow_team(draft, key).await,
+        "Task" => referral::intake::on_task(draft, key).await,
         "ServiceRequest" if is_same_order(draft, key, before) => Ok(()),
         "ServiceRequest" => referral::place::on_order(draft, key).await,
         _ => Ok(()),

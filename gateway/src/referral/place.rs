@@ -27,6 +27,8 @@ struct Offer {
     expression: &'static str,
     /// The Task that the client wrote for it, if it wrote one, under the id it gets: what it says is kept in the whole.
     task: Option<(String, Content)>,
+    /// Whom the person would rather see: a code.
+    preference: Option<&'static str>,
 }
 
 /// After a ServiceRequest was put: places it, if it is an active order with a registered target.
@@ -51,7 +53,13 @@ pub async fn on_order(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Fa
     match (rooms.pop(), rooms.is_empty()) {
         (None, _) => Ok(()),
         (Some(room), true) => {
-            offer(draft, key, &order, Offer { room, expression: "ServiceRequest.performer", task: None }).await
+            offer(
+                draft,
+                key,
+                &order,
+                Offer { room, expression: "ServiceRequest.performer", task: None, preference: None },
+            )
+            .await
         }
         (Some(_), false) => Err(Failure::content(
             "ServiceRequest.performer",
@@ -97,8 +105,21 @@ pub async fn on_offer(draft: &mut Draft<'_>, task_key: ResourceKey, sent: Conten
         return Err(Failure::content("Task.focus", "business-rule", "only an active ServiceRequest is referred"));
     }
     let task = Some((task_key.id.clone(), sent));
-    offer(draft, &key, &order, Offer { room: owner, expression: "Task.owner", task }).await?;
+    offer(draft, &key, &order, Offer { room: owner, expression: "Task.owner", task, preference: None }).await?;
     Ok(task_key)
+}
+
+/// An order goes to a room that was found for it.
+///
+/// # Errors
+/// As [`on_order`].
+pub(super) async fn offer_found(
+    draft: &mut Draft<'_>,
+    order: &ResourceKey,
+    value: &Value,
+    (room, preference): (String, Option<&'static str>),
+) -> Result<(), Failure> {
+    offer(draft, order, value, Offer { room, expression: "Task.focus", task: None, preference }).await
 }
 
 /// The room that a reference names: by its address, relative or whole, or by a registered identifier of an organisation.
@@ -226,6 +247,7 @@ async fn make_tasks(
     let patient = draft.content(&patient).await?.map(|stored| stored.content.value).unwrap_or_default();
     let registry = &draft.caller.registry;
     let minimum = Minimum::of(&patient, value, &kind(registry, &offer.room), today(&draft.instant));
+    let minimum = Minimum { preference: offer.preference, ..minimum };
     let (task_id, sent) = offer.task.map_or_else(|| (AuditEvent::fresh_id(), None), |(id, sent)| (id, Some(sent)));
     let expires_ms = expires_ms(draft, sent.as_ref());
     let basis = permit.basis().clone();

@@ -15,6 +15,11 @@ macro_rules! worded {
                 match self { $(Self::$variant => $code),+ }
             }
 
+            /// The act under which it stands in the trail.
+            pub const fn act(self) -> &'static str {
+                match self { $(Self::$variant => concat!("intake-", $code)),+ }
+            }
+
             /// What it means, for the documentation.
             pub const fn meaning(self) -> &'static str {
                 match self { $(Self::$variant => $meaning),+ }

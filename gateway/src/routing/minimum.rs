@@ -22,6 +22,8 @@ pub struct Minimum {
     pub urgency: &'static str,
     /// The primary subtag of a language, or `unknown`.
     pub language: String,
+    /// Whom the person would rather see, where that was said: `occupational-physician` or `psychosocial-adviser`.
+    pub preference: Option<&'static str>,
 }
 
 impl Minimum {
@@ -37,19 +39,22 @@ impl Minimum {
             care_step: care_step.to_owned(),
             urgency: urgency(service_request.get("priority").and_then(Value::as_str)),
             language: language(patient),
+            preference: None,
         }
     }
 
     /// The facts as `Task.input`.
     pub fn inputs(&self) -> Value {
         let input = |code: &str, value: &str| json!({"type": {"coding": [{"system": MINIMUM_SYSTEM, "code": code}]}, "valueCode": value});
-        json!([
+        let mut inputs = vec![
             input("age-band", self.age_band),
             input("region", self.region),
             input("care-step", &self.care_step),
             input("urgency", self.urgency),
             input("language", &self.language),
-        ])
+        ];
+        inputs.extend(self.preference.map(|code| input("preference", code)));
+        Value::Array(inputs)
     }
 }
 
@@ -142,6 +147,7 @@ mod tests {
             care_step: "cgg".to_owned(),
             urgency: "urgent",
             language: "nl".to_owned(),
+            preference: None,
         };
         assert_eq!(minimum, expected);
     }

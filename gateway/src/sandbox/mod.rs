@@ -99,7 +99,8 @@ impl Sandbox {
         telemetry: Arc<Telemetry>,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), StartError> {
-        let config = &self.config;
+        let mut config = self.config.clone();
+        let config = &mut config;
         make_keys(config)?;
         let store = Store::open_sandbox(&store_settings(config)?).await?;
         let clock = Clock::System;
@@ -109,18 +110,20 @@ impl Sandbox {
         }
         let name = config.auth.external.as_ref().map_or("", |external| external.issuer.as_str());
         let issuer = sandbox_issuer(&self.directory.path, name, &config.auth.audience)?;
+        let partners = Partners::start(&clock, self.partners_from).await.map_err(StartError::Partners)?;
+        config.mail.get_or_insert_with(|| partners.mail());
+        config.tdi.get_or_insert_with(|| partners.register());
+        if config.co_prev.is_none() {
+            config.co_prev = partners.co_prev();
+        }
         let (app, refreshed) = assemble(config, store, clock).await?;
-        let partners = Partners::start(&app.clock, self.partners_from).await.map_err(StartError::Partners)?;
         organizations::tell(&app.store, &partners).await?;
         let report = Arc::new(Report::default());
         let extra = routes::routes(&app, issuer, partners.described())
             .merge(identity_provider::routes(&app))
             .merge(partners.routes())
             .merge(report::routes(&report));
-        let mut config = config.clone();
-        config.mail.get_or_insert_with(|| partners.mail());
-        config.tdi.get_or_insert_with(|| partners.register());
-        run(&config, (app, refreshed), telemetry, (listener, extra, report::around(report)), shutdown).await
+        run(config, (app, refreshed), telemetry, (listener, extra, report::around(report)), shutdown).await
     }
 }
 

@@ -203,7 +203,10 @@ impl Store {
         filter: &EventFilter,
     ) -> Result<Unrecorded<Vec<StoredEvent>>, StorageError> {
         let before = if filter.before.is_some() { " AND a.id < $14" } else { " AND $14 = ''" };
-        let sql = format!("{VIEWER} SELECT {EVENT}{}{before} ORDER BY a.id DESC LIMIT $15", matching(viewer, filter));
+        let sql = format!(
+            "{VIEWER} SELECT {EVENT}{}{before} ORDER BY a.id DESC LIMIT CAST($15 AS BIGINT)",
+            matching(viewer, filter)
+        );
         read!(&self.database, |pool| {
             let query = bind_filter!(sqlx::query(AssertSqlSafe(sql)), viewer, filter)
                 .bind(filter.before.as_deref().unwrap_or_default())

@@ -111,7 +111,7 @@ impl Store {
         let sql = format!(
             "{VIEWER} SELECT k.compartment, k.id, k.organization, k.practitioner, k.client, k.recipient, k.conflict, \
              k.proportionality, k.subsidiarity, k.shared, k.recorded_ms FROM v CROSS JOIN crisis_disclosure k \
-             WHERE k.compartment = $9 AND ($10 = '' OR k.id < $10) AND {held} AND {told} ORDER BY k.id DESC LIMIT $11"
+             WHERE k.compartment = $9 AND ($10 = '' OR k.id < $10) AND {held} AND {told} ORDER BY k.id DESC LIMIT CAST($11 AS BIGINT)"
         );
         read!(&self.database, |pool| {
             let query = bind_viewer!(sqlx::query(AssertSqlSafe(sql)), viewer)

@@ -80,7 +80,8 @@ impl Database {
         let reader = SqlitePoolOptions::new()
             .max_connections(settings.connections_max)
             .test_before_acquire(false)
-            .connect_lazy_with(options.read_only(true));
+            // The pages are the kernel's as well; each connection would keep as many for itself as the writer.
+            .connect_lazy_with(options.read_only(true).pragma("cache_size", "-4096"));
         Ok(Self::Sqlite { writer, reader })
     }
 

@@ -216,8 +216,9 @@ impl Store {
         (made_ms, id): (i64, &str),
         deliveries_max: u32,
     ) -> Result<Vec<Delivery>, StorageError> {
-        let sql =
-            format!("SELECT {COLUMNS}, {ORDER} {MATCHING} AND (made_ms, id) > ($3, $4) ORDER BY made_ms, id LIMIT $5");
+        let sql = format!(
+            "SELECT {COLUMNS}, {ORDER} {MATCHING} AND (made_ms, id) > ($3, $4) ORDER BY made_ms, id LIMIT CAST($5 AS BIGINT)"
+        );
         read!(&self.database, |pool| {
             let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(state).bind(partner).bind(made_ms).bind(id);
             let rows = query.bind(i64::from(deliveries_max)).fetch_all(pool).await?;
@@ -253,7 +254,7 @@ impl Store {
         compartment: &str,
         resources_max: u32,
     ) -> Result<Vec<(&'static str, String)>, StorageError> {
-        let sql = "SELECT resource_type, id FROM resource WHERE compartment = $1 AND deleted = 0 ORDER BY resource_type, id LIMIT $2";
+        let sql = "SELECT resource_type, id FROM resource WHERE compartment = $1 AND deleted = 0 ORDER BY resource_type, id LIMIT CAST($2 AS BIGINT)";
         read!(&self.database, |pool| {
             let rows = sqlx::query(sql).bind(compartment).bind(i64::from(resources_max)).fetch_all(pool).await?;
             let key = |row: &_| Some((type_name(&Row::get::<String, _>(row, 0))?, Row::get(row, 1)));
@@ -298,7 +299,7 @@ impl Store {
              WHERE d.partner = $1 AND d.{OPEN} AND d.due_ms <= $2 AND NOT EXISTS (SELECT 1 FROM delivery e \
              WHERE e.compartment = d.compartment AND e.id < d.id AND e.partner = d.partner \
              AND e.resource_type = d.resource_type AND e.resource_id = d.resource_id \
-             AND e.state IN ('waiting', 'leased', 'uncertain', 'held')) ORDER BY d.due_ms, d.id LIMIT $4 {skip}) \
+             AND e.state IN ('waiting', 'leased', 'uncertain', 'held')) ORDER BY d.due_ms, d.id LIMIT CAST($4 AS BIGINT) {skip}) \
              UPDATE delivery SET asks = CASE WHEN state = 'waiting' THEN asks ELSE 1 END, \
              attempts = attempts + CASE WHEN state = 'waiting' AND asks = 0 THEN 1 ELSE 0 END, \
              state = 'leased', leased_until_ms = $3, due_ms = $3, fence = fence + 1 \

@@ -293,7 +293,7 @@ impl Store {
              CASE WHEN is_held = 1 THEN reason ELSE '' END AS reason, from_ms, until_ms, ended_ms, verdict, verdict_by, \
              CASE WHEN is_held = 1 THEN verdict_text ELSE '' END AS verdict_text, verdict_ms, is_held FROM ({seen}) AS seen \
              WHERE (is_held = 1 OR is_own = 1) AND ($9 = '' OR id = $9) AND ($10 = '' OR id < $10) AND {} \
-             ORDER BY id DESC LIMIT $11",
+             ORDER BY id DESC LIMIT CAST($11 AS BIGINT)",
             filter.status.sql()
         );
         read!(&self.database, |pool| {

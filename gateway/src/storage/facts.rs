@@ -276,7 +276,7 @@ impl Store {
     /// [`StorageError`].
     pub async fn expired_tasks(&self, now_ms: i64, limit: i64) -> Result<Vec<ReferralTask>, StorageError> {
         let sql = format!(
-            "{TASK} WHERE state = 'requested' AND kind = 'organization' AND expires_ms <= $1 ORDER BY expires_ms, id LIMIT $2"
+            "{TASK} WHERE state = 'requested' AND kind = 'organization' AND expires_ms <= $1 ORDER BY expires_ms, id LIMIT CAST($2 AS BIGINT)"
         );
         let sql = sqlx::AssertSqlSafe(sql);
         read!(&self.database, |pool| {

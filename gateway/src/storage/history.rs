@@ -121,7 +121,7 @@ impl Store {
         page: HistoryPage,
     ) -> Result<Unrecorded<Versions>, StorageError> {
         let sql = format!(
-            "{} WHERE version_id < $11 ORDER BY version_id DESC LIMIT $12",
+            "{} WHERE version_id < $11 ORDER BY version_id DESC LIMIT CAST($12 AS BIGINT)",
             versions("r.resource_type = $9 AND r.id = $10")
         );
         read!(&self.database, |pool| {
@@ -149,7 +149,7 @@ impl Store {
         page: HistoryPage,
     ) -> Result<Unrecorded<Versions>, StorageError> {
         let sql = format!(
-            "{} WHERE version_id < $10 OR (version_id = $10 AND id < $11) ORDER BY version_id DESC, id DESC LIMIT $12",
+            "{} WHERE version_id < $10 OR (version_id = $10 AND id < $11) ORDER BY version_id DESC, id DESC LIMIT CAST($12 AS BIGINT)",
             versions("r.resource_type = $9")
         );
         let before = page.before.unwrap_or(Place { version: VersionId(i64::MAX), id: String::new() });

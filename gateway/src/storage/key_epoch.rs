@@ -94,7 +94,7 @@ impl Store {
         };
         let sql = AssertSqlSafe(format!(
             "SELECT key_id, MIN(compartment), MIN(resource_type), MIN(id) FROM ({} UNION ALL {}) AS sealed \
-             WHERE key_id > $1 GROUP BY key_id ORDER BY key_id LIMIT $2",
+             WHERE key_id > $1 GROUP BY key_id ORDER BY key_id LIMIT CAST($2 AS BIGINT)",
             of("resource"),
             of("resource_history")
         ));

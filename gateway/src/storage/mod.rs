@@ -16,6 +16,7 @@ pub mod emergency;
 pub mod facts;
 pub mod history;
 pub mod idempotency;
+pub mod intake;
 pub mod key_epoch;
 pub mod key_store;
 pub mod moment;

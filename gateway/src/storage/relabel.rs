@@ -73,7 +73,7 @@ impl Store {
     ) -> Result<Vec<StaleVersion>, StorageError> {
         for table in TABLES {
             let sql = sqlx::AssertSqlSafe(format!(
-                "WITH k AS (SELECT {KEY}, LENGTH(body) AS bytes FROM {table} WHERE label_version < $1 AND deleted = 0 LIMIT $2), \
+                "WITH k AS (SELECT {KEY}, LENGTH(body) AS bytes FROM {table} WHERE label_version < $1 AND deleted = 0 LIMIT CAST($2 AS BIGINT)), \
                  b AS (SELECT k.*, SUM(bytes) OVER (ORDER BY {KEY}) - bytes AS bytes_before FROM k) \
                  SELECT t.compartment, t.resource_type, t.id, t.version_id, t.author, t.last_updated_ms, t.body, t.declared \
                  FROM b CROSS JOIN {table} t WHERE t.compartment = b.compartment AND t.resource_type = b.resource_type \
@@ -117,7 +117,7 @@ impl Store {
                    WHERE h.compartment = t.compartment AND h.resource_type = t.resource_type AND h.id = t.id \
                    AND h.deleted = 0 AND h.version_id < t.version_id ORDER BY h.version_id DESC LIMIT 1), -1) \
                  WHERE t.deleted = 1 AND t.label_version < $1 AND (t.compartment, t.resource_type, t.id, t.version_id) IN \
-                   (SELECT {KEY} FROM {table} WHERE deleted = 1 AND label_version < $1 LIMIT $2)"
+                   (SELECT {KEY} FROM {table} WHERE deleted = 1 AND label_version < $1 LIMIT CAST($2 AS BIGINT))"
             ));
             done += write!(&self.database, |pool| {
                 sqlx::query(sql).bind(label_version).bind(i64::from(count)).execute(pool).await?.rows_affected()

@@ -45,7 +45,7 @@ pub(super) fn rows_of_chain() -> String {
     format!(
         "SELECT {EVENT}, a.chain, a.sequence, a.mark FROM audit_event a \
          WHERE a.chain <> 0 AND a.chain = $1 AND a.sequence >= $2 AND a.sequence <= $3 \
-         ORDER BY a.sequence, a.compartment, a.id LIMIT $4"
+         ORDER BY a.sequence, a.compartment, a.id LIMIT CAST($4 AS BIGINT)"
     )
 }
 
@@ -195,7 +195,7 @@ impl Store {
     pub async fn adopt(&self, key: &SealKey, adoption: &mut Adoption, count: u32) -> Result<u64, StorageError> {
         let sql = format!(
             "SELECT {EVENT} FROM audit_event a WHERE a.chain = 0 AND (a.compartment, a.id) > ($1, $2) \
-             ORDER BY a.compartment, a.id LIMIT $3"
+             ORDER BY a.compartment, a.id LIMIT CAST($3 AS BIGINT)"
         );
         let found: Vec<StoredEvent>;
         match &self.database {

@@ -263,8 +263,11 @@ fn sort_keys(sort: &[Sort]) -> Vec<OrderKey> {
     keys
 }
 
-/// What a match has to meet: as a resource row `r`, before it is known how it is seen, and as a row of `s` afterwards.
+/// What a match has to meet, beside being there: as a resource row `r`, before it is known how it is seen, and as a row of `s`
+/// afterwards.
 pub(super) struct Conditions {
+    /// The parameter that has the type.
+    pub(super) resource_type: String,
     pub(super) inner: String,
     outer: String,
 }
@@ -276,7 +279,7 @@ pub(super) fn conditions(
     query: &Query,
 ) -> Conditions {
     let resource_type_bound = statement.text(resource_type);
-    let mut inner = format!("r.resource_type = {resource_type_bound} AND r.deleted = 0");
+    let mut inner = format!("r.resource_type = {resource_type_bound}");
     if let Some(ids) = &query.ids {
         let list: Vec<String> = ids.iter().map(|id| statement.text(id)).collect();
         let list = if list.is_empty() { "NULL".to_owned() } else { list.join(", ") };
@@ -312,7 +315,7 @@ pub(super) fn conditions(
             );
         }
     }
-    Conditions { inner, outer }
+    Conditions { resource_type: resource_type_bound, inner, outer }
 }
 
 /// `t`: the keys of every match that the viewer sees, with the sort keys `k0 …`.
@@ -323,7 +326,8 @@ fn visible(
     query: &Query,
     keys: &[OrderKey],
 ) {
-    let Conditions { inner, outer } = conditions(statement, way, resource_type, query);
+    let Conditions { inner, outer, .. } = conditions(statement, way, resource_type, query);
+    let inner = format!("{inner} AND r.deleted = 0");
     let mut columns = "s.compartment, s.resource_type, s.id, s.level".to_owned();
     for (n, key) in keys.iter().enumerate() {
         let _ = write!(columns, ", {} AS k{n}", key.expression);
@@ -367,7 +371,7 @@ fn page(statement: &mut Statement, query: &Query, keys: &[OrderKey], after: Opti
     // `p` the keys of the page and of one more; `b` how many bytes come before each; then the bodies of those that fit.
     let _ = write!(
         statement.text,
-        ", p AS (SELECT * FROM t WHERE {keyset} ORDER BY {order} LIMIT {limit}), \
+        ", p AS (SELECT * FROM t WHERE {keyset} ORDER BY {order} LIMIT CAST({limit} AS BIGINT)), \
          b AS (SELECT p.*, COUNT(*) OVER () AS in_all, SUM(LENGTH(r.body)) OVER (ORDER BY {order}) - LENGTH(r.body) AS bytes \
            FROM p JOIN resource r ON {same}) \
          SELECT {names}, r.compartment, r.resource_type, r.id, r.version_id, r.last_updated_ms, r.author, r.method, r.deleted, \

@@ -57,7 +57,7 @@ impl Store {
         let sql = "INSERT INTO person_session (hash, issuer, subject, acts_as, compartment, begun_ms, seen_ms, until_ms, \
                    stepped_up_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
         let limit = "DELETE FROM person_session WHERE issuer = $1 AND subject = $2 AND hash NOT IN (SELECT s.hash \
-                     FROM person_session s WHERE s.issuer = $1 AND s.subject = $2 ORDER BY s.begun_ms DESC, s.hash LIMIT $3)";
+                     FROM person_session s WHERE s.issuer = $1 AND s.subject = $2 ORDER BY s.begun_ms DESC, s.hash LIMIT CAST($3 AS BIGINT))";
         let Subject { issuer, id } = &session.subject;
         write!(&self.database, |pool| {
             let mut tx = pool.begin().await?;

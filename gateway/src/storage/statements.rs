@@ -7,7 +7,7 @@ use super::chain::Place;
 use super::precondition::Ground;
 use super::rows::{self, Cell, Fat, Rows};
 use super::write_set::{NewVersion, ResourceKey, WriteSet};
-use super::{audit, conflict, crisis, delivery, emergency, idempotency, seals, treatment};
+use super::{audit, conflict, crisis, delivery, emergency, idempotency, intake, seals, treatment};
 use crate::audit::AuditEvent;
 use crate::labels::Facts;
 
@@ -64,6 +64,7 @@ pub(super) fn statements<'a>(sets: &[&'a WriteSet], place: Place) -> Vec<Stateme
     add(&treatment::END_DEMAND, each(treatment::ended_rows));
     add(&treatment::PUT_DEMAND, each(treatment::demand_rows));
     add(&treatment::SEE_DEMAND, each(treatment::seen_rows));
+    add(&intake::PUT_INTAKE, each(intake::intake_rows));
     add(&idempotency::PUT_KEY, each(idempotency_rows));
     let now_ms = sets.iter().flat_map(|set| &set.audit).map(|event| event.recorded_ms).max().unwrap_or(0);
     add(&rows::PUT_GUARD, Ground::moved_guards(sets.iter().copied(), now_ms));

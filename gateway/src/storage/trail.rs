@@ -75,7 +75,7 @@ impl Trail {
     /// [`StorageError`]; also where the database is older than the seals.
     pub async fn seals(&self, after: i64, count: u32) -> Result<Vec<Seal>, StorageError> {
         let sql = "SELECT number, chain, first_sequence, last_sequence, first_ms, last_ms, sealed_ms, key_id, entries, \
-                   previous, hash, signature FROM audit_seal WHERE number > $1 ORDER BY number LIMIT $2";
+                   previous, hash, signature FROM audit_seal WHERE number > $1 ORDER BY number LIMIT CAST($2 AS BIGINT)";
         read!(&self.database, |pool| {
             let rows = sqlx::query(sql).bind(after).bind(i64::from(count)).fetch_all(pool).await?;
             let seal = |row: &_| Seal {
@@ -141,7 +141,7 @@ impl Trail {
     /// [`StorageError`].
     pub async fn strays(&self, (from_ms, until_ms): (i64, i64), count: u32) -> Result<Vec<String>, StorageError> {
         let sql = "SELECT id FROM audit_event WHERE (chain = 0 OR sequence < 1) AND recorded_ms >= $1 AND recorded_ms < $2 \
-                   ORDER BY id LIMIT $3";
+                   ORDER BY id LIMIT CAST($3 AS BIGINT)";
         read!(&self.database, |pool| {
             let query = sqlx::query(sql).bind(from_ms).bind(until_ms).bind(i64::from(count));
             Ok(query.fetch_all(pool).await?.iter().map(|row| row.get(0)).collect())

@@ -264,7 +264,7 @@ impl Store {
     ) -> Result<Vec<TreatmentDemandRow>, StorageError> {
         let sql = format!(
             "{DEMAND} WHERE compartment = $1 AND started_on >= $2 AND started_on < $3 AND id > $4 \
-             AND state <> 'superseded' ORDER BY id LIMIT $5"
+             AND state <> 'superseded' ORDER BY id LIMIT CAST($5 AS BIGINT)"
         );
         let (from, until) = (format!("{year:04}-01-01"), format!("{:04}-01-01", year.saturating_add(1)));
         read!(&self.database, |pool| {

@@ -1,15 +1,14 @@
 //! A page in the order of ids, for a viewer of few records: the first matches by their keys alone, and then how they are seen.
 //!
-//! Sight is asked for no more matches than the page takes, in the very statement by which every resource is read, together with
-//! what others ask at that moment. What the page shows is therefore decided after its keys were found, and a match that was
-//! changed in between sends the search the long way.
+//! Sight is asked for little more than the page takes. On PostgreSQL that is done in the very statement by which every resource is read,
+//! together with what others ask at that moment; a match that was changed in between sends the search the long way.
 
-use sqlx::Row;
+use sqlx::{PgPool, Row, SqlitePool};
 
 use super::resource::Seen;
 use super::search::{Conditions, Key, Statement, Way, bind_statement, conditions, is_narrow};
-use super::sight::{CANDIDATES, VIEWER, Viewer, bind_viewer, has_minimum};
-use super::{Database, StorageError, Store, read};
+use super::sight::{CANDIDATES, LEVEL, VIEWER, Viewer, bind_viewer, has_minimum};
+use super::{Database, StorageError, Store};
 use crate::search::query::Query;
 
 /// Up to so many records a page is looked for in those of the viewer; with more it is quicker to go through the type in the order
@@ -24,12 +23,31 @@ pub(super) enum Window {
     Elsewhere { few: bool },
 }
 
+/// What a page is taken from.
+struct Found {
+    /// What the viewer sees of the first matches, in the order of ids.
+    matches: Vec<Seen>,
+    /// Whether there are no matches beyond those that were looked at.
+    is_all: bool,
+}
+
 /// A match whose sight is not known yet.
 struct Candidate {
     compartment: String,
     id: String,
     version_id: i64,
     bytes: usize,
+}
+
+/// How much a page takes.
+#[derive(Clone, Copy)]
+struct Size {
+    /// Matches, and one that tells that there are more.
+    matches: usize,
+    /// Matches that are looked at: a few more, where not all of a record is seen.
+    looked_at: usize,
+    /// Bytes of bodies.
+    bytes_max: usize,
 }
 
 impl Store {
@@ -46,38 +64,29 @@ impl Store {
             return Ok(Window::Elsewhere { few: true });
         }
         let count = usize::try_from(query.count).unwrap_or(usize::MAX);
-        // A few more than the page takes, where not all of a record is seen. Criteria on what may be seen as a minimum are held to how it
-        // is seen, so they go another way.
-        let limit = if !query.criteria.is_empty() && has_minimum(resource_type) { 0 } else { 1 + count + count / 4 };
-        let Some(candidates) = self.candidates(viewer, resource_type, query, after, limit).await? else {
-            return Ok(Window::Elsewhere { few: false });
-        };
-        let is_all = candidates.len() < limit;
-        let mut candidates = candidates.into_iter().peekable();
-        let mut matches: Vec<Seen> = Vec::new();
-        let mut bytes = 0;
-        while matches.len() <= count && bytes < bytes_max && candidates.peek().is_some() {
-            let mut asked = Vec::new();
-            while matches.len() + asked.len() <= count && bytes < bytes_max {
-                let Some(candidate) = candidates.next() else { break };
-                bytes += candidate.bytes;
-                asked.push(candidate);
-            }
-            let questions = asked.iter().map(|asked| self.reader.ask(viewer.clone(), resource_type, asked.id.clone()));
-            for (asked, seen) in asked.iter().zip(futures_util::future::try_join_all(questions).await?) {
-                let Some(seen) = seen else {
-                    bytes -= asked.bytes;
-                    continue;
-                };
-                if seen.version.0 != asked.version_id || seen.key.compartment != asked.compartment {
-                    return Ok(Window::Elsewhere { few: true });
-                }
-                matches.push(seen);
-            }
+        // Criteria on what may be seen as a minimum are held to how it is seen.
+        let is_held_to_sight = !query.criteria.is_empty() && has_minimum(resource_type);
+        let looked_at = if is_held_to_sight { 0 } else { 1 + count + count / 4 };
+        let size = Size { matches: count + 1, looked_at, bytes_max };
+        let mut statement = Statement::default();
+        let mut conditions = conditions(&mut statement, Way::Records, resource_type, query);
+        if let Some([Key::Text(id)]) = after {
+            conditions.inner = format!("{} AND r.id > {}", conditions.inner, statement.text(id));
         }
-        let more = matches.len() > count;
+        let found = match &self.database {
+            Database::Sqlite { reader, .. } => on_sqlite(reader, statement, viewer, &conditions, size).await?,
+            Database::Postgres { pool } => {
+                let found = candidates(pool, statement, viewer, &conditions, size).await?;
+                match found {
+                    Some(candidates) => self.seen(viewer, resource_type, candidates, size).await?,
+                    None => None,
+                }
+            }
+        };
+        let Some(Found { mut matches, is_all }) = found else { return Ok(Window::Elsewhere { few: false }) };
         // Whether there is more is said of what is seen, so what was not looked at has to be.
-        if !more && (!is_all || candidates.peek().is_some()) {
+        let more = matches.len() > count;
+        if !more && !is_all {
             return Ok(Window::Elsewhere { few: true });
         }
         matches.truncate(count);
@@ -85,61 +94,133 @@ impl Store {
         Ok(Window::Page(matches, next))
     }
 
-    /// The first matches after a keyset, in the order of ids; none where the viewer's records are not few.
-    async fn candidates(
+    /// What the viewer sees of candidates, as far as the page takes.
+    async fn seen(
         &self,
         viewer: &Viewer,
         resource_type: &'static str,
-        query: &Query,
-        after: Option<&[Key]>,
-        limit: usize,
-    ) -> Result<Option<Vec<Candidate>>, StorageError> {
-        let mut statement = Statement::default();
-        let Conditions { mut inner, .. } = conditions(&mut statement, Way::Records, resource_type, query);
-        if let Some([Key::Text(id)]) = after {
-            inner = format!("{inner} AND r.id > {}", statement.text(id));
-        }
-        let limit = statement.integer(i64::try_from(limit).unwrap_or(i64::MAX));
-        let columns = "r.compartment, r.id, r.version_id, CAST(OCTET_LENGTH(r.body) AS BIGINT) AS bytes";
-        // PostgreSQL ends each record after as many; SQLite goes through them, and would not know the order of a sub-query.
-        let found = match &self.database {
-            Database::Sqlite { .. } => format!(
-                "SELECT {columns} FROM n CROSS JOIN k CROSS JOIN resource r \
-                 WHERE n.n <= {FEW_RECORDS} AND r.compartment = k.compartment AND {inner} ORDER BY r.id LIMIT {limit}"
-            ),
-            Database::Postgres { .. } => format!(
-                "SELECT f.* FROM n CROSS JOIN k CROSS JOIN LATERAL (SELECT {columns} FROM resource r \
-                   WHERE r.compartment = k.compartment AND {inner} ORDER BY r.id LIMIT {limit}) AS f \
-                 WHERE n.n <= {FEW_RECORDS} ORDER BY f.id LIMIT {limit}"
-            ),
-        };
-        statement.text = format!(
-            "{VIEWER}, c AS MATERIALIZED (SELECT compartment FROM ({CANDIDATES}) AS every LIMIT {}), \
-             n AS MATERIALIZED (SELECT COUNT(*) AS n FROM c), k AS MATERIALIZED (SELECT DISTINCT compartment FROM c) \
-             SELECT '' AS compartment, '' AS id, n AS version_id, CAST(0 AS BIGINT) AS bytes FROM n \
-             UNION ALL SELECT * FROM ({found}) AS w",
-            FEW_RECORDS + 1
-        );
-        let mut records = 0;
-        let mut candidates = Vec::new();
-        read!(&self.database, |pool| {
-            for row in bind_statement!(statement, viewer).fetch_all(pool).await? {
-                let number = row.get::<i64, _>("version_id");
-                let id: String = row.get("id");
-                if id.is_empty() {
-                    records = usize::try_from(number).unwrap_or(usize::MAX);
-                } else {
-                    candidates.push(Candidate {
-                        compartment: row.get("compartment"),
-                        id,
-                        version_id: number,
-                        bytes: usize::try_from(row.get::<i64, _>("bytes")).unwrap_or(usize::MAX),
-                    });
+        candidates: Vec<Candidate>,
+        size: Size,
+    ) -> Result<Option<Found>, StorageError> {
+        let is_all = candidates.len() < size.looked_at;
+        let mut candidates = candidates.into_iter().peekable();
+        let mut matches: Vec<Seen> = Vec::new();
+        let mut bytes = 0;
+        loop {
+            let mut asked = Vec::new();
+            while matches.len() + asked.len() < size.matches && bytes < size.bytes_max {
+                let Some(candidate) = candidates.next() else { break };
+                bytes += candidate.bytes;
+                asked.push(candidate);
+            }
+            if asked.is_empty() {
+                break;
+            }
+            let questions = asked.iter().map(|asked| self.reader.ask(viewer.clone(), resource_type, asked.id.clone()));
+            for (asked, seen) in asked.iter().zip(futures_util::future::try_join_all(questions).await?) {
+                match seen.filter(|seen| !seen.deleted && seen.key.compartment == asked.compartment) {
+                    Some(seen) if seen.version.0 == asked.version_id => matches.push(seen),
+                    Some(_) => return Ok(Some(Found { matches: Vec::new(), is_all: false })),
+                    None => bytes -= asked.bytes,
                 }
             }
-            // The parts of a union have no promised order.
-            candidates.sort_unstable_by(|one, other| one.id.cmp(&other.id));
-            Ok((records <= FEW_RECORDS).then_some(candidates))
-        })
+        }
+        Ok(Some(Found { matches, is_all: is_all && candidates.peek().is_none() }))
     }
+}
+
+/// The keys of the first matches in the viewer's records, as `w`, and their number, as `n`, if there are few; `found` finds the
+/// keys.
+fn first_keys(found: &str) -> String {
+    format!(
+        "{VIEWER}, c AS MATERIALIZED (SELECT compartment FROM ({CANDIDATES}) AS every LIMIT {}), \
+         n AS MATERIALIZED (SELECT COUNT(*) AS n FROM c), k AS MATERIALIZED (SELECT DISTINCT compartment FROM c), \
+         w AS MATERIALIZED ({found})",
+        FEW_RECORDS + 1
+    )
+}
+
+/// The first candidates, in the order of ids; none where the viewer's records are not few. What was deleted is among them.
+async fn candidates(
+    pool: &PgPool,
+    mut statement: Statement,
+    viewer: &Viewer,
+    conditions: &Conditions,
+    size: Size,
+) -> Result<Option<Vec<Candidate>>, StorageError> {
+    let Conditions { inner, resource_type, .. } = conditions;
+    let limit = statement.integer(i64::try_from(size.looked_at).unwrap_or(i64::MAX));
+    // Each record ends after as many.
+    let keys = first_keys(&format!(
+        "SELECT f.compartment, f.id FROM n CROSS JOIN k CROSS JOIN LATERAL (SELECT r.compartment, r.id FROM resource r \
+           WHERE r.compartment = k.compartment AND {inner} ORDER BY r.id LIMIT CAST({limit} AS BIGINT)) AS f \
+         WHERE n.n <= {FEW_RECORDS} ORDER BY f.id LIMIT CAST({limit} AS BIGINT)"
+    ));
+    statement.text = format!(
+        "{keys} SELECT n.n, f.* FROM n LEFT JOIN (SELECT r.compartment, r.id, r.version_id, \
+           CAST(OCTET_LENGTH(r.body) AS BIGINT) AS bytes FROM w JOIN resource r \
+             ON r.compartment = w.compartment AND r.id = w.id AND r.resource_type = {resource_type}) AS f ON true ORDER BY f.id"
+    );
+    let rows = bind_statement!(statement, viewer).fetch_all(pool).await?;
+    if !are_few(rows.first().map(|row| row.get(0))) {
+        return Ok(None);
+    }
+    let candidate = |row: &sqlx::postgres::PgRow| {
+        Some(Candidate {
+            compartment: row.get::<Option<String>, _>(1)?,
+            id: row.get(2),
+            version_id: row.get(3),
+            bytes: usize::try_from(row.get::<i64, _>(4)).unwrap_or(usize::MAX),
+        })
+    };
+    Ok(Some(rows.iter().filter_map(candidate).collect()))
+}
+
+/// The first matches and how they are seen, in one statement: a second would cost more than it saves.
+async fn on_sqlite(
+    pool: &SqlitePool,
+    mut statement: Statement,
+    viewer: &Viewer,
+    conditions: &Conditions,
+    size: Size,
+) -> Result<Option<Found>, StorageError> {
+    let Conditions { inner, resource_type, .. } = conditions;
+    let limit = statement.integer(i64::try_from(size.looked_at).unwrap_or(i64::MAX));
+    let bytes_max = statement.integer(i64::try_from(size.bytes_max).unwrap_or(i64::MAX));
+    let keys = first_keys(&format!(
+        "SELECT r.compartment, r.id FROM n CROSS JOIN k CROSS JOIN resource r \
+         WHERE n.n <= {FEW_RECORDS} AND r.compartment = k.compartment AND {inner} ORDER BY r.id LIMIT CAST({limit} AS BIGINT)"
+    ));
+    // The planner keeps the order of a CROSS JOIN, and a window of bytes before each keeps long pages out of memory.
+    statement.text = format!(
+        "{keys}, s AS MATERIALIZED (SELECT r.compartment, r.resource_type, r.id, r.version_id, r.last_updated_ms, r.author, r.method, \
+             r.deleted, r.body, r.minimum, r.holes, {LEVEL} AS level, \
+             SUM(OCTET_LENGTH(r.body)) OVER (ORDER BY r.id) - OCTET_LENGTH(r.body) AS bytes \
+           FROM v CROSS JOIN w CROSS JOIN resource r \
+             WHERE r.compartment = w.compartment AND r.id = w.id AND r.resource_type = {resource_type}) \
+         SELECT n.n, s.compartment, s.resource_type, s.id, s.version_id, s.last_updated_ms, s.author, s.method, s.deleted, s.level, \
+           s.bytes >= {bytes_max} AS is_beyond, \
+           CASE WHEN s.bytes >= {bytes_max} THEN '' WHEN (s.level & 1) = 1 THEN s.body ELSE s.minimum END AS body, \
+           CASE WHEN (s.level & 1) = 1 THEN COALESCE(s.holes, '') ELSE '' END AS holes \
+         FROM n LEFT JOIN s ON 1 = 1 ORDER BY s.id"
+    );
+    let rows = bind_statement!(statement, viewer).fetch_all(pool).await?;
+    if !are_few(rows.first().map(|row| row.get(0))) {
+        return Ok(None);
+    }
+    let (mut matches, mut looked_at, mut is_whole) = (Vec::new(), 0, true);
+    for row in rows.iter().filter(|row| row.get::<Option<String>, _>("id").is_some()) {
+        looked_at += 1;
+        if row.get::<i64, _>("is_beyond") != 0 {
+            is_whole = false;
+            continue;
+        }
+        matches.extend(Seen::from_row(row).filter(|seen| !seen.deleted));
+    }
+    matches.truncate(size.matches);
+    Ok(Some(Found { is_all: is_whole && looked_at < size.looked_at, matches }))
+}
+
+fn are_few(records: Option<i64>) -> bool {
+    records.and_then(|records| usize::try_from(records).ok()).is_some_and(|records| records <= FEW_RECORDS)
 }

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod consents;
+mod deliveries;
 mod load;
 mod overload;
 mod process;
@@ -31,6 +32,7 @@ use gateway::clock::Clock;
 use tokio::runtime::Runtime;
 
 use cluster::Cluster;
+use deliveries::Receiver;
 use process::{Process, children_cpu_us, free_address};
 use read_floor::Reader;
 use referral_floor::Template;
@@ -65,7 +67,7 @@ struct Arguments {
     #[arg(long)]
     database: Option<String>,
     /// Only the operations whose name begins so: `token`, `metadata`, `read`, `consents`, `referral`, `start`. `search` fills a database with a million
-    /// resources, `trail` one with ten million events, and `overload` needs 32,000 open files, so these are measured only where they
+    /// resources, `trail` one with ten million events, `deliveries` queues a hundred thousand, and `overload` needs 32,000 open files, so these are measured only where they
     /// are named.
     #[arg(long, default_value = "")]
     only: String,
@@ -152,6 +154,9 @@ impl Bench<'_> {
         }
         if self.arguments.only == "trail" {
             return self.trail(&subject, report);
+        }
+        if self.arguments.only == "deliveries" {
+            return self.deliveries(subject, report);
         }
         let ids = subject.make_records(READ_RECORDS)?;
         subject.database.settle(self.runtime)?;
@@ -278,6 +283,30 @@ impl Bench<'_> {
         let note = note(&mut measured, cpu, database_cpu);
         report.add(&name, ("/s", Goal::AtLeast(1.0)), (measured.per_second(), Some(floor)), &note);
         Ok(())
+    }
+
+    /// What leaves the gateway: how soon, how fast, and past whom.
+    fn deliveries(&self, subject: Subject, report: &mut Report) -> io::Result<()> {
+        let receiver = Receiver::start(Duration::ZERO, self.runtime)?;
+        let slow = Receiver::start(deliveries::SLOW, self.runtime)?;
+        let origins = format!("http://{},http://{}", receiver.address, slow.address);
+        let subject = subject.with("WELLGATE_OUTBOUND_PRIVATE", origins)?;
+        let slow_one = consents::others().swap_remove(0);
+        let template = self.template(&subject)?;
+        // Before anybody is told anything: what the floor queues is not to be sent.
+        let of_floor = subject.make_records(REFERRALS)?;
+        let connections = (&*of_floor, SOME_CONNECTIONS);
+        let floor = referral_floor::write(&subject.database, &self.url, &template, connections, self.runtime)?;
+        subject.database.execute("UPDATE delivery SET state = 'void' WHERE state = 'waiting'", self.runtime)?;
+        for round in 1..=self.arguments.rounds {
+            eprintln!(" round {round}, load {}", std::fs::read_to_string("/proc/loadavg")?.trim());
+            subject.database.settle(self.runtime)?;
+            deliveries::measure_routed(&subject, (&receiver, &slow, &slow_one), self.runtime, report)?;
+            let figure = deliveries::sustained(&subject, &receiver, (REFERRALS, SOME))?;
+            let name = format!("referrals until the last has arrived, {SOME} clients, {}", subject.name);
+            report.add(&name, ("/s", Goal::AtLeast(0.35)), (figure, Some(floor)), "");
+        }
+        deliveries::drained(&subject, &receiver, self.runtime, report)
     }
 
     /// A caller who may see a thousand of a million resources: pages, the last like the first, and the total.

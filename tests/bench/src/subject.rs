@@ -45,6 +45,8 @@ pub(crate) struct Subject {
     program: PathBuf,
     config: PathBuf,
     log: PathBuf,
+    /// Settings beside those of the file, by their variables.
+    settings: Vec<(&'static str, String)>,
 }
 
 impl Subject {
@@ -89,19 +91,45 @@ impl Subject {
         let (sender, receiver) = (token(SENDER)?, token(RECEIVER)?);
         let (process, _) = Process::start(serve(program, &config, log)?, address)?;
         let database = runtime.block_on(Database::open(url)).map_err(io::Error::other)?;
-        Ok(Self { name, database, process, sender, receiver, program: program.to_owned(), config, log: log.to_owned() })
+        let (program, log, settings) = (program.to_owned(), log.to_owned(), Vec::new());
+        Ok(Self { name, database, process, sender, receiver, program, config, log, settings })
     }
 
     /// Stops the gateway and starts it again on the same database; answers the time to the first answer.
     pub(crate) fn restart(self) -> io::Result<(Self, Duration)> {
-        let Self { name, database, process, sender, receiver, program, config, log } = self;
+        let Self { name, database, process, sender, receiver, program, config, log, settings } = self;
         let address = process.address;
         drop(process);
         let begun = std::time::Instant::now();
-        let (process, _) = Process::start(serve(&program, &config, &log)?, address)?;
+        let mut command = serve(&program, &config, &log)?;
+        command.envs(settings.iter().map(|(name, value)| (name, value)));
+        let (process, _) = Process::start(command, address)?;
         load::bodies(address, vec![load::get("/fhir/metadata", "")], 1)?;
         let first_answer = begun.elapsed();
-        Ok((Self { name, database, process, sender, receiver, program, config, log }, first_answer))
+        Ok((Self { name, database, process, sender, receiver, program, config, log, settings }, first_answer))
+    }
+
+    /// The same, started again with a further setting.
+    pub(crate) fn with(mut self, name: &'static str, value: String) -> io::Result<Self> {
+        self.settings.push((name, value));
+        self.restart().map(|(subject, _)| subject)
+    }
+
+    /// A further gateway on the same database.
+    pub(crate) fn replica(&self) -> io::Result<Process> {
+        let address = free_address()?;
+        let mut command = serve(&self.program, &self.config, &self.log)?;
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
+        command.env("WELLGATE_SERVER_LISTEN", address.to_string());
+        Process::start(command, address).map(|(process, _)| process)
+    }
+
+    /// Registers an organisation's own FHIR server.
+    pub(crate) fn tell(&self, organization: &str, base_url: &str) -> io::Result<()> {
+        let mut command = self.command();
+        command.args(["channel", "set", "--config"]).arg(&self.config).args(["--organization", organization]);
+        command.args(["--ehr", base_url]).stdout(Stdio::null());
+        if command.status()?.success() { Ok(()) } else { Err(io::Error::other(format!("{command:?} failed"))) }
     }
 
     /// The program, for a command of its own.

@@ -2,6 +2,7 @@
 
 use gateway::audit::catalogue::{Catalogue, Language};
 use gateway::consent::Purpose;
+use gateway::routing::intake_words::{Ground, Need};
 
 use crate::source::File;
 
@@ -62,6 +63,17 @@ fn codes(path: &str, line: &str) -> Vec<(&'static str, String)> {
 fn texts(line: &str) -> Vec<String> {
     let is_code = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
     line.split('"').skip(2).step_by(2).filter(is_code).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_decision_about_where_a_referral_goes_has_a_text() {
+    let acts = Ground::ALL.iter().map(|ground| ground.act()).chain(Need::ALL.iter().map(|need| need.act()));
+    let further = ["intake-overtaken", "intake-out-of-time"];
+    for act in acts.chain(further) {
+        for language in Language::ALL {
+            assert!(Catalogue::of(language).find("act", act).is_some(), "{act} has no text in {}", language.code());
+        }
+    }
 }
 
 #[test]

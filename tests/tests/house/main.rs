@@ -84,6 +84,17 @@ fn every_test_that_the_threat_model_names_exists() {
     assert_none(&missing);
 }
 
+/// SQLite looks at the value of a bare parameter behind LIMIT when it plans, and therefore plans anew at every run.
+#[test]
+fn no_statement_is_planned_anew_for_its_limit() {
+    let files = source::tracked();
+    let storage = files.iter().filter(|file| file.path.starts_with("gateway/src/storage/"));
+    let bare = |line: &&str| line.contains("LIMIT $") || line.contains("LIMIT {limit}");
+    let found: Vec<String> =
+        storage.filter(|file| file.text.lines().any(|line| bare(&line))).map(|file| file.path.clone()).collect();
+    assert_none(&found);
+}
+
 #[test]
 fn no_file_is_named_after_nothing() {
     assert_each(files::named_after_nothing);

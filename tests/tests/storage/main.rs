@@ -13,6 +13,7 @@ mod emergency;
 mod evidence;
 mod facts;
 mod history;
+mod intake;
 mod migrations;
 mod moment;
 mod older_keys;

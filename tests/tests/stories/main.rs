@@ -12,6 +12,7 @@ mod evidence;
 mod explanation;
 mod forged;
 mod ihe;
+mod intake;
 mod labels;
 mod machine_clients;
 mod outbound;

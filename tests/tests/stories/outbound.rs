@@ -17,8 +17,7 @@ use connectors::http::HttpClient;
 use connectors::pki::{Identity, Password};
 use gateway::auth_keys::credentials;
 use gateway::clock::Clock;
-use gateway::config::{ClientCertificates, DeliveriesConfig, TlsFiles};
-use gateway::delivery::{Outside, Worker};
+use gateway::config::{ClientCertificates, TlsFiles};
 use gateway::server::tls::TlsKeys;
 use gateway::server::{ServerSettings, serve};
 use jsonwebtoken::jwk::Jwk;
@@ -365,15 +364,7 @@ async fn a_dossier_leaves_under_the_credentials_of_its_address(gateway: Gateway)
     assert_eq!(gateway.worker().round().await.expect("the database answers"), 1);
     assert_eq!(state().await, ("waiting".to_owned(), "status-401".to_owned()), "without them it waits");
     gateway.advance(3_600_000);
-    let settings =
-        DeliveriesConfig { attempts_max: 3, inquiries_max: 3, parallel_max: 4, lease: Duration::from_mins(2) };
-    let outside = Outside {
-        guard: Guard::new(&[], &[], true),
-        mail: None,
-        tdi: None,
-        credentials: files.read(&text).expect("they are of use"),
-    };
-    let worker = Worker::new(&gateway.app, outside, settings).expect("a worker");
+    let worker = gateway.worker_proving(files.read(&text).expect("they are of use"));
     assert_eq!(worker.round().await.expect("the database answers"), 1);
     assert_eq!(state().await, ("delivered".to_owned(), String::new()));
     assert_eq!(partner.heard().taken, 1);

@@ -12,6 +12,8 @@ use super::{Asked, Partner, Reply};
 use crate::clock::format_instant;
 
 pub(super) const BASE_PATH: &str = "/co-prev/v1";
+/// The enterprise number of the sandbox's gateway.
+pub(super) const ASKER: &str = "0000000592";
 const PURPOSES: [&str; 3] = ["reintegration", "occupational-injury", "billing"];
 const REFERENCE_LENGTH_MAX: usize = 64;
 

@@ -20,12 +20,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::Method;
+use mappings::co_prev::Asker;
+use mappings::identifiers::Cbe;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
-use crate::config::{MailConfig, TdiConfig};
+use crate::config::{CoPrevConfig, MailConfig, TdiConfig};
 use kept::Kept;
 use simulator::Simulator;
 
@@ -165,6 +167,12 @@ impl Partners {
             data_collection_version: "3.0".to_owned(),
             source_type: "api".to_owned(),
         }
+    }
+
+    /// Co-prev, as the gateway is told of it.
+    pub(super) fn co_prev(&self) -> Option<CoPrevConfig> {
+        let asker = Asker { legal_basis: "sandbox".to_owned(), cbe: Cbe::parse(co_prev::ASKER).ok()? };
+        Some(CoPrevConfig { url: self.url("co-prev")?.to_owned(), asker, purpose: "reintegration".to_owned() })
     }
 
     /// All of them, as `GET /sandbox` lists them.
