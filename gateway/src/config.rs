@@ -8,6 +8,7 @@ mod co_prev;
 mod deliveries;
 mod keys;
 mod mail;
+mod outbound;
 mod people;
 mod reader;
 mod reference;
@@ -22,13 +23,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use connectors::guard::{Guard, Origin};
+use connectors::guard::Guard;
 use reqwest::Url;
 use toml::Table;
 
 pub use co_prev::CoPrevConfig;
 pub use deliveries::DeliveriesConfig;
 pub use mail::MailConfig;
+pub use outbound::OutboundConfig;
 pub use people::{ClientProof, PeopleConfig};
 use reader::Reader;
 pub use reference::reference;
@@ -244,17 +246,6 @@ pub struct Limits {
     pub connections_per_address_max: usize,
     /// Writes that wait for a commit.
     pub write_queue_max: usize,
-}
-
-/// `[outbound]`: which URLs are asked that a registration names.
-#[derive(Clone, Debug, Default)]
-pub struct OutboundConfig {
-    /// The only origins, where there are any.
-    pub allowed: Vec<Origin>,
-    /// Origins in a private network.
-    pub private: Vec<Origin>,
-    /// By what the gateway proves to partners who it is.
-    pub credentials_file: Option<PathBuf>,
 }
 
 /// `[emergency]`

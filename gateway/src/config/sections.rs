@@ -6,14 +6,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use connectors::guard::Origin;
 use reqwest::Url;
 
 use super::reader::Reader;
 use super::{
     AuthConfig, ClientCertificates, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, EvidenceConfig,
-    ExternalIssuer, KeySource, Limits, LogConfig, LogFormat, OutboundConfig, OwnIssuer, PeopleConfig, ServedTypes,
-    ServerConfig, TlsFiles, TokenAlgorithm, co_prev, deliveries, is_loopback, mail, people, tdi, vault,
+    ExternalIssuer, KeySource, Limits, LogConfig, LogFormat, OwnIssuer, PeopleConfig, ServedTypes, ServerConfig,
+    TlsFiles, TokenAlgorithm, co_prev, deliveries, is_loopback, mail, outbound, people, tdi, vault,
 };
 
 /// Reads every key; after an error there are stand-ins in it.
@@ -38,7 +37,7 @@ pub(super) fn read(reader: &mut Reader) -> Config {
         intake_days_max: reader.integer("referral.intake_days_max"),
         labels_file: reader.optional_text("labels.file").map(PathBuf::from),
         emergency: emergency(reader),
-        outbound: outbound(reader),
+        outbound: outbound::read(reader),
         deliveries: deliveries::read(reader),
         mail: mail::read(reader),
         tdi: tdi::read(reader),
@@ -240,23 +239,6 @@ fn limits(reader: &mut Reader) -> Limits {
         connections_max,
         connections_per_address_max,
         write_queue_max,
-    }
-}
-
-fn outbound(reader: &mut Reader) -> OutboundConfig {
-    let mut origins = |key: &str| {
-        let texts = reader.list(key);
-        let origins: Vec<Origin> = texts.iter().filter_map(|text| Origin::parse(text)).collect();
-        if origins.len() < texts.len() {
-            reader.fail(key, "lists origins such as https://host or https://host:8443, with nothing behind them");
-        }
-        origins
-    };
-    let (allowed, private) = (origins("outbound.allowed"), origins("outbound.private"));
-    OutboundConfig {
-        allowed,
-        private,
-        credentials_file: reader.optional_text("outbound.credentials_file").map(PathBuf::from),
     }
 }
 
