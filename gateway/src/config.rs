@@ -11,6 +11,7 @@ mod people;
 mod reader;
 mod reference;
 mod sections;
+mod subscriptions;
 mod tdi;
 mod vault;
 
@@ -30,6 +31,7 @@ pub use mail::MailConfig;
 pub use people::{ClientProof, PeopleConfig};
 use reader::Reader;
 pub use reference::reference;
+pub use subscriptions::SubscriptionsConfig;
 pub use tdi::TdiConfig;
 pub use vault::{RingSource, VaultConfig};
 
@@ -62,6 +64,8 @@ pub struct Config {
     pub outbound: OutboundConfig,
     /// How what must leave is sent.
     pub deliveries: DeliveriesConfig,
+    /// How far subscriptions go.
+    pub subscriptions: SubscriptionsConfig,
     /// Where mails go out; none where nobody is told by mail.
     pub mail: Option<MailConfig>,
     /// Where treatment demands are submitted, if they are.

@@ -55,7 +55,7 @@ pub(super) const fn key(
     Key { section, name, form, fallback, meaning }
 }
 
-use super::{deliveries, mail, people, tdi, vault};
+use super::{deliveries, mail, people, subscriptions, tdi, vault};
 use Fallback::{Absent, Required, Value};
 use Form::{Integer, List, Text};
 
@@ -415,7 +415,7 @@ const KEYS: &[Key] = &[
 
 /// Every key, in the order of the document; a section may stand beside what reads it.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
-    KEYS.iter().chain(people::KEYS).chain(vault::KEYS).chain(deliveries::KEYS).chain(mail::KEYS).chain(tdi::KEYS)
+    KEYS.iter().chain(people::KEYS).chain(vault::KEYS).chain(deliveries::KEYS).chain(subscriptions::KEYS).chain(mail::KEYS).chain(tdi::KEYS)
 }
 
 /// The key with this path. Every path in the code is in the table, or a test fails.

@@ -13,7 +13,8 @@ use super::reader::Reader;
 use super::{
     AuthConfig, ClientCertificates, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, EvidenceConfig,
     ExternalIssuer, KeySource, Limits, LogConfig, LogFormat, OutboundConfig, OwnIssuer, PeopleConfig, ServedTypes,
-    ServerConfig, TlsFiles, TokenAlgorithm, deliveries, is_loopback, mail, people, tdi, vault,
+    ServerConfig, TlsFiles, TokenAlgorithm, deliveries, is_loopback, mail, people,
+    subscriptions, tdi, vault,
 };
 
 /// Reads every key; after an error there are stand-ins in it.
@@ -39,6 +40,7 @@ pub(super) fn read(reader: &mut Reader) -> Config {
         emergency: emergency(reader),
         outbound: outbound(reader),
         deliveries: deliveries::read(reader),
+        subscriptions: subscriptions::read(reader),
         mail: mail::read(reader),
         tdi: tdi::read(reader),
         evidence: evidence(reader),

@@ -1,5 +1,6 @@
 //! What became of a delivery, written with what follows from it: one write set, under the fence of the lease.
 
+use super::hook;
 use super::payload::DOSSIER;
 use crate::access::caller::Act;
 use crate::access::{Caller, Draft};
@@ -62,6 +63,7 @@ pub(super) async fn settle(app: &App, delivery: &Delivery, next: &Next, was_aske
         if next.state == State::Delivered && delivery.kind == DOSSIER {
             received(&mut draft, &delivery.compartment, &delivery.resource_id, &delivery.partner).await?;
         }
+        hook::follow(&mut draft, delivery, next, was_asked).await?;
         let mut set = draft.finish();
         set.preconditions.push(fence(delivery));
         if next.state.is_end() || next.needs_a_person() {
@@ -79,7 +81,7 @@ pub(super) async fn settle(app: &App, delivery: &Delivery, next: &Next, was_aske
 
 fn ended(caller: &Caller, delivery: &Delivery, next: &Next) -> AuditEvent {
     let mut event = event(caller, DELIVERY, delivery);
-    event.organization.clone_from(&delivery.partner);
+    event.organization = hook::organization(&delivery.partner).unwrap_or_else(|| delivery.partner.clone());
     if next.state != State::Delivered {
         event.outcome = Outcome::Refused;
         event.reason = next.cause.as_ref().map(|cause| cause.code.clone()).unwrap_or_default();

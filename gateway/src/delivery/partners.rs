@@ -7,11 +7,13 @@ use connectors::ehr_fhir::EhrFhir;
 use connectors::guard::Guard;
 use connectors::http::{HttpClient, HttpError};
 use connectors::notify_mail::{MailSettings, MailSettingsError, NotifyMail};
+use connectors::rest_hook::RestHook;
 use connectors::sciensano_tdi::{SciensanoTdi, Settings};
 
 use crate::app::Registry;
 use crate::config::TdiConfig;
 use crate::storage::channel::{Channel, ChannelKind};
+use crate::storage::subscription;
 use crate::tdi;
 
 /// There can be no connectors with these settings.
@@ -61,6 +63,8 @@ pub(super) enum Means {
     Channel(Channel),
     /// It is the register of treatment demands.
     Register,
+    /// It subscribed: what it is told, and where, is read when it is told.
+    Subscription,
 }
 
 impl Partner {
@@ -69,6 +73,8 @@ impl Partner {
     pub(super) fn at_once(&self, parallel_max: u32) -> u32 {
         match &self.means {
             Means::Channel(channel) if channel.kind == ChannelKind::Mail => 1,
+            // Numbers are in order.
+            Means::Subscription => 1,
             Means::Channel(_) | Means::Register => parallel_max,
         }
     }
@@ -86,6 +92,10 @@ impl Partners {
     pub(super) fn of(&self, registry: &Registry, partner: &str) -> Option<Partner> {
         if partner == tdi::PARTNER {
             return self.register(registry);
+        }
+        if partner.starts_with(subscription::PARTNER) {
+            let connector = Arc::new(RestHook::new(self.client.clone()));
+            return Some(Partner { connector, means: Means::Subscription });
         }
         let channel = registry.channel(partner)?.clone();
         let connector: Arc<dyn Connector> = match channel.kind {

@@ -18,6 +18,7 @@ pub mod operations;
 pub mod owner;
 pub mod read;
 pub mod representative;
+mod subscription;
 pub mod search;
 pub mod transaction;
 pub mod update;

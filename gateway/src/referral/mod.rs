@@ -10,4 +10,5 @@ pub mod expiry;
 pub mod place;
 pub mod rooms;
 pub mod step;
+pub mod subscribers;
 pub mod withdraw;

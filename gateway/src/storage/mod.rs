@@ -35,6 +35,7 @@ pub mod search;
 pub mod sessions;
 pub mod sight;
 mod statements;
+pub mod subscription;
 pub mod teams;
 mod tokens;
 pub mod trail;

@@ -393,6 +393,8 @@ pub struct WriteSet {
     pub resolved_conflicts: Vec<(String, String, i64)>,
     /// What organisations register of treatments.
     pub treatment: super::treatment::TreatmentRows,
+    /// What becomes of subscriptions.
+    pub subscriptions: super::subscription::SubscriptionRows,
     /// The request's own key.
     pub idempotency: Option<IdempotencyKey>,
 }
