@@ -31,6 +31,7 @@ mod sealed;
 mod sealing;
 mod search;
 mod simulation;
+mod subscriptions;
 mod teams;
 mod treatment;
 mod values;
