@@ -62,7 +62,9 @@ impl RestHook {
 fn mendable(outcome: Outcome) -> Outcome {
     let gone = format!("status-{}", StatusCode::GONE.as_u16());
     match outcome {
-        Outcome::Rejected(cause) if cause.code.starts_with("status-") && cause.code != gone => Outcome::Retry(cause, None),
+        Outcome::Rejected(cause) if cause.code.starts_with("status-") && cause.code != gone => {
+            Outcome::Retry(cause, None)
+        }
         other => other,
     }
 }

@@ -4,8 +4,8 @@ mod keys_at_work;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use connectors::guard::Guard;
@@ -24,8 +24,8 @@ use crate::rates::RequestRates;
 use crate::search::cursor::CursorKey;
 use crate::storage::channel::Channel;
 use crate::storage::people::{StaffMember, Subject};
-use crate::storage::subscription::Subscriber;
 use crate::storage::registry::{Client, Organization, Pool, Practitioner, RegistryRows};
+use crate::storage::subscription::Subscriber;
 use crate::storage::treatment::TreatmentCentre;
 use crate::storage::{StorageError, Store};
 

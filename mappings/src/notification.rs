@@ -116,8 +116,7 @@ mod tests {
             events: 7,
             names,
         };
-        let event =
-            Event { number: 7, timestamp: "2026-03-01T12:00:00.000Z".to_owned(), focus: "Task/t-1".to_owned() };
+        let event = Event { number: 7, timestamp: "2026-03-01T12:00:00.000Z".to_owned(), focus: "Task/t-1".to_owned() };
         notification(&status, &[event], "d-1", "2026-03-01T12:00:01.000Z")
     }
 

@@ -117,8 +117,7 @@ impl Told {
     pub fn is_signed_at(&self, secret: &str, timestamp: &str) -> bool {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
         let signed = [timestamp.as_bytes(), b".", &self.bytes].concat();
-        let expected: String =
-            hmac::sign(&key, &signed).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let expected: String = hmac::sign(&key, &signed).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         self.header("wellgate-signature") == expected
     }
 }

@@ -415,7 +415,13 @@ const KEYS: &[Key] = &[
 
 /// Every key, in the order of the document; a section may stand beside what reads it.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
-    KEYS.iter().chain(people::KEYS).chain(vault::KEYS).chain(deliveries::KEYS).chain(subscriptions::KEYS).chain(mail::KEYS).chain(tdi::KEYS)
+    KEYS.iter()
+        .chain(people::KEYS)
+        .chain(vault::KEYS)
+        .chain(deliveries::KEYS)
+        .chain(subscriptions::KEYS)
+        .chain(mail::KEYS)
+        .chain(tdi::KEYS)
 }
 
 /// The key with this path. Every path in the code is in the table, or a test fails.

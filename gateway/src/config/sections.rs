@@ -13,8 +13,7 @@ use super::reader::Reader;
 use super::{
     AuthConfig, ClientCertificates, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, EvidenceConfig,
     ExternalIssuer, KeySource, Limits, LogConfig, LogFormat, OutboundConfig, OwnIssuer, PeopleConfig, ServedTypes,
-    ServerConfig, TlsFiles, TokenAlgorithm, deliveries, is_loopback, mail, people,
-    subscriptions, tdi, vault,
+    ServerConfig, TlsFiles, TokenAlgorithm, deliveries, is_loopback, mail, people, subscriptions, tdi, vault,
 };
 
 /// Reads every key; after an error there are stand-ins in it.

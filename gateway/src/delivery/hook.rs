@@ -49,7 +49,8 @@ pub(super) async fn payload(app: &App, delivery: &Delivery) -> Result<Payload, F
     let Some(row) = app.store.subscription(id).await? else { return Ok(OFF) };
     let is_handshake = delivery.kind == HANDSHAKE;
     // Nothing but the handshake before it was answered, and nothing of a topic that it is not about any more.
-    let is_wanted = if is_handshake { row.state == "requested" } else { row.state == "active" && row.topic == delivery.kind };
+    let is_wanted =
+        if is_handshake { row.state == "requested" } else { row.state == "active" && row.topic == delivery.kind };
     if !is_wanted {
         return Ok(OFF);
     }
@@ -98,8 +99,7 @@ async fn signed(
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     let signature = hmac::sign(&key, format!("{timestamp}.{bundle}").as_bytes());
     let signature: String = signature.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    let body =
-        json!({"endpoint": row.endpoint, "timestamp": timestamp, "signature": signature, "bundle": bundle});
+    let body = json!({"endpoint": row.endpoint, "timestamp": timestamp, "signature": signature, "bundle": bundle});
     Ok(Payload::Ready(Message { reference: delivery.id.clone(), kind: delivery.kind.clone(), body }))
 }
 

@@ -4,11 +4,11 @@
 
 use serde_json::Value;
 
-use super::{consent_conflicts, subscription};
 use super::consent_data::resolved;
 use super::content::must_be;
 use super::owner::{Part, compartment, practitioner};
 use super::representative;
+use super::{consent_conflicts, subscription};
 use crate::access::Draft;
 use crate::access::caller::Act;
 use crate::access::draft::{Content, DraftResource, Put, is_of_record};

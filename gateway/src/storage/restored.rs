@@ -138,9 +138,7 @@ impl Database {
                 // Who signed out since, used a code, or was taken off a record does not come back: links are made anew. No
                 // number is told twice: how many were told since, nobody knows.
                 let jump = "UPDATE subscription SET events = events + 1000000000";
-                for forget in
-                    ["DELETE FROM person_session", "DELETE FROM link_code", "DELETE FROM person_link", jump]
-                {
+                for forget in ["DELETE FROM person_session", "DELETE FROM link_code", "DELETE FROM person_link", jump] {
                     sqlx::query(forget).execute(&mut *tx).await?;
                 }
             }

@@ -102,7 +102,8 @@ pub struct SubscriptionRows {
 }
 
 pub(super) static PUT_SUBSCRIPTION: LazyLock<Fat> = LazyLock::new(|| {
-    let columns = ["id", "organization", "topic", "room", "endpoint", "content", "state", "secret"].map(|name| (name, Text));
+    let columns =
+        ["id", "organization", "topic", "room", "endpoint", "content", "state", "secret"].map(|name| (name, Text));
     Fat::over(
         "INSERT INTO subscription (id, organization, topic, room, endpoint, content, state, secret, events) \
          SELECT id, organization, topic, room, endpoint, content, state, secret, 0 FROM ",

@@ -215,8 +215,7 @@ async fn a_subscription_may_be_for_one_room(gateway: Gateway) {
     let elp = gateway.as_("elp-1");
     let filter = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-filter-criteria";
     let mut only = subscription("waiting-room", &hook.url);
-    only["_criteria"] =
-        json!({"extension": [{"url": filter, "valueString": "Task?owner=HealthcareService/elp-pool"}]});
+    only["_criteria"] = json!({"extension": [{"url": filter, "valueString": "Task?owner=HealthcareService/elp-pool"}]});
     elp.create(&only).await;
     round(&gateway).await;
     gateway.app.forget_registry();

@@ -94,11 +94,7 @@ fn described<'r>(exchange: &'r Exchange, row: &'r SubscriptionRow, r#type: &'r s
 }
 
 /// What the caller may see now of what was told, on record as shown.
-async fn seen(
-    exchange: &Exchange,
-    caller: &Caller,
-    told: &[SubscriptionEvent],
-) -> Result<BTreeSet<String>, Failure> {
+async fn seen(exchange: &Exchange, caller: &Caller, told: &[SubscriptionEvent]) -> Result<BTreeSet<String>, Failure> {
     let mut keys: Vec<(&'static str, String)> = told
         .iter()
         .filter_map(|event| Some((type_name(&event.resource_type)?, event.resource_id.clone())))
