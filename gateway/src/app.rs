@@ -217,7 +217,7 @@ pub struct Registry {
     staff: BTreeMap<String, StaffMember>,
     channels: BTreeMap<String, Channel>,
     treatment_centres: BTreeMap<String, TreatmentCentre>,
-    subscribers: Vec<Subscriber>,
+    subscribers: BTreeMap<String, Vec<Subscriber>>,
     revoked_tokens: HashSet<String>,
 }
 
@@ -227,6 +227,10 @@ impl Registry {
         let mut members: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (organization, pool) in rows.members {
             members.entry(pool).or_default().push(organization);
+        }
+        let mut subscribers: BTreeMap<String, Vec<Subscriber>> = BTreeMap::new();
+        for subscriber in rows.subscribers {
+            subscribers.entry(subscriber.organization.clone()).or_default().push(subscriber);
         }
         Self {
             organizations: rows.organizations.into_iter().map(|row| (row.id.clone(), row)).collect(),
@@ -241,7 +245,7 @@ impl Registry {
                 .into_iter()
                 .map(|row| (row.organization_id.clone(), row))
                 .collect(),
-            subscribers: rows.subscribers,
+            subscribers,
             revoked_tokens: rows.revoked_tokens.into_iter().collect(),
         }
     }
@@ -253,7 +257,7 @@ impl Registry {
 
     /// The subscriptions of an organisation (`organization/<id>`) that are told of a kind of event.
     pub fn subscribers<'a>(&'a self, organization: &'a str, kind: &'a str) -> impl Iterator<Item = &'a Subscriber> {
-        self.subscribers.iter().filter(move |one| one.organization == organization && one.topic == kind)
+        self.subscribers.get(organization).into_iter().flatten().filter(move |one| one.topic == kind)
     }
 
     /// Under which ids the register of treatment demands knows those who submit to it.

@@ -68,7 +68,7 @@ pub fn parameters(status: &Status<'_>, events: &[Event]) -> Value {
 /// The notification. `reference` is ours, the same at every attempt.
 pub fn notification(status: &Status<'_>, events: &[Event], reference: &str, timestamp: &str) -> Value {
     let mut entries = vec![json!({
-        "fullUrl": format!("urn:uuid:{}", reference.trim_start_matches("0-")),
+        "fullUrl": urn(reference),
         "resource": parameters(status, events),
         "request": {"method": "GET", "url": format!("{}/$status", subscription(status))},
         "response": {"status": "200"},
@@ -96,6 +96,16 @@ pub fn notification(status: &Status<'_>, events: &[Event], reference: &str, time
 pub fn status_bundle(status: &Status<'_>) -> Value {
     let entry = json!({"resource": parameters(status, &[]), "search": {"mode": "match"}});
     json!({"resourceType": "Bundle", "type": "searchset", "total": 1, "entry": [entry]})
+}
+
+/// The UUID at the end of a reference, as a URN has it.
+fn urn(reference: &str) -> String {
+    let digits: String = reference.chars().filter(char::is_ascii_hexdigit).collect();
+    let part = |span: std::ops::Range<usize>| {
+        digits.len().checked_sub(32).and_then(|at| digits.get(at + span.start..at + span.end))
+    };
+    let parts: Vec<&str> = [0..8, 8..12, 12..16, 16..20, 20..32].into_iter().filter_map(part).collect();
+    if parts.len() == 5 { format!("urn:uuid:{}", parts.join("-")) } else { format!("urn:wellgate:{reference}") }
 }
 
 fn subscription(status: &Status<'_>) -> String {
@@ -128,6 +138,14 @@ mod tests {
         assert_eq!(parameters[4], json!({"name": "events-since-subscription-start", "valueString": "7"}));
         assert_eq!(parameters[5]["part"][2]["valueReference"]["reference"], "https://gateway.example/fhir/Task/t-1");
         assert!(bundle["entry"][1].get("resource").is_none());
+    }
+
+    #[test]
+    fn the_status_has_the_uuid_of_our_reference() {
+        for reference in ["0-01a21d74b3c876b593a2a526a994cee9", "01a21d74-b3c8-76b5-93a2-a526a994cee9"] {
+            assert_eq!(urn(reference), "urn:uuid:01a21d74-b3c8-76b5-93a2-a526a994cee9");
+        }
+        assert_eq!(urn("d-1"), "urn:wellgate:d-1");
     }
 
     #[test]

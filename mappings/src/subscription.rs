@@ -263,11 +263,9 @@ mod tests {
             *changed.pointer_mut(pointer).expect("it is there") = value.clone();
             assert_eq!(read(&changed).expect_err("refused").expression, expression, "{pointer}: {value}");
         }
-        for (member, value) in [("end", json!("2030-01-01T00:00:00Z"))] {
-            let mut changed = asked();
-            changed[member] = value;
-            assert_eq!(read(&changed).expect_err("refused").expression, format!("Subscription.{member}"));
-        }
+        let mut changed = asked();
+        changed["end"] = json!("2030-01-01T00:00:00Z");
+        assert_eq!(read(&changed).expect_err("refused").expression, "Subscription.end");
         let mut changed = asked();
         changed["channel"]["header"] = json!(["Authorization: Bearer x"]);
         assert_eq!(read(&changed).expect_err("refused").expression, "Subscription.channel.header");

@@ -117,7 +117,9 @@ impl Told {
     pub fn is_signed_at(&self, secret: &str, timestamp: &str) -> bool {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
         let signed = [timestamp.as_bytes(), b".", &self.bytes].concat();
-        let expected: String = hmac::sign(&key, &signed).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let expected = hmac::sign(&key, &signed);
+        let digits = expected.as_ref().iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let expected: String = digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect();
         self.header("wellgate-signature") == expected
     }
 }

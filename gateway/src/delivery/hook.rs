@@ -58,8 +58,10 @@ pub(super) async fn payload(app: &App, delivery: &Delivery) -> Result<Payload, F
     let organization = row.organization.strip_prefix("organization/").and_then(|id| registry.organization(id));
     let Some(organization) = organization else { return Ok(Payload::Withheld("not-registered")) };
     let now_ms = app.clock.now_ms();
+    // Before a number is taken: without the secret nothing is sent.
+    let secret = app.store.open_secret(&row.secret).await?;
     if is_handshake {
-        return signed(app, delivery, &row, &[], now_ms).await;
+        return Ok(signed((app, delivery), (&row, &secret), &[], now_ms));
     }
     let Some(resource_type) = type_name(&delivery.resource_type) else { return Ok(Payload::Withheld("unknown-type")) };
     let recipient = Caller::recipient(app, &registry, organization, now_ms);
@@ -73,18 +75,16 @@ pub(super) async fn payload(app: &App, delivery: &Delivery) -> Result<Payload, F
         timestamp: format_instant(delivery.made_ms),
         focus: format!("{resource_type}/{}", delivery.resource_id),
     };
-    signed(app, delivery, &row, &[event], now_ms).await
+    Ok(signed((app, delivery), (&row, &secret), &[event], now_ms))
 }
 
 /// The moment is in what is signed, so that who replays it is seen.
-async fn signed(
-    app: &App,
-    delivery: &Delivery,
-    row: &SubscriptionRow,
+fn signed(
+    (app, delivery): (&App, &Delivery),
+    (row, secret): (&SubscriptionRow, &str),
     events: &[Event],
     now_ms: i64,
-) -> Result<Payload, Failure> {
-    let secret = app.store.open_secret(&row.secret).await?;
+) -> Payload {
     let status = Status {
         base: &app.base_url,
         id: &row.id,
@@ -98,9 +98,17 @@ async fn signed(
     let timestamp = (now_ms / 1_000).to_string();
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     let signature = hmac::sign(&key, format!("{timestamp}.{bundle}").as_bytes());
-    let signature: String = signature.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let signature = hex(signature.as_ref());
     let body = json!({"endpoint": row.endpoint, "timestamp": timestamp, "signature": signature, "bundle": bundle});
-    Ok(Payload::Ready(Message { reference: delivery.id.clone(), kind: delivery.kind.clone(), body }))
+    Payload::Ready(Message { reference: delivery.id.clone(), kind: delivery.kind.clone(), body })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 /// What follows for the subscription from an attempt, in the write set that settles it.

@@ -301,13 +301,12 @@ impl Store {
                 rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
             let own = in_hand.iter().find(|(_, of, _)| *of == delivery.id);
             let number = match (own, in_hand.first()) {
-                (Some((number, ..)), _) => *number,
                 // Perhaps it was told: then this number is that event's for good.
                 (None, Some((number, _, unsure))) if *unsure > 0 => {
                     sqlx::query(spend).bind(id).bind(number).execute(&mut *tx).await?;
                     number + 1
                 }
-                (None, Some((number, ..))) => *number,
+                (Some((number, ..)), _) | (None, Some((number, ..))) => *number,
                 (None, None) => told + 1,
             };
             sqlx::query(put)

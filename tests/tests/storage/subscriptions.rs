@@ -79,7 +79,11 @@ async fn a_subscription_is_kept_moved_counted_and_dropped() {
             topic: "status".to_owned(),
             room: String::new(),
         };
-        assert_eq!(store.subscribers().await.expect("it answers"), [expected.clone()], "{kind}: not what is off");
+        assert_eq!(
+            store.subscribers().await.expect("it answers"),
+            std::slice::from_ref(&expected),
+            "{kind}: not what is off"
+        );
         assert_eq!(store.registry().await.expect("it answers").subscribers, [expected], "{kind}");
         let states = vec![("s".to_owned(), "error")];
         store.apply(rows(SubscriptionRows { states, ..SubscriptionRows::default() })).await.expect("it moves");

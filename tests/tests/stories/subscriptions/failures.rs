@@ -1,5 +1,10 @@
 //! A subscriber that is away: tried again in order, under the same number, and given up with a notice.
 
+use std::time::Duration;
+
+use connectors::guard::Guard;
+use gateway::config::DeliveriesConfig;
+use gateway::delivery::{Outside, Worker};
 use serde_json::json;
 use wellgate_tests::gateway::Gateway;
 use wellgate_tests::hook::{Hook, SECRET, subscribe, subscription};
@@ -128,7 +133,23 @@ async fn an_address_that_was_changed_is_asked_before_it_is_told_anything(gateway
     assert!(told.iter().all(|one| one.is_signed_with(secret) && !one.is_signed_with(SECRET)));
 }
 
+async fn attack_49_an_address_that_leads_inside_when_it_is_asked_is_not_asked(gateway: Gateway) {
+    let hook = Hook::start().await;
+    let elp = gateway.as_("elp-1");
+    // It was let in, and is refused by now: the operator's list changed, or what its name resolves to.
+    let id = elp.create(&subscription("waiting-room", &hook.url)).await;
+    let settings =
+        DeliveriesConfig { attempts_max: 3, inquiries_max: 3, parallel_max: 4, lease: Duration::from_mins(2) };
+    let outside = Outside { guard: Guard::default(), mail: None, tdi: None };
+    let worker = Worker::new(&gateway.app, outside, settings).expect("a client can be built");
+    assert_eq!(worker.round().await.expect("the database answers"), 1);
+    assert!(hook.take_told().is_empty());
+    let seen = elp.get(format!("Subscription/{id}")).await.expect(200);
+    assert_eq!((seen.json["status"].as_str(), round(&gateway).await), (Some("error"), 0), "{seen}");
+}
+
 stories!(
+    attack_49_an_address_that_leads_inside_when_it_is_asked_is_not_asked,
     an_address_that_is_down_is_tried_again_then_given_up_with_a_notice,
     an_address_that_takes_no_handshake_is_told_nothing,
     a_number_that_nobody_was_told_goes_to_the_next_event,
