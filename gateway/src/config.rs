@@ -5,6 +5,7 @@
 //! never ignored.
 
 mod deliveries;
+mod emergency;
 mod keys;
 mod mail;
 mod people;
@@ -27,6 +28,7 @@ use reqwest::Url;
 use toml::Table;
 
 pub use deliveries::DeliveriesConfig;
+pub use emergency::EmergencyConfig;
 pub use mail::MailConfig;
 pub use people::{ClientProof, PeopleConfig};
 use reader::Reader;
@@ -251,19 +253,6 @@ pub struct OutboundConfig {
     pub allowed: Vec<Origin>,
     /// Origins in a private network.
     pub private: Vec<Origin>,
-}
-
-/// `[emergency]`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EmergencyConfig {
-    /// How long a session lasts, in milliseconds.
-    pub session_ms: i64,
-    /// Sessions that one client may have open at once.
-    pub sessions_open_max: usize,
-    /// Longest text about an emergency, in characters.
-    pub text_characters_max: usize,
-    /// Most items that one crisis disclosure shares.
-    pub shared_items_max: usize,
 }
 
 /// `[evidence]`

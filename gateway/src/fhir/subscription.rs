@@ -20,11 +20,14 @@ use crate::storage::write_set::{Method, Precondition, ResourceKey, VersionId};
 /// The kind of event that a Consent is not in force any more.
 const CONSENT_WITHDRAWN: &str = "consent-withdrawn";
 
-/// After a Subscription was put.
+/// After a resource was put: a Subscription is told of by a handshake.
 ///
 /// # Errors
 /// 422 that names what is not served; the database is away.
 pub(super) async fn follow(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Failure> {
+    if key.resource_type != "Subscription" {
+        return Ok(());
+    }
     let Some(pending) = draft.pending(key.resource_type, &key.id) else { return Ok(()) };
     let (value, version) = (pending.value.clone(), pending.version);
     let wanted = read(&value).map_err(|wrong| Failure::content(wrong.expression, wrong.code, wrong.details))?;

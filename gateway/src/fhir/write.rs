@@ -349,11 +349,10 @@ async fn follow(draft: &mut Draft<'_>, key: &ResourceKey, before: Option<&Value>
         "QuestionnaireResponse" => tdi::on_response(draft, key).await,
         "Encounter" => tdi::on_encounter(draft, key).await,
         "RelatedPerson" => representative::write(draft, key).await,
-        "Subscription" => subscription::follow(draft, key).await,
         "CareTeam" | "Group" => follow_team(draft, key).await,
         "ServiceRequest" if is_same_order(draft, key, before) => Ok(()),
         "ServiceRequest" => referral::place::on_order(draft, key).await,
-        _ => Ok(()),
+        _ => subscription::follow(draft, key).await,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Subscriptions: numbers that only count what was told, and the order of what is told.
 
+use gateway::backup::{restore, take};
 use gateway::storage::StorageError;
 use gateway::storage::delivery::{Delivery, NewDelivery, Settlement};
 use gateway::storage::subscription::{
@@ -8,7 +9,7 @@ use gateway::storage::subscription::{
 use gateway::storage::write_set::{Precondition, VersionId, WriteSet};
 
 use crate::vault::safes;
-use crate::world::{NOW_MS, ask, key, set, stores};
+use crate::world::{NOW_MS, ask, key, open, set, stores};
 
 fn row(id: &str, state: &str) -> SubscriptionRow {
     SubscriptionRow {
@@ -195,6 +196,31 @@ async fn a_secret_is_opened_by_its_key_and_by_no_database_without() {
         let of = key("organization/a", "Subscription", "s");
         assert!(matches!(store.seal_secret(&of, SECRET, NOW_MS).await, Err(StorageError::Vault(_))), "{kind}");
         assert!(store.open_secret("1 x").await.is_err(), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn after_going_back_no_number_is_told_a_second_time() {
+    for (kind, url, store) in stores().await {
+        store.apply(put(vec![row("s", "active")])).await.expect("it is put");
+        store.apply(set!(deliveries: vec![queued("1", "1"), queued("2", "2")],)).await.expect("queued");
+        let first = store.delivery("1").await.expect("it answers").expect("it is there");
+        assert_eq!(store.number_event(&first, 9).await.expect("it answers"), Some(1), "{kind}");
+        let told = SubscriptionRows { told: pair(&first), ..SubscriptionRows::default() };
+        store.apply(rows(told)).await.expect("told");
+        store.close().await;
+        let folder = tempfile::tempdir().expect("there is room");
+        let taken = take(&url, folder.path(), NOW_MS).await.expect(kind);
+        let older = wellgate_tests::databases().into_iter().find(|(other, _)| *other == kind).expect("as before").1;
+        restore(&taken.file, &older, true, NOW_MS).await.unwrap_or_else(|error| panic!("{kind}: {error}"));
+        let store = open(&older).await;
+        // Others were told meanwhile, and nobody knows under which numbers.
+        let second = store.delivery("2").await.expect("it answers").expect("it is there");
+        let number = store.number_event(&second, 9).await.expect("it answers").expect("a number");
+        assert!(number > 1_000_000, "{kind}: {number}");
+        store.close().await;
+        let again = open(&older).await.subscription("s").await.expect("it answers").expect("it is there");
+        assert_eq!(again.events, number - 1, "{kind}: once");
     }
 }
 
