@@ -11,4 +11,5 @@ pub mod jwks;
 pub mod notify_mail;
 pub mod openid;
 pub mod pki;
+pub mod rest_hook;
 pub mod sciensano_tdi;

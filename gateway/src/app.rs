@@ -1,18 +1,23 @@
 //! What every request needs at hand: the store, the clock, the settings and who is registered.
 
+mod keys_at_work;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use connectors::guard::Guard;
 use tokio::sync::{Mutex, MutexGuard, RwLock};
+
+pub use keys_at_work::{KeyAtWork, KeysAtWork};
 
 use crate::auth::{BrowserKey, Issuer, Verifier, Verifiers};
 use crate::auth_keys::{ClientKeySets, IdentityProvider};
 use crate::bodies::BodyLimits;
 use crate::clock::Clock;
-use crate::config::{EmergencyConfig, Limits};
+use crate::config::{EmergencyConfig, Limits, SubscriptionsConfig};
 use crate::consent::{ActorReference, Grantee, ORGANIZATION_KIND_SYSTEM};
 use crate::labels::LabelTable;
 use crate::rates::RequestRates;
@@ -20,6 +25,7 @@ use crate::search::cursor::CursorKey;
 use crate::storage::channel::Channel;
 use crate::storage::people::{StaffMember, Subject};
 use crate::storage::registry::{Client, Organization, Pool, Practitioner, RegistryRows};
+use crate::storage::subscription::Subscriber;
 use crate::storage::treatment::TreatmentCentre;
 use crate::storage::{StorageError, Store};
 
@@ -53,6 +59,10 @@ pub struct AppState {
     pub tokens: Option<MachineTokens>,
     /// How people sign in; none where nobody does.
     pub people: Option<People>,
+    /// Which URLs may be asked that somebody else chose.
+    pub guard: Guard,
+    /// How far subscriptions go.
+    pub subscriptions: SubscriptionsConfig,
     /// By what resources are labelled.
     pub labels: Arc<LabelTable>,
     /// For how long copies of the key store are kept.
@@ -92,32 +102,6 @@ impl AppState {
     pub fn refused_by(&self, limit: &'static str) {
         metrics::counter!("wellgate_http_refused_total", "limit" => limit).increment(1);
         self.refusals.count(limit, self.clock.now_ms());
-    }
-}
-
-/// The idempotency keys of requests that are being worked on, with their owners.
-#[derive(Debug, Default)]
-pub struct KeysAtWork(std::sync::Mutex<HashSet<(String, String)>>);
-
-/// A key that is at work, until it is dropped.
-#[derive(Debug)]
-pub struct KeyAtWork<'k> {
-    keys: &'k KeysAtWork,
-    key: (String, String),
-}
-
-impl KeysAtWork {
-    /// Puts a key to work; none where it is already. There are no more than requests in flight.
-    pub fn begin(&self, owner: &str, key: &str) -> Option<KeyAtWork<'_>> {
-        let key = (owner.to_owned(), key.to_owned());
-        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.insert(key.clone()).then(|| KeyAtWork { keys: self, key })
-    }
-}
-
-impl Drop for KeyAtWork<'_> {
-    fn drop(&mut self) {
-        self.keys.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }
 }
 
@@ -237,6 +221,7 @@ pub struct Registry {
     staff: BTreeMap<String, StaffMember>,
     channels: BTreeMap<String, Channel>,
     treatment_centres: BTreeMap<String, TreatmentCentre>,
+    subscribers: BTreeMap<String, Vec<Subscriber>>,
     revoked_tokens: HashSet<String>,
 }
 
@@ -246,6 +231,10 @@ impl Registry {
         let mut members: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (organization, pool) in rows.members {
             members.entry(pool).or_default().push(organization);
+        }
+        let mut subscribers: BTreeMap<String, Vec<Subscriber>> = BTreeMap::new();
+        for subscriber in rows.subscribers {
+            subscribers.entry(subscriber.organization.clone()).or_default().push(subscriber);
         }
         Self {
             organizations: rows.organizations.into_iter().map(|row| (row.id.clone(), row)).collect(),
@@ -260,6 +249,7 @@ impl Registry {
                 .into_iter()
                 .map(|row| (row.organization_id.clone(), row))
                 .collect(),
+            subscribers,
             revoked_tokens: rows.revoked_tokens.into_iter().collect(),
         }
     }
@@ -267,6 +257,11 @@ impl Registry {
     /// Where a partner is told what happens, if it is told.
     pub fn channel(&self, partner: &str) -> Option<&Channel> {
         self.channels.get(partner)
+    }
+
+    /// The subscriptions of an organisation (`organization/<id>`) that are told of a kind of event.
+    pub fn subscribers<'a>(&'a self, organization: &'a str, kind: &'a str) -> impl Iterator<Item = &'a Subscriber> {
+        self.subscribers.get(organization).into_iter().flatten().filter(move |one| one.topic == kind)
     }
 
     /// Under which ids the register of treatment demands knows those who submit to it.

@@ -6,6 +6,7 @@
 
 mod co_prev;
 mod deliveries;
+mod emergency;
 mod keys;
 mod mail;
 mod outbound;
@@ -13,6 +14,7 @@ mod people;
 mod reader;
 mod reference;
 mod sections;
+mod subscriptions;
 mod tdi;
 mod vault;
 
@@ -29,11 +31,13 @@ use toml::Table;
 
 pub use co_prev::CoPrevConfig;
 pub use deliveries::DeliveriesConfig;
+pub use emergency::EmergencyConfig;
 pub use mail::MailConfig;
 pub use outbound::OutboundConfig;
 pub use people::{ClientProof, PeopleConfig};
 use reader::Reader;
 pub use reference::reference;
+pub use subscriptions::SubscriptionsConfig;
 pub use tdi::TdiConfig;
 pub use vault::{RingSource, VaultConfig};
 
@@ -68,6 +72,8 @@ pub struct Config {
     pub outbound: OutboundConfig,
     /// How what must leave is sent.
     pub deliveries: DeliveriesConfig,
+    /// How far subscriptions go.
+    pub subscriptions: SubscriptionsConfig,
     /// Where mails go out; none where nobody is told by mail.
     pub mail: Option<MailConfig>,
     /// Where treatment demands are submitted, if they are.
@@ -246,19 +252,6 @@ pub struct Limits {
     pub connections_per_address_max: usize,
     /// Writes that wait for a commit.
     pub write_queue_max: usize,
-}
-
-/// `[emergency]`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EmergencyConfig {
-    /// How long a session lasts, in milliseconds.
-    pub session_ms: i64,
-    /// Sessions that one client may have open at once.
-    pub sessions_open_max: usize,
-    /// Longest text about an emergency, in characters.
-    pub text_characters_max: usize,
-    /// Most items that one crisis disclosure shares.
-    pub shared_items_max: usize,
 }
 
 /// `[evidence]`

@@ -162,6 +162,8 @@ pub async fn assemble(config: &Config, store: Store, clock: Clock) -> Result<(Ap
         types: served(&config.types)?,
         base_url: config.server.base_url.clone(),
         labels: labels(config)?,
+        guard: config.guard(),
+        subscriptions: config.subscriptions,
         key_copies_days: config.vault.copies_days,
         limits: config.limits.clone(),
         is_sandbox: config.is_sandbox,

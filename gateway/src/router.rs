@@ -72,7 +72,7 @@ fn fhir(app: &App, admission: Admission) -> Router {
 }
 
 /// The operations, as their names are written in the specification.
-fn operations() -> [(&'static str, MethodRouter<App>); 13] {
+fn operations() -> [(&'static str, MethodRouter<App>); 15] {
     [
         ("/fhir/Patient/{id}/$access-log", get(access_log)),
         ("/fhir/Patient/$break-glass", post(break_glass)),
@@ -87,6 +87,8 @@ fn operations() -> [(&'static str, MethodRouter<App>); 13] {
         ("/fhir/Patient/{id}/$who-can-see", get(who_can_see).post(who_can_see)),
         ("/fhir/Patient/{id}/$link-code", post(link_code)),
         ("/fhir/Patient/{id}/$unlink", post(unlink)),
+        ("/fhir/Subscription/{id}/$status", get(subscription_status).post(subscription_status)),
+        ("/fhir/Subscription/{id}/$events", get(subscription_events).post(subscription_events)),
     ]
 }
 
@@ -159,6 +161,16 @@ async fn link_code(State(app): State<App>, Path(id): Path<String>, request: Requ
 
 async fn unlink(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response<Body> {
     operations::link_code::unlink(exchange(app, request).0, id).await
+}
+
+async fn subscription_status(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response<Body> {
+    let (exchange, body) = exchange(app, request);
+    operations::subscription::status(exchange, id, body).await
+}
+
+async fn subscription_events(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response<Body> {
+    let (exchange, body) = exchange(app, request);
+    operations::subscription::events(exchange, id, body).await
 }
 
 async fn create(State(app): State<App>, Path(resource_type): Path<String>, request: Request) -> Response<Body> {

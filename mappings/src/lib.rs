@@ -6,6 +6,8 @@ pub mod co_prev;
 pub mod identifiers;
 pub mod json;
 pub mod message;
+pub mod notification;
 pub mod postcode;
 pub mod r4;
+pub mod subscription;
 pub mod tdi;

@@ -8,6 +8,7 @@ pub mod caller;
 pub mod certificates;
 pub mod corpus;
 pub mod gateway;
+pub mod hook;
 pub mod machine;
 pub mod mutate;
 pub mod partners;

@@ -41,7 +41,8 @@ pub struct DraftResource {
     pub key: ResourceKey,
     /// Its content, `id` included.
     pub value: Value,
-    text: String,
+    /// Its bytes.
+    pub text: String,
     /// The version that it replaces.
     pub previous: Option<VersionId>,
     /// Its new version.
@@ -236,6 +237,11 @@ impl<'a> Draft<'a> {
     /// Every resource that the draft puts.
     pub fn resources(&self) -> &[DraftResource] {
         &self.resources
+    }
+
+    /// The same, to change what they say.
+    pub fn resources_mut(&mut self) -> &mut [DraftResource] {
+        &mut self.resources
     }
 
     /// The content of a resource as the draft would leave it, with the version that a put of it would replace.

@@ -12,7 +12,7 @@ use super::reader::Reader;
 use super::{
     AuthConfig, ClientCertificates, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, EvidenceConfig,
     ExternalIssuer, KeySource, Limits, LogConfig, LogFormat, OwnIssuer, PeopleConfig, ServedTypes, ServerConfig,
-    TlsFiles, TokenAlgorithm, co_prev, deliveries, is_loopback, mail, outbound, people, tdi, vault,
+    TlsFiles, TokenAlgorithm, co_prev, deliveries, is_loopback, mail, outbound, people, subscriptions, tdi, vault,
 };
 
 /// Reads every key; after an error there are stand-ins in it.
@@ -39,6 +39,7 @@ pub(super) fn read(reader: &mut Reader) -> Config {
         emergency: emergency(reader),
         outbound: outbound::read(reader),
         deliveries: deliveries::read(reader),
+        subscriptions: subscriptions::read(reader),
         mail: mail::read(reader),
         tdi: tdi::read(reader),
         co_prev: co_prev::read(reader),

@@ -4,6 +4,7 @@
 //! One partner's slowness is no other's: each has a task and places of its own. What follows from an attempt is decided in `queue.rs`;
 //! what is sent, and whether it may be, in `payload.rs`.
 
+mod hook;
 mod outcome;
 mod partners;
 mod payload;

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::hook;
 use super::payload::DOSSIER;
 use crate::access::caller::Act;
 use crate::access::{Caller, Draft};
@@ -79,6 +80,7 @@ pub(super) async fn settle(
                 Err(failure) => return Err(failure),
             }
         }
+        hook::follow(&mut draft, delivery, next, was_asked).await?;
         let mut set = draft.finish();
         set.preconditions.push(fence(delivery));
         if next.state.is_end() || next.needs_a_person() {
@@ -96,7 +98,7 @@ pub(super) async fn settle(
 
 fn ended(caller: &Caller, delivery: &Delivery, next: &Next) -> AuditEvent {
     let mut event = event(caller, DELIVERY, delivery);
-    event.organization.clone_from(&delivery.partner);
+    event.organization = hook::organization(&delivery.partner).unwrap_or_else(|| delivery.partner.clone());
     if next.state != State::Delivered {
         event.outcome = Outcome::Refused;
         event.reason = next.cause.as_ref().map(|cause| cause.code.clone()).unwrap_or_default();

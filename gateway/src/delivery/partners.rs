@@ -10,12 +10,14 @@ use connectors::ehr_fhir::EhrFhir;
 use connectors::guard::Guard;
 use connectors::http::{HttpClient, HttpError};
 use connectors::notify_mail::{MailSettings, MailSettingsError, NotifyMail};
+use connectors::rest_hook::RestHook;
 use connectors::sciensano_tdi::{SciensanoTdi, Settings};
 
 use crate::app::Registry;
 use crate::config::{CoPrevConfig, TdiConfig};
 use crate::referral::intake;
 use crate::storage::channel::{Channel, ChannelKind};
+use crate::storage::subscription;
 use crate::tdi;
 
 /// A lookup that takes longer is asked again.
@@ -75,6 +77,8 @@ pub(super) enum Means {
     Register,
     /// It is Co-prev.
     Lookup,
+    /// It subscribed: what it is told, and where, is read when it is told.
+    Subscription,
 }
 
 impl Partner {
@@ -83,6 +87,8 @@ impl Partner {
     pub(super) fn at_once(&self, parallel_max: u32) -> u32 {
         match &self.means {
             Means::Channel(channel) if channel.kind == ChannelKind::Mail => 1,
+            // Numbers are in order.
+            Means::Subscription => 1,
             Means::Channel(_) | Means::Register | Means::Lookup => parallel_max,
         }
     }
@@ -107,6 +113,10 @@ impl Partners {
             let CoPrevConfig { url, asker, .. } = self.co_prev.clone()?;
             let connector = CoPrev::new(self.configured.clone(), &url, asker, LOOKUP_TIMEOUT);
             return Some(Partner { connector: Arc::new(connector), means: Means::Lookup });
+        }
+        if partner.starts_with(subscription::PARTNER) {
+            let connector = Arc::new(RestHook::new(self.client.clone()));
+            return Some(Partner { connector, means: Means::Subscription });
         }
         let channel = registry.channel(partner)?.clone();
         let connector: Arc<dyn Connector> = match channel.kind {

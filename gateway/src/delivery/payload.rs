@@ -7,6 +7,7 @@ use connectors::delivery::Message;
 use mappings::message::{Header, Part, write};
 use serde_json::{Value, json};
 
+use super::hook;
 use super::partners::Means;
 use crate::access::Caller;
 use crate::access::caller::Act;
@@ -43,6 +44,7 @@ pub(super) enum Payload {
 pub(super) async fn payload(app: &App, delivery: &Delivery, means: &Means) -> Result<Payload, Failure> {
     match means {
         Means::Channel(channel) => on_channel(app, delivery, channel).await,
+        Means::Subscription => hook::payload(app, delivery).await,
         Means::Register => {
             let demand = (delivery.id.as_str(), delivery.compartment.as_str(), delivery.resource_id.as_str());
             let registry = app.registry().await?;

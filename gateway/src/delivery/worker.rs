@@ -17,6 +17,7 @@ use crate::config::DeliveriesConfig;
 use crate::queue::{Attempts, Leased, Next, Told, next};
 use crate::storage::StorageError;
 use crate::storage::delivery::Delivery;
+use crate::storage::subscription;
 
 /// How often it is looked for what other gateways queued, and for what has become due.
 const POLL: Duration = Duration::from_secs(1);
@@ -168,6 +169,9 @@ impl Worker {
     async fn lease(&self, partner: &str, deliveries_max: u32) -> Result<Vec<Delivery>, StorageError> {
         let now_ms = self.app.clock.now_ms();
         let lease_ms = i64::try_from(self.settings.lease.as_millis()).unwrap_or(i64::MAX);
+        if partner.starts_with(subscription::PARTNER) {
+            return self.app.store.lease_in_order(partner, now_ms, now_ms.saturating_add(lease_ms)).await;
+        }
         self.app.store.lease_deliveries(partner, now_ms, now_ms.saturating_add(lease_ms), deliveries_max).await
     }
 

@@ -2,6 +2,7 @@
 //!
 //! <https://hl7.org/fhir/R4/capabilitystatement.html>
 
+use mappings::subscription::TOPICS;
 use serde_json::{Value, json};
 
 use crate::app::AppState;
@@ -25,8 +26,15 @@ const IHE: &str = "IHE PCF: Consent Registry (Access Consent [ITI-108] in JSON: 
     Explicit Basic and its exceptions by actor, purpose and period; without Consent nothing is disclosed (Policy-deny). \
     IHE BALP: AuditEvents claim a pattern in meta.profile where they fulfil it.";
 /// The profiles of a type that is taken and enforced whole.
-const PROFILES: &[(&str, &[&str])] =
-    &[("Consent", &["https://profiles.ihe.net/ITI/PCF/StructureDefinition/IHE.PCF.consentBasic"])];
+const PROFILES: &[(&str, &[&str])] = &[
+    ("Consent", &["https://profiles.ihe.net/ITI/PCF/StructureDefinition/IHE.PCF.consentBasic"]),
+    ("Subscription", &["http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-subscription"]),
+];
+/// By which a topic is named that can be subscribed to.
+const TOPIC_EXTENSION: &str =
+    "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/capabilitystatement-subscriptiontopic-canonical";
+/// The operations of subscriptions are those of the backport.
+const BACKPORT: &str = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription";
 /// Operations: type, name without the sign.
 const OPERATIONS: &[(&str, &str)] = &[
     ("Consent", "explain"),
@@ -42,6 +50,8 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("Patient", "crisis-disclosures"),
     ("Patient", "link-code"),
     ("Patient", "unlink"),
+    ("Subscription", "status"),
+    ("Subscription", "events"),
 ];
 
 /// The statement as text, for a gateway that started at `started_ms`.
@@ -114,14 +124,19 @@ fn resource(app: &AppState, resource_type: &'static str) -> Value {
         "conditionalCreate": !is_trail,
         "searchParam": search,
     });
+    if resource_type == "Subscription" {
+        let topic = |(topic, _): &(&str, &str)| json!({"url": TOPIC_EXTENSION, "valueCanonical": topic});
+        stated["extension"] = TOPICS.iter().map(topic).collect();
+    }
     if let Some((_, profiles)) = PROFILES.iter().find(|(of, _)| *of == resource_type) {
         stated["supportedProfile"] = json!(profiles);
     }
     let operations: Vec<Value> = OPERATIONS
         .iter()
         .filter(|(of, _)| *of == resource_type)
-        .map(|(of, name)| {
-            json!({"name": name, "definition": format!("https://wellgate.example/fhir/OperationDefinition/{of}-{name}")})
+        .map(|(of, name)| match *of {
+            "Subscription" => json!({"name": name, "definition": format!("{BACKPORT}-{name}")}),
+            _ => json!({"name": name, "definition": format!("https://wellgate.example/fhir/OperationDefinition/{of}-{name}")}),
         })
         .collect();
     if !operations.is_empty() {

@@ -19,6 +19,7 @@ pub mod owner;
 pub mod read;
 pub mod representative;
 pub mod search;
+mod subscription;
 pub mod transaction;
 pub mod update;
 pub mod write;

@@ -10,6 +10,7 @@ pub mod emergency;
 pub mod explain;
 pub mod link_code;
 pub mod review_emergency;
+pub mod subscription;
 pub mod who_can_see;
 pub mod withdraw;
 

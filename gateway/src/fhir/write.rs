@@ -4,11 +4,11 @@
 
 use serde_json::Value;
 
-use super::consent_conflicts;
 use super::consent_data::resolved;
 use super::content::must_be;
 use super::owner::{Part, compartment, practitioner};
 use super::representative;
+use super::{consent_conflicts, subscription};
 use crate::access::Draft;
 use crate::access::caller::Act;
 use crate::access::draft::{Content, DraftResource, Put, is_of_record};
@@ -139,7 +139,7 @@ pub async fn delete(
         "Consent" => drop_grants(draft, &key).await?,
         "RelatedPerson" => representative::end(draft, &key).await?,
         "CareTeam" | "Group" => follow_team(draft, &key).await?,
-        _ => {}
+        _ => subscription::end(draft, &key),
     }
     Ok(key)
 }
@@ -353,7 +353,7 @@ async fn follow(draft: &mut Draft<'_>, key: &ResourceKey, before: Option<&Value>
         "Task" => referral::intake::on_task(draft, key).await,
         "ServiceRequest" if is_same_order(draft, key, before) => Ok(()),
         "ServiceRequest" => referral::place::on_order(draft, key).await,
-        _ => Ok(()),
+        _ => subscription::follow(draft, key).await,
     }
 }
 
@@ -378,6 +378,7 @@ pub async fn settle(draft: &mut Draft<'_>) -> Result<(), Failure> {
             consent_conflicts::detect(draft, &compartment, &consents).await?;
         }
         referral::withdraw::on_consents(draft, &compartment).await?;
+        subscription::on_consents(draft, &compartment, &consents).await?;
     }
     Ok(())
 }

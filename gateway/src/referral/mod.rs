@@ -13,4 +13,5 @@ mod intake_round;
 pub mod place;
 pub mod rooms;
 pub mod step;
+pub mod subscribers;
 pub mod withdraw;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::rooms::organizations;
+use super::subscribers;
 use crate::access::Draft;
 use crate::access::caller::Act;
 use crate::access::draft::{Content, Put};
@@ -104,6 +105,7 @@ pub(super) async fn step(
     draft.set.tasks.push(next.clone());
     draft.set.voided_deliveries.push(key.clone());
     notify(draft, &next, row.notices);
+    subscribers::tell_owner(draft, &next, &key);
     draft.note(Act::new("E", row.event.code()), &basis, &key);
     Ok(next)
 }
@@ -153,5 +155,6 @@ pub(super) fn queue(draft: &mut Draft<'_>, partner: &str, kind: &'static str, ke
             due_ms: draft.caller.now_ms,
         };
         draft.set.deliveries.push(delivery);
+        subscribers::tell(draft, partner, kind, key);
     }
 }

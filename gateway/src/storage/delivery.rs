@@ -21,7 +21,7 @@ pub struct NewDelivery {
     pub compartment: String,
     /// Time-ordered id, and the reference by which a partner knows it.
     pub id: String,
-    /// `organization/<id>`, `dpo/<id>`, or a partner's name.
+    /// `organization/<id>`, `dpo/<id>`, `subscription/<id>`, or a partner's name.
     pub partner: String,
     /// What is to be told.
     pub kind: Cow<'static, str>,
@@ -118,7 +118,7 @@ pub struct DeliveryCount {
     pub oldest_ms: i64,
 }
 
-const COLUMNS: &str = "id, compartment, partner, kind, state, resource_type, resource_id, version_id, attempts, inquiries, asks, \
+pub(super) const COLUMNS: &str = "id, compartment, partner, kind, state, resource_type, resource_id, version_id, attempts, inquiries, asks, \
                        due_ms, fence, made_ms, settled_ms, cause, cause_text, parent, held_from";
 /// Only where somebody looks: a worker does not need it.
 const ORDER: &str = "(SELECT t.service_request FROM referral_task t WHERE t.compartment = delivery.compartment \
@@ -130,7 +130,7 @@ pub const FIRST: (i64, &str) = (i64::MIN, "");
 /// What has not ended and is not held. It stands in the index word by word.
 const OPEN: &str = "state IN ('waiting', 'leased', 'uncertain')";
 
-fn delivery<'r, R>(row: &'r R) -> Delivery
+pub(super) fn delivery<'r, R>(row: &'r R) -> Delivery
 where
     R: Row,
     usize: ColumnIndex<R>,

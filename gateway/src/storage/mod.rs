@@ -36,6 +36,7 @@ pub mod search;
 pub mod sessions;
 pub mod sight;
 mod statements;
+pub mod subscription;
 pub mod teams;
 mod tokens;
 pub mod trail;

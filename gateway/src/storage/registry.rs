@@ -4,6 +4,7 @@ use sqlx::Row;
 
 use super::channel::Channel;
 use super::people::StaffMember;
+use super::subscription::Subscriber;
 use super::treatment::TreatmentCentre;
 use super::{StorageError, Store, read, write};
 
@@ -101,6 +102,8 @@ pub struct RegistryRows {
     pub channels: Vec<Channel>,
     /// By organisation.
     pub treatment_centres: Vec<TreatmentCentre>,
+    /// The subscriptions for which events are queued.
+    pub subscribers: Vec<Subscriber>,
     /// The ids of tokens that were taken back and have not ended yet.
     pub revoked_tokens: Vec<String>,
 }
@@ -112,7 +115,7 @@ impl Store {
     /// [`StorageError`].
     pub async fn registry(&self) -> Result<RegistryRows, StorageError> {
         let (staff, channels) = (self.staff().await?, self.channels().await?);
-        let treatment_centres = self.treatment_centres().await?;
+        let (treatment_centres, subscribers) = (self.treatment_centres().await?, self.subscribers().await?);
         read!(&self.database, |pool| {
             let sql = "SELECT id, name, kind, cbe, nihdi, active FROM organization ORDER BY id";
             let organizations = sqlx::query(sql).fetch_all(pool).await?;
@@ -168,6 +171,7 @@ impl Store {
                 staff,
                 channels,
                 treatment_centres,
+                subscribers,
                 revoked_tokens: revoked.iter().map(|row| row.get(0)).collect(),
             })
         })

@@ -135,8 +135,10 @@ impl Database {
             let first = sqlx::query(done).bind(HELD).bind(RESTORED).execute(&mut *tx).await?.rows_affected();
             let held = if first == 1 { sqlx::query(hold_all).execute(&mut *tx).await?.rows_affected() } else { 0 };
             if first == 1 {
-                // Who signed out since, used a code, or was taken off a record does not come back: links are made anew.
-                for forget in ["DELETE FROM person_session", "DELETE FROM link_code", "DELETE FROM person_link"] {
+                // Who signed out since, used a code, or was taken off a record does not come back: links are made anew. No
+                // number is told twice: how many were told since, nobody knows.
+                let jump = "UPDATE subscription SET events = events + 1000000000";
+                for forget in ["DELETE FROM person_session", "DELETE FROM link_code", "DELETE FROM person_link", jump] {
                     sqlx::query(forget).execute(&mut *tx).await?;
                 }
             }

@@ -7,7 +7,7 @@ use super::chain::Place;
 use super::precondition::Ground;
 use super::rows::{self, Cell, Fat, Rows};
 use super::write_set::{NewVersion, ResourceKey, WriteSet};
-use super::{audit, conflict, crisis, delivery, emergency, idempotency, intake, seals, treatment};
+use super::{audit, conflict, crisis, delivery, emergency, idempotency, intake, seals, subscription, treatment};
 use crate::audit::AuditEvent;
 use crate::labels::Facts;
 
@@ -53,7 +53,15 @@ pub(super) fn statements<'a>(sets: &[&'a WriteSet], place: Place) -> Vec<Stateme
     // Settled before it is voided: what a worker reports of a delivery holds, and what is withdrawn with it does not leave again.
     add(&delivery::SETTLE_DELIVERY, each(delivery::settlement_rows));
     add(&delivery::VOID_DELIVERY, each(|set| set.voided_deliveries.iter().map(key_row).collect()));
+    // Stopped before anything is queued: the handshake of a subscription that begins anew is queued with it.
+    add(&subscription::STOP_DELIVERIES, each(subscription::stopped_rows));
     add(&delivery::PUT_DELIVERY, each(delivery::delivery_rows));
+    add(&subscription::PUT_SUBSCRIPTION, each(subscription::put_rows));
+    add(&subscription::MOVE_SUBSCRIPTION, each(subscription::state_rows));
+    add(&subscription::TELL_EVENT, each(subscription::told_rows));
+    add(&subscription::KEEP_EVENT, each(subscription::not_sent_rows));
+    add(&subscription::DROP_SUBSCRIPTION, each(subscription::dropped_rows));
+    add(&subscription::DROP_EVENTS, each(subscription::dropped_rows));
     add(&emergency::PUT_SESSION, each(emergency::session_rows));
     add(&emergency::END_SESSION, each(emergency::ended_rows));
     add(&emergency::PUT_VERDICT, each(emergency::verdict_rows));

@@ -395,6 +395,8 @@ pub struct WriteSet {
     pub treatment: super::treatment::TreatmentRows,
     /// Referrals for which it is looked where they go.
     pub intakes: Vec<super::intake::IntakeRow>,
+    /// What becomes of subscriptions.
+    pub subscriptions: super::subscription::SubscriptionRows,
     /// The request's own key.
     pub idempotency: Option<IdempotencyKey>,
 }

@@ -110,8 +110,17 @@ pub fn sample(resource_type: &str) -> Option<Value> {
             "insurer": insurer, "outcome": "complete",
         }),
         "Subscription" => json!({
-            "status": "off", "reason": "twin @mark@", "criteria": "Observation?subject=Patient/@Patient@",
-            "channel": {"type": "rest-hook", "endpoint": "https://leak-kit.example/@mark@"},
+            "status": "off", "reason": "twin @mark@ of Patient/@Patient@",
+            "criteria": "https://wellgate.example/fhir/SubscriptionTopic/task-status",
+            "channel": {
+                "type": "rest-hook", "endpoint": "https://leak-kit.example/@mark@",
+                "extension": [{"url": "https://wellgate.example/fhir/StructureDefinition/subscription-secret",
+                    "valueString": "leak-kit-leak-kit-leak-kit-leak-kit"}],
+                "_payload": {"extension": [{
+                    "url": "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-payload-content",
+                    "valueCode": "id-only",
+                }]},
+            },
         }),
         "Provenance" => json!({
             "target": [person], "recorded": "2026-01-10T10:00:00Z", "agent": [{"who": {"display": "twin author"}}],

@@ -195,10 +195,12 @@ async fn rows_that_are_not_those_of_the_manifest_open_no_more() {
 async fn an_older_schema_is_restored_as_it_was_and_brought_up_to_date_when_it_is_opened() {
     for (kind, url, store) in stores().await {
         store.close().await;
-        for table in ["channel", "treatment_centre", "treatment_demand"] {
+        for table in ["channel", "treatment_centre", "treatment_demand", "subscription", "subscription_event"] {
             execute(&url, &format!("DROP TABLE {table}")).await;
         }
-        execute(&url, "DROP INDEX delivery_id").await;
+        for index in ["delivery_id", "delivery_of_subscription", "team_member_by_member"] {
+            execute(&url, &format!("DROP INDEX {index}")).await;
+        }
         for column in ["asks", "inquiries", "made_ms", "settled_ms", "cause", "cause_text", "parent"] {
             execute(&url, &format!("ALTER TABLE delivery DROP COLUMN {column}")).await;
         }

@@ -33,6 +33,7 @@ mod sealing;
 mod search;
 mod simulation;
 mod standby;
+mod subscriptions;
 mod teams;
 mod treatment;
 mod values;

@@ -47,6 +47,7 @@ async fn what_is_registered_reads_back_and_changes_in_place() {
             rows.members.sort();
             let pools = &["p", "q"][round..];
             let expected = RegistryRows {
+                subscribers: Vec::new(),
                 organizations: vec![organization.clone()],
                 pools: vec![pool.clone()],
                 members: pools.iter().map(|pool| ("0012".to_owned(), (*pool).to_owned())).collect(),

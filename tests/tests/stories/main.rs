@@ -25,6 +25,7 @@ mod refusal;
 mod rest;
 mod sealed;
 mod search;
+mod subscriptions;
 mod token;
 mod transaction;
 mod transport;

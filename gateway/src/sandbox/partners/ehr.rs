@@ -1,6 +1,6 @@
 //! The record system of an organisation, made up: a FHIR server that takes Bundles and says what it did with them.
 //!
-//! A Bundle that comes again under its `identifier` changes nothing, and is answered as the first time. Specifications:
+//! At `/hook` it takes the notifications of subscriptions. A Bundle that comes again under its `identifier` changes nothing, and is answered as the first time. Specifications:
 //! <https://hl7.org/fhir/R4/http.html#transaction>, <https://hl7.org/fhir/R4/messaging.html>.
 
 use axum::http::Method;
@@ -10,6 +10,8 @@ use super::kept::{Kept, Message};
 use super::{Asked, Partner, Reply};
 
 pub(super) const BASE_PATH: &str = "/fhir";
+/// Where its subscriptions are told.
+const HOOK_PATH: &str = "/hook";
 const FHIR_JSON: &str = "application/fhir+json";
 
 /// The partner.
@@ -17,13 +19,15 @@ pub(super) struct Ehr;
 
 impl Partner for Ehr {
     fn reference(&self, asked: &Asked) -> Option<String> {
-        let is_bundle = asked.method == Method::POST && asked.below(BASE_PATH).is_some_and(takes_bundles);
+        let takes = |path| takes_bundles(path) || path == HOOK_PATH;
+        let is_bundle = asked.method == Method::POST && asked.below(BASE_PATH).is_some_and(takes);
         is_bundle.then(|| reference(&asked.json()).unwrap_or("none").to_owned())
     }
 
     fn answer(&self, asked: &Asked, kept: &Kept) -> Reply {
         match (&asked.method, asked.below(BASE_PATH)) {
             (&Method::POST, Some(path)) if takes_bundles(path) => take(asked, kept).unwrap_or_else(|refused| refused),
+            (&Method::POST, Some(HOOK_PATH)) => hear(asked),
             (&Method::GET, Some("/Bundle")) => find(asked, kept),
             (&Method::GET, Some("/metadata")) => Reply::of(
                 200,
@@ -62,6 +66,18 @@ fn reference(bundle: &Value) -> Option<&str> {
 fn outcome(status: u16, code: &str, text: &str) -> Reply {
     let issue = json!({"severity": "error", "code": code, "diagnostics": text});
     Reply::of(status, FHIR_JSON, &json!({"resourceType": "OperationOutcome", "issue": [issue]}))
+}
+
+/// Hears a notification. Whether it is signed as it should be is for whoever has the secret.
+fn hear(asked: &Asked) -> Reply {
+    let bundle = asked.json();
+    let is_notification = bundle.get("type").and_then(Value::as_str) == Some("history")
+        && bundle.pointer("/entry/0/resource/resourceType").and_then(Value::as_str) == Some("Parameters");
+    if is_notification {
+        Reply::of(200, FHIR_JSON, &json!({}))
+    } else {
+        outcome(400, "structure", "a notification is expected")
+    }
 }
 
 /// Takes a Bundle in.

@@ -28,6 +28,8 @@ pub(super) struct Message {
     pub(super) status: u16,
     /// What came first.
     pub(super) body: Bytes,
+    /// Headers of the gateway's own, as they came last.
+    headers: Vec<(String, String)>,
 }
 
 /// One arrival.
@@ -35,6 +37,7 @@ pub(super) struct Arrival {
     pub(super) reference: String,
     pub(super) body: Bytes,
     pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
     pub(super) now_ms: i64,
 }
 
@@ -69,14 +72,14 @@ impl Kept {
 
     /// Remembers an arrival. `has_effect`: whether it changes something at a partner at which this reference had so many effects before.
     pub(super) fn add(&mut self, arrival: Arrival, has_effect: impl Fn(u64) -> bool) {
-        let Arrival { reference, body, status, now_ms } = arrival;
+        let Arrival { reference, body, status, headers, now_ms } = arrival;
         let is_success = (200..300).contains(&status);
         let known = self.numbers.get(&reference).and_then(|number| self.messages.get_mut(number));
         if let Some(message) = known {
             message.times += 1;
             message.effects += u64::from(is_success && has_effect(message.effects));
             message.has_changed |= message.body != body;
-            (message.last_ms, message.status) = (now_ms, status);
+            (message.last_ms, message.status, message.headers) = (now_ms, status, headers);
             return;
         }
         self.count += 1;
@@ -92,6 +95,7 @@ impl Kept {
             last_ms: now_ms,
             status,
             body,
+            headers,
         };
         self.messages.insert(self.count, message);
         while self.messages.len() > MESSAGES_MAX || self.bytes > BYTES_MAX {
@@ -114,7 +118,7 @@ impl Message {
     fn described(&self) -> Value {
         // What is no JSON is shown as the text that it is.
         let text = || Value::from(String::from_utf8_lossy(&self.body).into_owned());
-        json!({
+        let mut described = json!({
             "reference": self.reference,
             "times": self.times,
             "effects": self.effects,
@@ -123,7 +127,13 @@ impl Message {
             "first": format_instant(self.first_ms),
             "last": format_instant(self.last_ms),
             "body": serde_json::from_slice(&self.body).unwrap_or_else(|_| text()),
-        })
+        });
+        if !self.headers.is_empty() {
+            // What was signed is the text, and not what JSON makes of it.
+            described["headers"] = self.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+            described["text"] = text();
+        }
+        described
     }
 }
 
@@ -132,7 +142,8 @@ mod tests {
     use super::*;
 
     fn arrival(reference: &str, body: &'static str, status: u16) -> Arrival {
-        Arrival { reference: reference.to_owned(), body: Bytes::from_static(body.as_bytes()), status, now_ms: 0 }
+        let (reference, body) = (reference.to_owned(), Bytes::from_static(body.as_bytes()));
+        Arrival { reference, body, status, headers: Vec::new(), now_ms: 0 }
     }
 
     #[test]

@@ -158,7 +158,10 @@ async fn answer(
     let query = parts.uri.query().unwrap_or_default().as_bytes();
     let query = form_urlencoded::parse(query).map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
     let path = parts.uri.path().to_owned();
-    let asked = Asked { method: parts.method, path, query, body, now_ms: simulator.now_ms() };
+    let ours = parts.headers.iter().filter(|(name, _)| name.as_str().starts_with("wellgate-"));
+    let headers = ours.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+    let headers = headers.collect();
+    let asked = Asked { method: parts.method, path, query, headers, body, now_ms: simulator.now_ms() };
     let met = simulator.meet(partner.reference(&asked).is_some());
     let fate = simulator.fate(partner, &asked, met.fault);
     // It has the message by now: whoever does not wait for the answer does not know.

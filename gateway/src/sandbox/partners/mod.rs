@@ -36,6 +36,8 @@ struct Asked {
     method: Method,
     path: String,
     query: Vec<(String, String)>,
+    /// Headers of the gateway's own, by which a notification is signed.
+    headers: Vec<(String, String)>,
     body: Bytes,
     now_ms: i64,
 }

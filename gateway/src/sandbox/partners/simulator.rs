@@ -107,7 +107,13 @@ impl Simulator {
         let mut state = self.state();
         let reply = partner.answer(asked, &state.kept);
         let Some(reference) = partner.reference(asked) else { return (reply, None) };
-        let arrival = Arrival { reference, body: asked.body.clone(), status: reply.status, now_ms: asked.now_ms };
+        let arrival = Arrival {
+            reference,
+            body: asked.body.clone(),
+            status: reply.status,
+            headers: asked.headers.clone(),
+            now_ms: asked.now_ms,
+        };
         state.kept.add(arrival, |before| before == 0);
         let earlier = state.answered.replace(reply.clone());
         (reply, earlier)
@@ -115,7 +121,7 @@ impl Simulator {
 
     /// Keeps a mail: each that arrives is delivered, also one that came before.
     pub(super) fn keep_mail(&self, reference: String, body: Bytes) {
-        let arrival = Arrival { reference, body, status: 250, now_ms: self.now_ms() };
+        let arrival = Arrival { reference, body, status: 250, headers: Vec::new(), now_ms: self.now_ms() };
         self.state().kept.add(arrival, |_| true);
     }
 

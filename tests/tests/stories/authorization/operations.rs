@@ -201,6 +201,44 @@ async fn no_consent_operation_answers_more_than_the_table_says(gateway: Gateway)
     assert_eq!(counted, 12, "each request without a good token was counted");
 }
 
+/// The operations on a Subscription: for the organisation whose it is, and for nobody else, whatever it may see of the record.
+async fn no_operation_on_a_subscription_answers_another_organisation(gateway: Gateway) {
+    let held = held_record(&gateway).await;
+    let waiting = waiting_record(&gateway).await;
+    let excluding = excluding_record(&gateway).await;
+    for role in ROLES {
+        let targets = match role {
+            Role::Waiting => &waiting,
+            Role::Excluded => &excluding,
+            _ => &held,
+        };
+        let id = targets.resources.iter().find(|one| one["resourceType"] == "Subscription").expect("one of each type");
+        let id = id["id"].as_str().expect("an id");
+        let caller = caller(&gateway, role, targets);
+        for operation in ["$status", "$events"] {
+            let expected = match role {
+                Role::NoToken | Role::BadToken | Role::ExpiredToken => 401,
+                Role::WrongScope => 403,
+                // A practitioner of the organisation is excluded from a record, and not from what is the organisation's own.
+                Role::Custodian | Role::Excluded => 200,
+                _ => 404,
+            };
+            let before = trail(&caller, role).await;
+            let asked = caller.get(format!("Subscription/{id}/{operation}")).await;
+            assert_eq!(asked.status, expected, "{role:?}: {operation}: {asked}");
+            let posted =
+                caller.post(format!("Subscription/{id}/{operation}"), &json!({"resourceType": "Parameters"})).await;
+            assert_eq!(posted.status, expected, "{role:?}: {operation}: {posted}");
+            let told = String::from_utf8_lossy(&asked.bytes).contains(id);
+            assert_eq!(told, expected == 200, "{role:?}: {operation}: {asked}");
+            if let (Some(before), Some(after)) = (before, trail(&caller, role).await) {
+                let refused = if expected == 200 { 0 } else { 2 };
+                assert_eq!(after - before, refused, "each refusal of {role:?} left its event");
+            }
+        }
+    }
+}
+
 /// Every operation, with what is sent by POST; the withdrawal comes last.
 fn operations(patient: &str, consent: &str, session: &str) -> Vec<(String, Option<Value>)> {
     let sent = |members: &[(&str, &str)]| {
@@ -261,6 +299,7 @@ async fn an_escaped_operation_is_authorised_as_the_plain_one(gateway: Gateway) {
 stories!(
     an_escaped_operation_is_authorised_as_the_plain_one,
     no_operation_answers_whom_the_table_does_not_name,
+    no_operation_on_a_subscription_answers_another_organisation,
     no_code_of_a_record_is_told_whom_the_table_does_not_name,
     no_operation_answers_more_than_the_table_says,
     no_consent_operation_answers_more_than_the_table_says,

@@ -4,6 +4,7 @@ use gateway::search::overlay::SERVED_TYPES;
 use serde_json::{Value, json};
 use wellgate_tests::caller::Caller;
 use wellgate_tests::gateway::Gateway;
+use wellgate_tests::hook::subscription;
 use wellgate_tests::referral::{Referral, bring, place};
 use wellgate_tests::resources::{consent, encounter, observation, patient, permit, service_request};
 
@@ -115,10 +116,7 @@ pub(super) fn resource(resource_type: &str, patient: &str) -> Value {
         "Endpoint" => json!({
             "status": "test", "connectionType": {"code": "test"}, "payloadType": [coded], "address": "https://ehr.example/fhir",
         }),
-        "Subscription" => json!({
-            "status": "requested", "reason": "test", "criteria": "Task?status=requested",
-            "channel": {"type": "rest-hook", "endpoint": "https://ehr.example/hook"},
-        }),
+        "Subscription" => subscription("waiting-room", "https://ehr.example/hook"),
         "Provenance" => {
             json!({"target": [person], "recorded": "2026-03-01T12:00:00Z", "agent": [{"who": organization}]})
         }
