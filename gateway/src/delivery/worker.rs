@@ -183,7 +183,7 @@ impl Worker {
         let answer = if let Told::Sent(Outcome::Delivered(answer)) = &told { Some(answer) } else { None };
         match settle(&self.app, &delivery, &next, (delivery.asks, answer)).await {
             Ok(true) => {}
-            Ok(false) => tracing::warn!(
+            Ok(false) => tracing::info!(
                 delivery.id,
                 delivery.state = next.state.code(),
                 "the lease of a delivery was over, or it was withdrawn: what came of it counts for nothing"

@@ -122,7 +122,7 @@ impl Sandbox {
         let extra = routes::routes(&app, issuer, partners.described())
             .merge(identity_provider::routes(&app))
             .merge(partners.routes())
-            .merge(report::routes(&report));
+            .merge(report::routes(&app, &report));
         run(config, (app, refreshed), telemetry, (listener, extra, report::around(report)), shutdown).await
     }
 }

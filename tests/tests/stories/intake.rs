@@ -64,16 +64,16 @@ struct Intake<'g> {
     task: String,
 }
 
-fn input(code: &str, value: &str, content: Value) -> Value {
+fn input(code: &str, value: &str, content: &Value) -> Value {
     json!({"type": {"coding": [{"system": SYSTEM, "code": code}]}, value: content})
 }
 
 fn number(ssin: &str) -> Value {
-    input("national-number", "valueIdentifier", json!({"system": SSIN, "value": ssin}))
+    input("national-number", "valueIdentifier", &json!({"system": SSIN, "value": ssin}))
 }
 
 fn permits() -> Value {
-    input("permits-lookup", "valueBoolean", json!(true))
+    input("permits-lookup", "valueBoolean", &json!(true))
 }
 
 fn form(patient: &str, order: &str, inputs: &[Value]) -> Value {
@@ -167,7 +167,7 @@ impl<'g> Intake<'g> {
 }
 
 async fn one_employment_leads_to_its_prevention_service_and_the_number_is_destroyed(gateway: Gateway) {
-    let rather = input("preference", "valueCode", json!("psychosocial-adviser"));
+    let rather = input("preference", "valueCode", &json!("psychosocial-adviser"));
     let intake = Intake::begin(&gateway, &["edpbw-a"], &[permits(), number(ONE), rather]).await;
     intake.is("in-progress", "look-up").await;
     assert!(intake.waits_for("edpbw-a").await.is_empty());
@@ -204,7 +204,7 @@ async fn of_several_employments_the_person_chooses_one(gateway: Gateway) {
     let choices: Vec<&Value> = task["output"].as_array().expect("choices").iter().collect();
     assert_eq!(choices.len(), 2, "{task}");
     let printer = choices.iter().find(|one| one.to_string().contains("Drukkerij")).expect("it is offered");
-    let chosen = |id: &Value| [permits(), input("chosen", "valueString", id.clone())];
+    let chosen = |id: &Value| [permits(), input("chosen", "valueString", id)];
     intake.again("requested", &chosen(&json!("0000999999:x"))).await.expect(200);
     intake.is("on-hold", "several-employments").await;
     intake.again("requested", &chosen(&printer["valueCoding"]["code"])).await.expect(200);
@@ -223,11 +223,11 @@ async fn without_an_employment_it_goes_by_the_province(gateway: Gateway) {
 }
 
 async fn for_the_self_employed_nothing_is_looked_up(gateway: Gateway) {
-    let alone = input("self-employed", "valueBoolean", json!(true));
+    let alone = input("self-employed", "valueBoolean", &json!(true));
     let intake = Intake::begin(&gateway, &["elp-1", "cgg-1"], &[alone.clone(), permits(), number(ONE)]).await;
     intake.is("on-hold", "step-open").await;
     intake.number_is_gone(ONE).await;
-    let step = input("step", "valueCode", json!("cgg"));
+    let step = input("step", "valueCode", &json!("cgg"));
     intake.again("requested", &[alone, step]).await.expect(200);
     intake.is("completed", "self-employed").await;
     assert_eq!((intake.waits_for("elp-1").await.len(), intake.waits_for("cgg-1").await.len()), (0, 1));
@@ -309,7 +309,7 @@ async fn a_room_found_at_once_that_no_consent_allows_is_refused_and_nothing_is_s
     let gp = gateway.as_("gp-1");
     let patient = gp.create(&patient()).await;
     let order = gp.create(&service_request(&patient, "")).await;
-    let alone = [input("self-employed", "valueBoolean", json!(true)), input("step", "valueCode", json!("elp"))];
+    let alone = [input("self-employed", "valueBoolean", &json!(true)), input("step", "valueCode", &json!("elp"))];
     let form = form(&format!("Patient/{patient}"), &format!("ServiceRequest/{order}"), &alone);
     let refused = gp.post("Task", &form).await.expect(403);
     assert_eq!(refused.json["issue"][0]["details"]["coding"][0]["code"], "no-consent", "{refused}");
@@ -333,7 +333,7 @@ async fn a_form_may_come_with_the_record_in_one_transaction(gateway: Gateway) {
     register(&gateway).await;
     let (person, order) =
         ("urn:uuid:10000000-0000-4000-8000-000000000001", "urn:uuid:10000000-0000-4000-8000-000000000002");
-    let alone = [input("self-employed", "valueBoolean", json!(true)), input("step", "valueCode", json!("elp"))];
+    let alone = [input("self-employed", "valueBoolean", &json!(true)), input("step", "valueCode", &json!("elp"))];
     let mut consent = consent("x", &permit(&["elp-1"]));
     consent["patient"]["reference"] = json!(person);
     consent["performer"][0]["reference"] = json!(person);
@@ -362,11 +362,11 @@ async fn what_a_form_says_wrongly_is_refused_by_the_input(gateway: Gateway) {
     let (person, asked) = (format!("Patient/{patient}"), format!("ServiceRequest/{order}"));
     for wrong in [
         number("90010199993"),
-        input("national-number", "valueString", json!("x")),
-        input("permits-lookup", "valueString", json!("yes")),
-        input("step", "valueCode", json!("hospital")),
-        input("preference", "valueCode", json!("anyone")),
-        input("colour", "valueString", json!("green")),
+        input("national-number", "valueString", &json!("x")),
+        input("permits-lookup", "valueString", &json!("yes")),
+        input("step", "valueCode", &json!("hospital")),
+        input("preference", "valueCode", &json!("anyone")),
+        input("colour", "valueString", &json!("green")),
     ] {
         let refused = gp.post("Task", &form(&person, &asked, &[permits(), wrong.clone()])).await.expect(422);
         assert_eq!(refused.issues()[0].1, "Task.input[1]", "{wrong}: {refused}");

@@ -21,6 +21,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
+use crate::app::App;
 use crate::bodies::{self, BodyLimits};
 use scenarios::{Digest, Known, Scenario, Seen};
 
@@ -63,8 +64,8 @@ impl Report {
         self.hashes.hash_one(bytes)
     }
 
-    /// Says of a client whether it acknowledged a notice to its subscription: for whoever delivers them.
-    pub fn notified(&self, client: &str, is_acknowledged: bool) {
+    /// Says of a client whether it acknowledged a notice to its subscription.
+    fn notified(&self, client: &str, is_acknowledged: bool) {
         let mut clients = self.clients();
         if let Some(known) = clients.of(client) {
             known.note(Scenario::Subscription, is_acknowledged);
@@ -213,14 +214,29 @@ async fn watch(State(report): State<Arc<Report>>, request: Request, next: Next) 
 }
 
 /// `GET` and `DELETE /sandbox/report`.
-pub(super) fn routes(report: &Arc<Report>) -> Router {
-    let (shown, cleared) = (Arc::clone(report), Arc::clone(report));
-    let show = move |headers: HeaderMap, RawQuery(query): RawQuery| async move { show(&shown, &headers, query) };
+pub(super) fn routes(app: &App, report: &Arc<Report>) -> Router {
+    let (app, shown, cleared) = (App::clone(app), Arc::clone(report), Arc::clone(report));
+    let show = move |headers: HeaderMap, RawQuery(query): RawQuery| async move {
+        note_subscriptions(&app, &shown).await;
+        show(&shown, &headers, query)
+    };
     let clear = move || async move {
         *cleared.clients() = Clients::default();
         answer("application/json", cleared.to_value().to_string())
     };
     Router::new().route("/sandbox/report", get(show).delete(clear))
+}
+
+/// A subscription whose address acknowledged what it was told is that of a client of whoever subscribed.
+async fn note_subscriptions(app: &App, report: &Report) {
+    let (Ok(subscribers), Ok(registry)) = (app.store.subscribers().await, app.registry().await) else { return };
+    for subscriber in subscribers {
+        let row = app.store.subscription(&subscriber.id).await.ok().flatten();
+        let Some(row) = row.filter(|row| row.state == "active") else { continue };
+        for client in registry.clients_of(row.organization.trim_start_matches("organization/")) {
+            report.notified(&client.id, true);
+        }
+    }
 }
 
 /// As JSON, and as text for a person who asks for it.
