@@ -29,6 +29,11 @@ const NOT_IN_RECORD: &str = "resolves in this record";
 /// A Consent lets others read; that somebody may not record anything is beyond it.
 const READING_ONLY: &str = "a deny is enforced for access, use and disclose only";
 
+/// Only the gateway knows whether an address was reached.
+const GATEWAYS: &str = "the gateway's to say";
+/// A search as criteria is served by nobody: there are topics.
+const NO_TOPIC: &str = "one of the topics";
+
 /// Examples that are refused with 422: file, element, what is said of it and why that is right.
 const REFUSED: &[(&str, &str, &str)] = &[
     ("be-core/Observation-coded-annotation.json", "Observation.subject", NO_PATIENT),
@@ -90,6 +95,8 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("r4-examples/servicerequest-example-edu.json", "ServiceRequest.subject", NO_PATIENT),
     ("r4-examples/servicerequest-example-myringotomy.json", "ServiceRequest.subject", NO_PATIENT),
     ("r4-examples/servicerequest-example-ob.json", "ServiceRequest.subject", NO_PATIENT),
+    ("r4-examples/subscription-example-error.json", "Subscription.status", GATEWAYS),
+    ("r4-examples/subscription-example.json", "Subscription.criteria", NO_TOPIC),
     ("r4-examples/task-example-fm-cancel.json", "Task.for", NO_PATIENT),
     ("r4-examples/task-example-fm-poll.json", "Task.for", NO_PATIENT),
     ("r4-examples/task-example-fm-release.json", "Task.for", NO_PATIENT),
