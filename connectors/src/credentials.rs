@@ -80,7 +80,12 @@ impl fmt::Debug for Proven {
 impl Proven {
     /// `client` asks the partner, `plain` the token endpoint, which the operator named; both with the certificate.
     pub(crate) fn new(credential: Credential, client: Client, plain: Client) -> Self {
-        let tokens = credential.tokens.map(|source| Tokens { source, client: plain, kept: Mutex::default() });
+        let tokens = credential.tokens.map(|source| Tokens {
+            source,
+            client: plain,
+            kept: Mutex::default(),
+            silent: Mutex::default(),
+        });
         Self { url: credential.url, client, tokens }
     }
 
@@ -97,11 +102,17 @@ fn is_below(url: &Url, address: &Url) -> bool {
     url.origin() == address.origin() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// For so long after it did not answer a token endpoint is left alone.
+const SILENCE: Duration = Duration::from_secs(5);
+
 /// The token for one address, kept while it is good.
 pub(crate) struct Tokens {
     source: TokenSource,
     client: Client,
     kept: Mutex<Option<Kept>>,
+    /// Until when a token endpoint that did not answer is not asked again, and what came instead: those who wait behind one another for
+    /// the same silence would wait longer than a delivery may.
+    silent: Mutex<Option<(Instant, String)>>,
 }
 
 struct Kept {
@@ -151,6 +162,12 @@ impl Tokens {
 
     async fn ask(&self, kept: &mut Option<Kept>) -> Result<HeaderValue, HttpError> {
         let none = |why: &str| HttpError::NoToken(why.to_owned());
+        let mut silent = self.silent.lock().await;
+        if let Some((until, why)) = &*silent
+            && Instant::now() < *until
+        {
+            return Err(none(why));
+        }
         let assertion = (self.source.assertion)().ok_or_else(|| none("the key signs no assertion"))?;
         let form = [
             ("grant_type", "client_credentials"),
@@ -161,7 +178,10 @@ impl Tokens {
         let request = self.client.request(Method::POST, &self.source.url).header(ACCEPT, "application/json");
         let request = request.timeout(TOKEN_TIMEOUT).form(&form).build().map_err(HttpError::from)?;
         let asked = async { read(self.client.execute(request).await?, TOKEN_ANSWER_BYTES_MAX).await };
-        let answer = asked.await.map_err(|error| none(&error.to_string()))?;
+        let answer = asked.await.map_err(|error| {
+            *silent = Some((Instant::now() + SILENCE, error.to_string()));
+            none(&error.to_string())
+        })?;
         if answer.status != StatusCode::OK {
             let code = serde_json::from_slice::<Refusal>(&answer.body).map(|refusal| refusal.error).unwrap_or_default();
             // What it says goes into the log, so it has to look like a code.

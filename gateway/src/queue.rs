@@ -144,7 +144,8 @@ pub fn next(leased: Leased, told: &Told, attempts: Attempts, now_ms: i64, jitter
             uncertain(cause, if is_last { NEVER_MS } else { due_ms })
         }
         Told::Asked(Inquiry::Impossible) if leased.is_idempotent => {
-            at_once("repeatable", "the partner takes the same reference twice as once")
+            // After a wait all the same: it did not answer well a moment ago.
+            again(&Cause::new("repeatable", "the partner takes the same reference twice as once"), None)
         }
         Told::Asked(Inquiry::Impossible) => {
             let cause =
@@ -218,7 +219,10 @@ mod tests {
         assert_eq!(after(leased(1, 1), &Told::Asked(Inquiry::HasNot)).state, State::Waiting);
         let idempotent = Leased { is_idempotent: true, ..leased(1, 1) };
         let next = after(idempotent, &Told::Asked(Inquiry::Impossible));
-        assert_eq!((next.state, next.due_ms, next.asks), (State::Waiting, NOW_MS, false));
+        assert!(next.state == State::Waiting && next.due_ms > NOW_MS && !next.asks, "{next:?}");
+        // A partner that answers badly for a while is given as long as one that does not answer.
+        let later = after(Leased { is_idempotent: true, ..leased(2, 1) }, &Told::Asked(Inquiry::Impossible));
+        assert_eq!(later.due_ms - NOW_MS, 2 * (next.due_ms - NOW_MS));
     }
 
     #[test]

@@ -163,8 +163,13 @@ impl Asked {
     }
 }
 
+/// A partner that is no person: that somebody was told something is not to be asked for by whom it is about.
 fn is_partner(text: &str) -> bool {
-    !text.is_empty() && text.len() <= PARTNER_BYTES_MAX && text.bytes().all(|byte| byte.is_ascii_graphic())
+    let is_person = text.starts_with("patient/") || text.starts_with("related-person/");
+    !is_person
+        && !text.is_empty()
+        && text.len() <= PARTNER_BYTES_MAX
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// The state of the delivery that was looked at, by `If-Match`.

@@ -123,6 +123,9 @@ pub(super) async fn follow(
 ) -> Result<(), Failure> {
     let Some((organization, id)) = subscription_of(&delivery.partner) else { return Ok(()) };
     let key = ResourceKey { compartment: organization, resource_type: "Subscription", id: id.to_owned() };
+    // What was under way to an address that its organisation has replaced says nothing about the new one.
+    let row = draft.app.store.subscription(id).await?;
+    let is_current = delivery.kind == HANDSHAKE || row.is_some_and(|row| row.state == "active");
     let of_delivery = (id.to_owned(), delivery.id.clone());
     let code = next.cause.as_ref().map(|cause| cause.code.as_str()).unwrap_or_default();
     match next.state {
@@ -135,7 +138,7 @@ pub(super) async fn follow(
             if !was_asked && !NOT_SENT.contains(&code) {
                 draft.set.subscriptions.not_sent.push(of_delivery);
             }
-            if next.state.is_end() { fail(draft, delivery, &key, code).await } else { Ok(()) }
+            if next.state.is_end() && is_current { fail(draft, delivery, &key, code).await } else { Ok(()) }
         }
         State::Uncertain | State::Void => Ok(()),
     }

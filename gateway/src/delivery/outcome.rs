@@ -16,6 +16,7 @@ use crate::search::parameters::type_name;
 use crate::storage::delivery::{Delivery, NewDelivery, Settlement};
 use crate::storage::resource::Touched;
 use crate::storage::sight::Level;
+use crate::storage::subscription;
 use crate::storage::write_set::{Precondition, VersionId, WriteSet};
 use crate::storage::{StorageError, Store};
 use crate::tdi;
@@ -166,6 +167,12 @@ impl Decided {
     /// Why this cannot be decided about a delivery in a state; none where it can.
     pub fn objection(self, delivery: &Delivery) -> Option<&'static str> {
         let state = delivery.state.as_str();
+        if delivery.partner == intake::PARTNER && self == Self::Abandon {
+            return Some("an intake ends by its Task: whoever looks writes cancelled");
+        }
+        if delivery.partner.starts_with(subscription::PARTNER) && self == Self::Rerun {
+            return Some("what was told has its number: the subscriber asks for it");
+        }
         match self {
             Self::Release => (!matches!(state, "held" | "waiting" | "uncertain"))
                 .then_some("it is under way, or has come to its end"),

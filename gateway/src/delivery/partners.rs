@@ -52,6 +52,8 @@ pub struct Outside {
 #[derive(Debug)]
 pub(super) struct Partners {
     client: HttpClient,
+    /// For addresses that subscribers chose: there the gateway proves to nobody who it is.
+    hooks: HttpClient,
     /// For addresses of the operator's own configuration.
     configured: HttpClient,
     tdi: Option<TdiConfig>,
@@ -99,9 +101,10 @@ impl Partners {
     /// [`PartnersError`].
     pub(super) fn new(outside: Outside) -> Result<Self, PartnersError> {
         let mail = outside.mail.map(NotifyMail::new).transpose()?.map(Arc::new);
+        let hooks = HttpClient::guarded(outside.guard.clone())?;
         let client = HttpClient::guarded(outside.guard)?.proving(&outside.credentials)?;
         let configured = HttpClient::new()?.proving(&outside.credentials)?;
-        Ok(Self { client, configured, tdi: outside.tdi, co_prev: outside.co_prev, mail })
+        Ok(Self { client, hooks, configured, tdi: outside.tdi, co_prev: outside.co_prev, mail })
     }
 
     /// How a partner is spoken to; none where it has no channel, or the gateway has no means for it: then nothing leaves to it.
@@ -115,7 +118,7 @@ impl Partners {
             return Some(Partner { connector: Arc::new(connector), means: Means::Lookup });
         }
         if partner.starts_with(subscription::PARTNER) {
-            let connector = Arc::new(RestHook::new(self.client.clone()));
+            let connector = Arc::new(RestHook::new(self.hooks.clone()));
             return Some(Partner { connector, means: Means::Subscription });
         }
         let channel = registry.channel(partner)?.clone();

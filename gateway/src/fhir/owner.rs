@@ -36,9 +36,14 @@ pub async fn compartment(
                 }
             }
             let patient = found.ok_or_else(|| missing(&expression, "Patient"))?;
-            let record = resolve(draft, "Patient", &patient, &expression).await?;
-            // An intake is about a record, and is not of it.
+            // An intake is about a record, and is not of it: it can still be ended when the record has gone on.
             let kept = (resource_type == "Task").then(|| intake::keeps(draft, value)).flatten();
+            if let Some(own) = &kept
+                && draft.app.store.intake(own, id).await?.is_some()
+            {
+                return Ok(own.clone());
+            }
+            let record = resolve(draft, "Patient", &patient, &expression).await?;
             Ok(kept.unwrap_or(record))
         }
         Some(Belongs::Through(path)) => through(draft, resource_type, path, value).await,

@@ -125,8 +125,7 @@ pub async fn delete(
     }
     matches(&located, if_match)?;
     let permit = permit(draft, &located.key, true, Interaction::Delete).await?;
-    let basis = permit.basis().clone();
-    let key = located.key;
+    let (basis, key) = (permit.basis().clone(), located.key);
     if is_part_of_referral(draft, &key).await? {
         let details = "a referral under way rests on this resource: close or cancel the referral first";
         return Err(Failure::content(resource_type, "business-rule", details));
@@ -139,6 +138,7 @@ pub async fn delete(
         "Consent" => drop_grants(draft, &key).await?,
         "RelatedPerson" => representative::end(draft, &key).await?,
         "CareTeam" | "Group" => follow_team(draft, &key).await?,
+        "Task" => referral::intake::on_delete(draft, &key).await?,
         _ => subscription::end(draft, &key),
     }
     Ok(key)

@@ -9,7 +9,7 @@ use mappings::co_prev::{Lookup, Question};
 use serde_json::{Value, json};
 
 pub use super::intake_form::{CODE, SYSTEM};
-use super::intake_form::{Form, is_form};
+use super::intake_form::{Form, SSIN_SYSTEM, is_form};
 pub use super::intake_round::{destroy_numbers, end_old};
 use super::place::offer_found;
 use super::rooms::refuse_beyond_role;
@@ -27,7 +27,7 @@ use crate::storage::delivery::Delivery;
 use crate::storage::intake::{IntakeRow, IntakeState};
 use crate::storage::resource::Touched;
 use crate::storage::sight::Level;
-use crate::storage::write_set::ResourceKey;
+use crate::storage::write_set::{Precondition, ResourceKey};
 
 /// As what the queue of deliveries knows Co-prev.
 pub const PARTNER: &str = "co-prev";
@@ -60,9 +60,12 @@ pub async fn on_task(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Fai
     if !is_form(&task.value) || key.compartment != draft.caller.organization() {
         return Ok(());
     }
-    let (task, is_new) = (task.value.clone(), task.previous.is_none());
+    let (task, is_new, mark) = (task.value.clone(), task.previous.is_none(), task.version.0);
     let form = Form::read(draft, &task)?;
     refuse_beyond_role(draft, &form.record)?;
+    if draft.is_kept_from(&form.record).await? {
+        return Err(unresolved());
+    }
     let known = if is_new { None } else { draft.app.store.intake(&key.compartment, &key.id).await? };
     let is_over = known.as_ref().is_none_or(|known| known.state == IntakeState::Ended);
     if !is_new && is_over {
@@ -71,18 +74,21 @@ pub async fn on_task(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Fai
     if known.as_ref().is_some_and(|known| known.record != form.record) {
         return Err(Failure::content("Task.for", "business-rule", "an intake stays with one person: begin another"));
     }
-    if form.number.is_some() && draft.app.store.keys().is_none() {
+    let is_sealed = draft.app.store.keys().is_some_and(|keys| keys.sealed().has_system(SSIN_SYSTEM));
+    if form.number.is_some() && !is_sealed {
         let details = "a number that cannot be destroyed is not taken: the operator has to set up the vault";
         return Err(Failure::content("Task.input", "not-supported", details));
     }
     draft.set.voided_deliveries.push(key.clone());
-    let lookup = known.as_ref().map(|known| known.lookup.clone()).unwrap_or_default();
+    // Another number is another question, and what was found without permission is not used.
+    let is_found = form.number.is_none() && form.permits_lookup;
+    let lookup = known.as_ref().filter(|_| is_found).map(|known| known.lookup.clone()).unwrap_or_default();
     let row = IntakeRow {
         compartment: key.compartment.clone(),
         task_id: key.id.clone(),
         record: form.record.clone(),
         state: IntakeState::Ended,
-        has_number: form.number.is_some(),
+        number: if form.number.is_some() { mark } else { 0 },
         since_ms: known.map_or(draft.caller.now_ms, |known| known.since_ms),
         lookup,
     };
@@ -94,8 +100,7 @@ pub async fn on_task(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Fai
             carry_out(draft, under, decision).await
         }
         Some("cancelled") if !is_new => {
-            let order = ResourceKey { compartment: form.record, resource_type: "ServiceRequest", id: form.order };
-            note(draft, Act::new("E", "intake-cancelled"), &order);
+            note(draft, Act::new("E", "intake-cancelled"), &person(&form.record));
             draft.set.intakes.push(IntakeRow { lookup: String::new(), ..row });
             Ok(())
         }
@@ -104,6 +109,25 @@ pub async fn on_task(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Fai
             Err(Failure::content("Task.status", "business-rule", details))
         }
     }
+}
+
+fn unresolved() -> Failure {
+    Failure::content("Task.for", "value", "this reference does not resolve")
+}
+
+fn person(record: &str) -> ResourceKey {
+    ResourceKey { compartment: record.to_owned(), resource_type: "Patient", id: record.to_owned() }
+}
+
+/// An intake whose Task is deleted ends with it.
+///
+/// # Errors
+/// The database is away.
+pub async fn on_delete(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Failure> {
+    let Some(row) = draft.app.store.intake(&key.compartment, &key.id).await? else { return Ok(()) };
+    draft.set.voided_deliveries.push(key.clone());
+    draft.set.intakes.push(IntakeRow { state: IntakeState::Ended, lookup: String::new(), ..row });
+    Ok(())
 }
 
 fn read_lookup(text: &str) -> Option<Lookup> {
@@ -118,15 +142,19 @@ async fn under<'f>(
     row: IntakeRow,
 ) -> Result<Under<'f>, Failure> {
     draft.record(&form.record).await?;
-    if !draft.holds(&form.record) || draft.is_kept_from(&form.record).await? {
-        return Err(Failure::content("Task.for", "value", "this reference does not resolve"));
+    if !draft.holds(&form.record) {
+        return Err(unresolved());
     }
     let order =
         ResourceKey { compartment: form.record.clone(), resource_type: "ServiceRequest", id: form.order.clone() };
-    let value = draft.content(&order).await?.map(|stored| stored.content.value);
-    let value = value.ok_or_else(|| {
+    let stored = draft.content(&order).await?.ok_or_else(|| {
         Failure::content("Task.focus", "value", "this ServiceRequest does not resolve in the Task's record")
     })?;
+    if let Some(version) = stored.previous {
+        // One that is revoked or deleted at this moment goes nowhere.
+        draft.set.preconditions.push(Precondition::Version { key: order.clone(), version });
+    }
+    let value = stored.content.value;
     if value.get("status").and_then(Value::as_str) != Some("active") {
         return Err(Failure::content("Task.focus", "business-rule", "only an active ServiceRequest is referred"));
     }
@@ -187,7 +215,10 @@ async fn carry_out(draft: &mut Draft<'_>, under: Under<'_>, decision: Decision) 
         }
         Decision::Person(need, choices) => {
             write_task(draft, key, "on-hold", code, choices.iter().map(offered).collect()).await?;
-            note(draft, Act::new("E", need.act()), &order);
+            // Whoever holds the record next reads its trail: that there are several employers is not their business.
+            let act =
+                if need.offers() { Act::new("E", "intake-choice") } else { Act { action: "E", subtype: need.act() } };
+            note(draft, act, &order);
             row.state = IntakeState::Person;
         }
         Decision::Route(Room(room), ground) => {
@@ -198,7 +229,7 @@ async fn carry_out(draft: &mut Draft<'_>, under: Under<'_>, decision: Decision) 
                 output.push(json!({"type": typed("referral"), "valueReference": reference}));
             }
             write_task(draft, key, "completed", code, output).await?;
-            note(draft, Act::new("E", ground.act()), &order);
+            note(draft, Act { action: "E", subtype: ground.act() }, &order);
             row.state = IntakeState::Ended;
         }
     }
@@ -267,11 +298,19 @@ pub async fn question(app: &App, delivery: &Delivery) -> Result<Option<Question>
     };
     let row = app.store.intake(&delivery.compartment, &delivery.resource_id).await?;
     let Some(row) = row.filter(|row| row.state == IntakeState::Asking) else { return Ok(None) };
-    let draft = Draft::new(app, &caller);
-    let Some(stored) = draft.content(&task_key(delivery)).await? else { return Ok(None) };
+    let mut draft = Draft::new(app, &caller);
+    let key = task_key(delivery);
+    let Some(stored) = draft.content(&key).await? else { return Ok(None) };
     let Ok(form) = Form::read(&draft, &stored.content.value) else { return Ok(None) };
-    let Some(ssin) = form.number.filter(|_| form.permits_lookup && form.record == row.record) else { return Ok(None) };
-    let touched = touched("Patient", &row.record, &row.record);
+    let record = row.record.clone();
+    match under(&mut draft, &key, &form, row).await {
+        Ok(_) => {}
+        // There is nothing to look for any more.
+        Err(Failure::Unprocessable(_)) => return Ok(None),
+        Err(failure) => return Err(failure),
+    }
+    let Some(ssin) = form.number.filter(|_| form.permits_lookup && form.record == record) else { return Ok(None) };
+    let touched = touched("Patient", &record, &record);
     let mut event = caller.event(Act::new("R", "intake-look-up"), workflow_permit().basis().code(), &touched);
     PARTNER.clone_into(&mut event.organization);
     event.request_id.clone_from(&delivery.id);
@@ -309,13 +348,14 @@ pub async fn settled(
     let Some(stored) = draft.content(&key).await? else {
         return give_up(draft, &key, row, ("intake-overtaken", "overtaken")).await;
     };
-    let form = Form::read(draft, &stored.content.value)?;
-    let lookup = answer.cloned().and_then(Lookup::from_value);
-    let row = IntakeRow {
-        lookup: lookup.as_ref().map(|lookup| lookup.to_value().to_string()).unwrap_or_default(),
-        has_number: form.number.is_some(),
-        ..row
+    let form = match Form::read(draft, &stored.content.value) {
+        Ok(form) => form,
+        Err(Failure::Unprocessable(_)) => return give_up(draft, &key, row, ("intake-overtaken", "overtaken")).await,
+        Err(failure) => return Err(failure),
     };
+    let lookup = answer.cloned().and_then(Lookup::from_value);
+    let row =
+        IntakeRow { lookup: lookup.as_ref().map(|lookup| lookup.to_value().to_string()).unwrap_or_default(), ..row };
     let asked = match &lookup {
         Some(lookup) => Asked::Answered(lookup),
         None if is_refused || answer.is_some() => Asked::Refused,
@@ -365,8 +405,7 @@ pub(super) async fn give_up(
     if draft.content(key).await?.is_some() {
         write_task(draft, key, "failed", code, Vec::new()).await?;
     }
-    let patient = ResourceKey { compartment: row.record.clone(), resource_type: "Patient", id: row.record.clone() };
-    note(draft, Act { action: "E", subtype: act }, &patient);
+    note(draft, Act { action: "E", subtype: act }, &person(&row.record));
     draft.set.voided_deliveries.push(key.clone());
     draft.set.intakes.push(IntakeRow { state: IntakeState::Ended, lookup: String::new(), ..row });
     Ok(())

@@ -12,7 +12,7 @@ pub const SYSTEM: &str = "https://wellgate.example/fhir/CodeSystem/intake";
 /// The code of an intake's Task.
 pub const CODE: &str = "find-recipient";
 /// The system of national numbers.
-const SSIN_SYSTEM: &str = "https://www.ehealth.fgov.be/standards/fhir/core/NamingSystem/ssin";
+pub(super) const SSIN_SYSTEM: &str = "https://www.ehealth.fgov.be/standards/fhir/core/NamingSystem/ssin";
 /// Whom somebody may rather see.
 const PREFERENCES: [&str; 2] = ["occupational-physician", "psychosocial-adviser"];
 const CHOICE_LENGTH_MAX: usize = 200;
@@ -64,13 +64,25 @@ impl Form {
             chosen: None,
         };
         let inputs = task.get("input").and_then(Value::as_array).into_iter().flatten();
+        let mut codes: Vec<&str> = Vec::new();
         for (n, input) in inputs.enumerate() {
-            form.take(n, input)?;
+            let code = form.take(n, input)?;
+            if codes.contains(&code) {
+                return Err(Failure::content(format!("Task.input[{n}]"), "value", "an input is there twice"));
+            }
+            codes.push(code);
+        }
+        // What is sealed elsewhere would outlive the search.
+        let numbers = usize::from(codes.contains(&"national-number"));
+        if task.to_string().matches(SSIN_SYSTEM).count() > numbers {
+            let details = "a national number belongs into the input national-number, and nowhere else";
+            return Err(Failure::content("Task", "value", details));
         }
         Ok(form)
     }
 
-    fn take(&mut self, n: usize, input: &Value) -> Result<(), Failure> {
+    /// Takes one input; answers its code.
+    fn take<'i>(&mut self, n: usize, input: &'i Value) -> Result<&'i str, Failure> {
         let wrong = |text: &str| Failure::content(format!("Task.input[{n}]"), "value", text);
         let mut codings = input.pointer("/type/coding").and_then(Value::as_array).into_iter().flatten();
         let coding = codings.find(|coding| coding.get("system").and_then(Value::as_str) == Some(SYSTEM));
@@ -101,7 +113,7 @@ impl Form {
             "national-number" => self.number = number(input).map_err(wrong)?,
             _ => return Err(wrong("no input of an intake: see docs/intake.md for those that there are")),
         }
-        Ok(())
+        Ok(code)
     }
 }
 

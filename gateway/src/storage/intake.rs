@@ -49,8 +49,8 @@ pub struct IntakeRow {
     pub record: String,
     /// How far it is.
     pub state: IntakeState,
-    /// Whether the key of its national number is there yet.
-    pub has_number: bool,
+    /// A mark of the write that brought the national number whose key is there yet; 0 where there is none.
+    pub number: i64,
     /// When it began, UTC milliseconds.
     pub since_ms: i64,
     /// What Co-prev answered, as JSON; empty where it did not, or where it is decided.
@@ -69,7 +69,7 @@ pub(super) static PUT_INTAKE: LazyLock<Fat> = LazyLock::new(|| {
     ];
     // A number that is there is forgotten only when its key was destroyed.
     let suffix = "ON CONFLICT (compartment, task_id) DO UPDATE SET state = excluded.state, lookup = excluded.lookup, \
-                  has_number = CASE WHEN excluded.has_number > intake.has_number THEN 1 ELSE intake.has_number END";
+                  has_number = CASE WHEN excluded.has_number <> 0 THEN excluded.has_number ELSE intake.has_number END";
     Fat::insert("intake", &columns, suffix)
 });
 
@@ -80,7 +80,7 @@ pub(super) fn intake_rows(set: &WriteSet) -> Rows<'_> {
             row.task_id.as_str().into(),
             row.record.as_str().into(),
             row.state.code().into(),
-            i64::from(row.has_number).into(),
+            row.number.into(),
             row.since_ms.into(),
             row.lookup.as_str().into(),
         ]
@@ -97,7 +97,7 @@ macro_rules! intake {
             task_id: $row.get(1),
             record: $row.get(2),
             state: IntakeState::from_code(&$row.get::<String, _>(3)),
-            has_number: $row.get::<i64, _>(4) != 0,
+            number: $row.get(4),
             since_ms: $row.get(5),
             lookup: $row.get(6),
         }
@@ -137,7 +137,7 @@ impl Store {
     /// [`StorageError`].
     pub async fn intakes_decided(&self, count: i64) -> Result<Vec<IntakeRow>, StorageError> {
         let sql = format!(
-            "{INTAKE} WHERE (state = 'ended' OR (state = 'person' AND has_number = 1)) ORDER BY since_ms, task_id LIMIT CAST($1 AS BIGINT)"
+            "{INTAKE} WHERE (state = 'ended' OR (state = 'person' AND has_number <> 0)) ORDER BY since_ms, task_id LIMIT CAST($1 AS BIGINT)"
         );
         read!(&self.database, |pool| {
             let rows = sqlx::query(AssertSqlSafe(sql)).bind(count).fetch_all(pool).await?;
@@ -145,15 +145,17 @@ impl Store {
         })
     }
 
-    /// Notes that the key of an intake's number is destroyed; an intake that has ended is forgotten with it.
+    /// Notes that the key of an intake's number is destroyed, unless another number came meanwhile; an intake that has ended is forgotten
+    /// with it.
     ///
     /// # Errors
     /// [`StorageError`].
-    pub async fn forget_intake_number(&self, compartment: &str, task_id: &str) -> Result<(), StorageError> {
-        let forget = "UPDATE intake SET has_number = 0 WHERE compartment = $1 AND task_id = $2 AND state <> 'asking'";
+    pub async fn forget_intake_number(&self, row: &IntakeRow) -> Result<(), StorageError> {
+        let (compartment, task_id) = (&row.compartment, &row.task_id);
+        let forget = "UPDATE intake SET has_number = 0 WHERE compartment = $1 AND task_id = $2 AND has_number = $3 AND state <> 'asking'";
         let drop = "DELETE FROM intake WHERE compartment = $1 AND task_id = $2 AND state = 'ended' AND has_number = 0";
         write!(&self.database, |pool| {
-            sqlx::query(forget).bind(compartment).bind(task_id).execute(pool).await?;
+            sqlx::query(forget).bind(compartment).bind(task_id).bind(row.number).execute(pool).await?;
             sqlx::query(drop).bind(compartment).bind(task_id).execute(pool).await?;
             Ok(())
         })

@@ -137,8 +137,11 @@ impl Database {
             if first == 1 {
                 // Who signed out since, used a code, or was taken off a record does not come back: links are made anew. No
                 // number is told twice: how many were told since, nobody knows.
+                let in_hand = "DELETE FROM subscription_event WHERE number > (SELECT s.events FROM subscription s \
+                               WHERE s.id = subscription_event.subscription)";
                 let jump = "UPDATE subscription SET events = events + 1000000000";
-                for forget in ["DELETE FROM person_session", "DELETE FROM link_code", "DELETE FROM person_link", jump] {
+                let people = ["DELETE FROM person_session", "DELETE FROM link_code", "DELETE FROM person_link"];
+                for forget in people.into_iter().chain([in_hand, jump]) {
                     sqlx::query(forget).execute(&mut *tx).await?;
                 }
             }

@@ -136,7 +136,10 @@ impl<'g> Intake<'g> {
         let seen = self.gp().get(format!("Task/{}", self.task)).await.expect(200);
         let mut changed = seen.json.clone();
         changed["status"] = json!(status);
-        changed["input"] = json!(inputs);
+        changed.as_object_mut().expect("a resource").remove("input");
+        if !inputs.is_empty() {
+            changed["input"] = json!(inputs);
+        }
         self.gp().put_with(format!("Task/{}", self.task), &changed, &[("if-match", &seen.etag())]).await
     }
 
@@ -275,6 +278,43 @@ async fn without_the_persons_permission_nothing_is_looked_up(gateway: Gateway) {
     intake.gp().create(&offer).await;
     organization_task(&intake.gp(), &intake.order).await;
     assert_eq!(intake.waits_for("edpbw-a").await.len(), 1);
+    // The record is in transit, and the intake is still whose it was.
+    intake.again("cancelled", &[]).await.expect(200);
+    destroy_numbers(&gateway.app).await.expect("it answers");
+    assert_eq!(intake.again("requested", &[]).await.status, 422, "it has ended");
+}
+
+async fn for_an_order_that_is_revoked_nothing_is_asked_and_the_number_is_destroyed(gateway: Gateway) {
+    let intake = Intake::begin(&gateway, &["edpbw-a"], &[permits(), number(ONE)]).await;
+    let order = format!("ServiceRequest/{}", intake.order);
+    let seen = intake.gp().get(&*order).await.expect(200);
+    let mut revoked = seen.json.clone();
+    revoked["status"] = json!("revoked");
+    intake.gp().put_with(&*order, &revoked, &[("if-match", &seen.etag())]).await.expect(200);
+    assert_eq!(intake.round().await, 1);
+    assert_eq!(intake.asked().await, 0);
+    intake.is("failed", "overtaken").await;
+    intake.number_is_gone(ONE).await;
+}
+
+async fn a_number_that_is_corrected_is_another_question(gateway: Gateway) {
+    let intake = Intake::begin(&gateway, &["edpbw-a"], &[permits(), number(SEVERAL)]).await;
+    intake.round().await;
+    intake.is("on-hold", "several-employments").await;
+    intake.number_is_gone(SEVERAL).await;
+    intake.again("requested", &[permits(), number(ONE)]).await.expect(200);
+    intake.is("in-progress", "look-up").await;
+    intake.round().await;
+    intake.is("completed", "employer").await;
+    intake.number_is_gone(ONE).await;
+}
+
+async fn with_its_task_an_intake_ends(gateway: Gateway) {
+    let intake = Intake::begin(&gateway, &["edpbw-a"], &[permits(), number(ONE)]).await;
+    intake.gp().delete(format!("Task/{}", intake.task)).await.expect(204);
+    assert_eq!((intake.round().await, intake.asked().await), (0, 0));
+    assert_eq!(destroy_numbers(&gateway.app).await.expect("it answers"), 1);
+    assert!(!gateway.on_disk().contains(ONE));
 }
 
 async fn a_permission_that_is_taken_back_stops_the_question(gateway: Gateway) {
@@ -372,6 +412,12 @@ async fn what_a_form_says_wrongly_is_refused_by_the_input(gateway: Gateway) {
         assert_eq!(refused.issues()[0].1, "Task.input[1]", "{wrong}: {refused}");
         assert!(!refused.json.to_string().contains("9001"), "{refused}");
     }
+    // A number is there once, where its key is destroyed.
+    let refused = gp.post("Task", &form(&person, &asked, &[number(ONE), number(NONE)])).await.expect(422);
+    assert_eq!(refused.issues()[0].1, "Task.input[1]", "{refused}");
+    let mut elsewhere = form(&person, &asked, &[number(ONE)]);
+    elsewhere["identifier"] = json!([{"system": SSIN, "value": ONE}]);
+    gp.post("Task", &elsewhere).await.expect(422);
     // Of another's record, or without an order, there is nothing to look for.
     let other = gateway.as_("edpbw-a").create(&wellgate_tests::resources::patient()).await;
     gp.post("Task", &form(&format!("Patient/{other}"), &asked, &[])).await.expect(422);
@@ -388,6 +434,9 @@ stories!(with asking;
     an_answer_about_another_person_is_no_answer,
     without_the_persons_permission_nothing_is_looked_up,
     a_permission_that_is_taken_back_stops_the_question,
+    for_an_order_that_is_revoked_nothing_is_asked_and_the_number_is_destroyed,
+    a_number_that_is_corrected_is_another_question,
+    with_its_task_an_intake_ends,
     where_no_consent_allows_the_room_it_stays_with_intake_and_that_is_recorded,
     a_room_found_at_once_that_no_consent_allows_is_refused_and_nothing_is_stored,
     after_its_days_it_fails_and_the_number_is_destroyed,

@@ -28,6 +28,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use wellgate_tests::certificates::Certificates;
 use wellgate_tests::gateway::Gateway;
+use wellgate_tests::hook::subscription;
 use wellgate_tests::referral::{bring, place};
 use wellgate_tests::stories;
 
@@ -380,4 +381,28 @@ async fn a_dossier_leaves_under_the_credentials_of_its_address(gateway: Gateway)
     assert_eq!(partner.heard().taken, 1);
 }
 
-stories!(a_dossier_leaves_under_the_credentials_of_its_address);
+async fn attack_49_an_address_that_a_subscriber_chose_gets_no_credential(gateway: Gateway) {
+    let files = Files::new();
+    let (partner, root, text) = with_tokens(&files, Algorithm::ES384).await;
+    let hook = subscription("waiting-room", &format!("{root}/fhir/$process-message"));
+    gateway.as_("elp-1").create(&hook).await;
+    let settings =
+        DeliveriesConfig { attempts_max: 3, inquiries_max: 3, parallel_max: 4, lease: Duration::from_mins(2) };
+    let outside = Outside {
+        guard: Guard::new(&[], &[], true),
+        mail: None,
+        tdi: None,
+        co_prev: None,
+        credentials: files.read(&text).expect("they are of use"),
+    };
+    let worker = Worker::new(&gateway.app, outside, settings).expect("a worker");
+    assert_eq!(worker.round().await.expect("the database answers"), 1);
+    let heard = partner.heard();
+    assert_eq!((heard.given, heard.taken, heard.messages.len()), (0, 0, 1), "it was asked, without a token");
+    assert!(heard.messages.iter().all(|(authorization, _)| authorization.is_empty()));
+}
+
+stories!(
+    a_dossier_leaves_under_the_credentials_of_its_address,
+    attack_49_an_address_that_a_subscriber_chose_gets_no_credential,
+);
