@@ -322,7 +322,11 @@ impl Gateway {
         })
     }
 
-    fn worker_to(&self, outside: Outside) -> Worker {
+    /// The same, that speaks to whom it is told, and as it is told.
+    ///
+    /// # Panics
+    /// There can be no client with these settings.
+    pub fn worker_to(&self, outside: Outside) -> Worker {
         let settings =
             DeliveriesConfig { attempts_max: 3, inquiries_max: 3, parallel_max: 4, lease: Duration::from_mins(2) };
         Worker::new(&self.app, outside, settings).expect("a client can be built")

@@ -17,8 +17,8 @@ use connectors::http::HttpClient;
 use connectors::pki::{Identity, Password};
 use gateway::auth_keys::credentials;
 use gateway::clock::Clock;
-use gateway::config::{ClientCertificates, DeliveriesConfig, TlsFiles};
-use gateway::delivery::{Outside, Worker};
+use gateway::config::{ClientCertificates, TlsFiles};
+use gateway::delivery::Outside;
 use gateway::server::tls::TlsKeys;
 use gateway::server::{ServerSettings, serve};
 use jsonwebtoken::jwk::Jwk;
@@ -352,6 +352,11 @@ async fn credentials_that_are_of_no_use_are_named_and_not_repeated() {
     assert!(credentials(None, &Clock::System).expect("there is no file").is_empty());
 }
 
+/// Speaks to everybody, and proves who it is where there is a credential for it.
+fn proving(credentials: Vec<Credential>) -> Outside {
+    Outside { guard: Guard::new(&[], &[], true), mail: None, tdi: None, co_prev: None, credentials }
+}
+
 async fn a_dossier_leaves_under_the_credentials_of_its_address(gateway: Gateway) {
     let files = Files::new();
     let (partner, root, text) = with_tokens(&files, Algorithm::ES384).await;
@@ -366,16 +371,7 @@ async fn a_dossier_leaves_under_the_credentials_of_its_address(gateway: Gateway)
     assert_eq!(gateway.worker().round().await.expect("the database answers"), 1);
     assert_eq!(state().await, ("waiting".to_owned(), "status-401".to_owned()), "without them it waits");
     gateway.advance(3_600_000);
-    let settings =
-        DeliveriesConfig { attempts_max: 3, inquiries_max: 3, parallel_max: 4, lease: Duration::from_mins(2) };
-    let outside = Outside {
-        guard: Guard::new(&[], &[], true),
-        mail: None,
-        tdi: None,
-        co_prev: None,
-        credentials: files.read(&text).expect("they are of use"),
-    };
-    let worker = Worker::new(&gateway.app, outside, settings).expect("a worker");
+    let worker = gateway.worker_to(proving(files.read(&text).expect("they are of use")));
     assert_eq!(worker.round().await.expect("the database answers"), 1);
     assert_eq!(state().await, ("delivered".to_owned(), String::new()));
     assert_eq!(partner.heard().taken, 1);
@@ -386,16 +382,7 @@ async fn attack_49_an_address_that_a_subscriber_chose_gets_no_credential(gateway
     let (partner, root, text) = with_tokens(&files, Algorithm::ES384).await;
     let hook = subscription("waiting-room", &format!("{root}/fhir/$process-message"));
     gateway.as_("elp-1").create(&hook).await;
-    let settings =
-        DeliveriesConfig { attempts_max: 3, inquiries_max: 3, parallel_max: 4, lease: Duration::from_mins(2) };
-    let outside = Outside {
-        guard: Guard::new(&[], &[], true),
-        mail: None,
-        tdi: None,
-        co_prev: None,
-        credentials: files.read(&text).expect("they are of use"),
-    };
-    let worker = Worker::new(&gateway.app, outside, settings).expect("a worker");
+    let worker = gateway.worker_to(proving(files.read(&text).expect("they are of use")));
     assert_eq!(worker.round().await.expect("the database answers"), 1);
     let heard = partner.heard();
     assert_eq!((heard.given, heard.taken, heard.messages.len()), (0, 0, 1), "it was asked, without a token");

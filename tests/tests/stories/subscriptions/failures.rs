@@ -1,10 +1,7 @@
 //! A subscriber that is away: tried again in order, under the same number, and given up with a notice.
 
-use std::time::Duration;
-
 use connectors::guard::Guard;
-use gateway::config::DeliveriesConfig;
-use gateway::delivery::{Outside, Worker};
+use gateway::delivery::Outside;
 use serde_json::json;
 use wellgate_tests::gateway::Gateway;
 use wellgate_tests::hook::{Hook, SECRET, subscribe, subscription};
@@ -138,10 +135,8 @@ async fn attack_49_an_address_that_leads_inside_when_it_is_asked_is_not_asked(ga
     let elp = gateway.as_("elp-1");
     // It was let in, and is refused by now: the operator's list changed, or what its name resolves to.
     let id = elp.create(&subscription("waiting-room", &hook.url)).await;
-    let settings =
-        DeliveriesConfig { attempts_max: 3, inquiries_max: 3, parallel_max: 4, lease: Duration::from_mins(2) };
     let outside = Outside { guard: Guard::default(), mail: None, tdi: None, co_prev: None, credentials: Vec::new() };
-    let worker = Worker::new(&gateway.app, outside, settings).expect("a client can be built");
+    let worker = gateway.worker_to(outside);
     assert_eq!(worker.round().await.expect("the database answers"), 1);
     assert!(hook.take_told().is_empty());
     let seen = elp.get(format!("Subscription/{id}")).await.expect(200);
