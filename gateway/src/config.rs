@@ -15,6 +15,7 @@ mod reader;
 mod reference;
 mod sections;
 mod subscriptions;
+mod billing;
 mod tdi;
 mod vault;
 
@@ -38,6 +39,7 @@ pub use people::{ClientProof, PeopleConfig};
 use reader::Reader;
 pub use reference::reference;
 pub use subscriptions::SubscriptionsConfig;
+pub use billing::{BillingConfig, OneFileADay};
 pub use tdi::TdiConfig;
 pub use vault::{RingSource, VaultConfig};
 
@@ -78,6 +80,8 @@ pub struct Config {
     pub mail: Option<MailConfig>,
     /// Where treatment demands are submitted, if they are.
     pub tdi: Option<TdiConfig>,
+    /// How third parties bill.
+    pub billing: BillingConfig,
     /// Where employers are looked up, if they are.
     pub co_prev: Option<CoPrevConfig>,
     /// How the trail is sealed.

@@ -169,6 +169,8 @@ pub async fn assemble(config: &Config, store: Store, clock: Clock) -> Result<(Ap
         is_sandbox: config.is_sandbox,
         waiting_days_max: config.waiting_days_max,
         lookup_purpose: config.co_prev.as_ref().map(|co_prev| co_prev.purpose.clone()),
+        tariffs: tariffs(config)?,
+        billing: config.billing.clone(),
         intake_days_max: config.intake_days_max,
         emergency: config.emergency,
         registry: RegistryCache::default(),

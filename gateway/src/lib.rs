@@ -8,6 +8,7 @@ pub mod audit;
 pub mod auth;
 pub mod auth_keys;
 pub mod backup;
+pub mod billing;
 pub mod bodies;
 pub mod cli;
 pub mod clock;

@@ -55,7 +55,7 @@ pub(super) const fn key(
     Key { section, name, form, fallback, meaning }
 }
 
-use super::{co_prev, deliveries, mail, people, subscriptions, tdi, vault};
+use super::{billing, co_prev, deliveries, mail, people, subscriptions, tdi, vault};
 use Fallback::{Absent, Required, Value};
 use Form::{Integer, List, Text};
 
@@ -432,7 +432,7 @@ const KEYS: &[Key] = &[
 /// Every key, in the order of the document; a section may stand beside what reads it.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
     let sections =
-        [people::KEYS, vault::KEYS, deliveries::KEYS, subscriptions::KEYS, mail::KEYS, tdi::KEYS, co_prev::KEYS];
+        [people::KEYS, vault::KEYS, deliveries::KEYS, subscriptions::KEYS, mail::KEYS, tdi::KEYS, co_prev::KEYS, billing::KEYS];
     KEYS.iter().chain(sections.into_iter().flatten())
 }
 

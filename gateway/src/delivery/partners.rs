@@ -77,6 +77,8 @@ pub(super) enum Means {
     Channel(Channel),
     /// It is the register of treatment demands.
     Register,
+    /// It is a mutuality or a care fund.
+    Insurer,
     /// It is Co-prev.
     Lookup,
     /// It subscribed: what it is told, and where, is read when it is told.
@@ -91,7 +93,7 @@ impl Partner {
             Means::Channel(channel) if channel.kind == ChannelKind::Mail => 1,
             // Numbers are in order.
             Means::Subscription => 1,
-            Means::Channel(_) | Means::Register | Means::Lookup => parallel_max,
+            Means::Channel(_) | Means::Register | Means::Lookup | Means::Insurer => parallel_max,
         }
     }
 }

@@ -37,7 +37,7 @@ pub(super) async fn follow(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(
         refuse_too_many(draft, &key.compartment).await?;
     }
     let secret = match (&wanted.secret, stored) {
-        (Some(secret), _) => draft.app.store.seal_secret(key, secret, draft.caller.now_ms).await?,
+        (Some(secret), _) => draft.app.store.seal_text(&scope(&key.compartment, key.resource_type, &key.id), secret, draft.caller.now_ms).await?,
         (None, Some(stored)) => stored.secret,
         (None, None) => {
             let details = "nothing leaves unsigned: give a subscription-secret, such as openssl rand -hex 32 makes";
