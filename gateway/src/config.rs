@@ -4,6 +4,7 @@
 //! once, in `config/keys.rs`, from which `docs/configuration.md` is made. A value that is not understood is an error,
 //! never ignored.
 
+mod billing;
 mod co_prev;
 mod deliveries;
 mod emergency;
@@ -15,7 +16,6 @@ mod reader;
 mod reference;
 mod sections;
 mod subscriptions;
-mod billing;
 mod tdi;
 mod vault;
 
@@ -30,6 +30,7 @@ use connectors::guard::Guard;
 use reqwest::Url;
 use toml::Table;
 
+pub use billing::{BillingConfig, OneFileADay};
 pub use co_prev::CoPrevConfig;
 pub use deliveries::DeliveriesConfig;
 pub use emergency::EmergencyConfig;
@@ -39,7 +40,6 @@ pub use people::{ClientProof, PeopleConfig};
 use reader::Reader;
 pub use reference::reference;
 pub use subscriptions::SubscriptionsConfig;
-pub use billing::{BillingConfig, OneFileADay};
 pub use tdi::TdiConfig;
 pub use vault::{RingSource, VaultConfig};
 

@@ -9,16 +9,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mappings::billing::{Message, Severity};
 
+use super::Books;
 use super::detail::{Finding, Refusal};
 use super::reading::{Reading, Said};
 use super::states::{LineState, SendingState};
-use super::Books;
 use crate::access::caller::Act;
 use crate::error::Failure;
 use crate::storage::StorageError;
-use crate::storage::billing::{
-    BillingMessageRow, ClaimLineRow, LineChange, MovedLines, SendingRow, SendingTotalRow,
-};
+use crate::storage::billing::{BillingMessageRow, ClaimLineRow, LineChange, MovedLines, SendingRow, SendingTotalRow};
 use crate::storage::write_set::WriteSet;
 use crate::vault::scope;
 
@@ -271,11 +269,7 @@ impl Books<'_> {
     }
 
     /// The lines of a sending that an answer refuses, each with why.
-    async fn refused(
-        &self,
-        sending: &SendingRow,
-        reading: &Reading,
-    ) -> Result<Vec<(ClaimLineRow, Refusal)>, Failure> {
+    async fn refused(&self, sending: &SendingRow, reading: &Reading) -> Result<Vec<(ClaimLineRow, Refusal)>, Failure> {
         let mut refused: BTreeMap<String, (ClaimLineRow, Refusal)> = BTreeMap::new();
         let invoices: Vec<i64> = reading.invoices.keys().copied().take(LINES_MAX).collect();
         let of = (self.compartment.as_str(), sending.id.as_str());

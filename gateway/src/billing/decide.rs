@@ -138,8 +138,12 @@ impl Books<'_> {
     /// # Errors
     /// As [`Books::write_off`].
     pub async fn take_out(&self, ids: &[String], reason: &str) -> Result<(), Failure> {
-        self.end(ids, (LineState::is_open, "it was sent: a credit note takes it back"), (TAKE_OUT, LineState::Void, reason))
-            .await
+        self.end(
+            ids,
+            (LineState::is_open, "it was sent: a credit note takes it back"),
+            (TAKE_OUT, LineState::Void, reason),
+        )
+        .await
     }
 
     /// Notes that sessions were handed over for the portal of psychologists.

@@ -97,9 +97,7 @@ fn sex(ssin: &Ssin) -> u8 {
 }
 
 fn invoice_type(digit: u8) -> Option<InvoiceType> {
-    use InvoiceType::{
-        AmbulatoryRehabilitation, Hospital, Other, ResidentialRehabilitation, StayPrice,
-    };
+    use InvoiceType::{AmbulatoryRehabilitation, Hospital, Other, ResidentialRehabilitation, StayPrice};
     [Hospital, InvoiceType::Ambulatory, StayPrice, ResidentialRehabilitation, AmbulatoryRehabilitation, Other]
         .into_iter()
         .find(|one| one.digit() == digit)
@@ -107,8 +105,7 @@ fn invoice_type(digit: u8) -> Option<InvoiceType> {
 
 fn line(row: &ClaimLineRow, detail: &LineDetail) -> Result<Line, StorageError> {
     let code = u32::try_from(row.code).map_err(|_| WRONG)?;
-    let (first_day, last_day) =
-        (Date::parse(&row.first_day).ok_or(WRONG)?, Date::parse(&row.last_day).ok_or(WRONG)?);
+    let (first_day, last_day) = (Date::parse(&row.first_day).ok_or(WRONG)?, Date::parse(&row.last_day).ok_or(WRONG)?);
     let units = u16::try_from(row.units).map_err(|_| WRONG)?;
     let provider = Nihdi::parse(&row.provider).map_err(|_| WRONG)?;
     if detail.record == 30 {

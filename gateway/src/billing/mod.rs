@@ -15,6 +15,7 @@ mod reading;
 mod seal;
 mod send;
 pub mod states;
+mod tables;
 
 pub use answer::{Answer, Kept};
 pub use check::{Checked, Progress};
@@ -26,6 +27,7 @@ pub use people::InsuredPerson;
 pub use seal::Wanted;
 pub(crate) use seal::finish_left;
 pub use send::{KIND, delivered, payload};
+pub use tables::{TablesError, tables};
 
 use mappings::billing::Date;
 use uuid::Uuid;
@@ -91,10 +93,7 @@ impl<'a> Books<'a> {
     ///
     /// # Errors
     /// What `decide` says; [`Failure::Conflict`] where others are always faster; the database is away.
-    async fn decided<T>(
-        &self,
-        decide: impl AsyncFn() -> Result<(WriteSet, T), Failure>,
-    ) -> Result<T, Failure> {
+    async fn decided<T>(&self, decide: impl AsyncFn() -> Result<(WriteSet, T), Failure>) -> Result<T, Failure> {
         let name = format!("billing {}", self.compartment);
         for _ in 0..TRIES_MAX {
             let epoch = self.app.store.guard_epoch(&name).await?;

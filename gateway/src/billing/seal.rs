@@ -23,8 +23,8 @@ use crate::config::OneFileADay;
 use crate::error::{Failure, Issue};
 use crate::storage::StorageError;
 use crate::storage::billing::{
-    ClaimLineRow, LineChange, LineFilter, LinePlace, MovedLines, NumberedLine, PartWriter, SendingRow,
-    SendingTotalRow, TakenLines,
+    ClaimLineRow, LineChange, LineFilter, LinePlace, MovedLines, NumberedLine, PartWriter, SendingRow, SendingTotalRow,
+    TakenLines,
 };
 use crate::storage::delivery::NewDelivery;
 use crate::storage::write_set::{VersionId, WriteSet};
@@ -110,9 +110,8 @@ impl Books<'_> {
 
     /// Gives the file its number and its lines.
     async fn numbered(&self, wanted: &Wanted) -> Result<(WriteSet, SendingRow), Failure> {
-        let refused = |code: &'static str, details: &str| {
-            Failure::Unprocessable(vec![Issue::at(code, "business-rule", details)])
-        };
+        let refused =
+            |code: &'static str, details: &str| Failure::Unprocessable(vec![Issue::at(code, "business-rule", details)]);
         if !self.may_seal_today(wanted).await? {
             return Err(refused("100724", "one file a day: the next can be made tomorrow"));
         }
@@ -402,8 +401,12 @@ impl Books<'_> {
     /// What the lines that correct or take back others name of them, by their own ids.
     pub(super) async fn previous_of(&self, rows: &[ClaimLineRow]) -> Result<HashMap<String, Previous>, Failure> {
         let store = &self.app.store;
-        let mut ids: Vec<String> =
-            rows.iter().filter(|row| row.kind != 0).map(|row| row.corrects.clone()).filter(|id| !id.is_empty()).collect();
+        let mut ids: Vec<String> = rows
+            .iter()
+            .filter(|row| row.kind != 0)
+            .map(|row| row.corrects.clone())
+            .filter(|id| !id.is_empty())
+            .collect();
         ids.sort_unstable();
         ids.dedup();
         if ids.is_empty() {

@@ -35,6 +35,8 @@ pub struct BillingConfig {
     pub mutualities_file: Option<PathBuf>,
     /// The care funds; none are shipped.
     pub care_funds_file: Option<PathBuf>,
+    /// Which codes of insurability pay which share; as shipped where there is none.
+    pub insurability_file: Option<PathBuf>,
 }
 
 /// The keys of the section.
@@ -83,6 +85,13 @@ pub(super) const KEYS: &[Key] = &[
         "CSV file with the mutualities and their federations, in place of the one that is shipped.",
     ),
     key("billing", "care_funds_file", Text, Absent, "CSV file with the care funds and their numbers. None is shipped."),
+    key(
+        "billing",
+        "insurability_file",
+        Text,
+        Absent,
+        "CSV file that says which codes of insurability pay the lower share, in place of the one that is shipped.",
+    ),
 ];
 
 pub(super) fn read(reader: &mut Reader) -> BillingConfig {
@@ -110,5 +119,6 @@ pub(super) fn read(reader: &mut Reader) -> BillingConfig {
         tariffs_file: file(reader, "billing.tariffs_file"),
         mutualities_file: file(reader, "billing.mutualities_file"),
         care_funds_file: file(reader, "billing.care_funds_file"),
+        insurability_file: file(reader, "billing.insurability_file"),
     }
 }

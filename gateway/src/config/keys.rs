@@ -431,8 +431,16 @@ const KEYS: &[Key] = &[
 
 /// Every key, in the order of the document; a section may stand beside what reads it.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
-    let sections =
-        [people::KEYS, vault::KEYS, deliveries::KEYS, subscriptions::KEYS, mail::KEYS, tdi::KEYS, co_prev::KEYS, billing::KEYS];
+    let sections = [
+        people::KEYS,
+        vault::KEYS,
+        deliveries::KEYS,
+        subscriptions::KEYS,
+        mail::KEYS,
+        tdi::KEYS,
+        co_prev::KEYS,
+        billing::KEYS,
+    ];
     KEYS.iter().chain(sections.into_iter().flatten())
 }
 

@@ -12,7 +12,8 @@ use super::reader::Reader;
 use super::{
     AuthConfig, ClientCertificates, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, EvidenceConfig,
     ExternalIssuer, KeySource, Limits, LogConfig, LogFormat, OwnIssuer, PeopleConfig, ServedTypes, ServerConfig,
-    TlsFiles, TokenAlgorithm, billing, co_prev, deliveries, is_loopback, mail, outbound, people, subscriptions, tdi, vault,
+    TlsFiles, TokenAlgorithm, billing, co_prev, deliveries, is_loopback, mail, outbound, people, subscriptions, tdi,
+    vault,
 };
 
 /// Reads every key; after an error there are stand-ins in it.

@@ -5,7 +5,6 @@
 //! what is sent, and whether it may be, in `payload.rs`.
 
 mod hook;
-mod inbox;
 mod outcome;
 mod partners;
 mod payload;

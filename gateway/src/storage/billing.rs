@@ -351,26 +351,28 @@ pub(super) static MOVE_LINES: LazyLock<Fat> = LazyLock::new(|| {
     )
 });
 
-fat!(NUMBER_LINE = Fat::over(
-    "UPDATE claim_line SET invoice = q.invoice FROM ",
-    &[("compartment", Text), ("id", Text), ("invoice", Integer)],
-    " WHERE claim_line.compartment = q.compartment AND claim_line.id = q.id AND claim_line.state = 'sealed'"
-));
+fat!(
+    NUMBER_LINE = Fat::over(
+        "UPDATE claim_line SET invoice = q.invoice FROM ",
+        &[("compartment", Text), ("id", Text), ("invoice", Integer)],
+        " WHERE claim_line.compartment = q.compartment AND claim_line.id = q.id AND claim_line.state = 'sealed'"
+    )
+);
 
 // What a credit note took back, once the note was paid. Of all sendings whose lines become paid: one without a credit note has none.
-fat!(CREDIT_LINES = Fat::over(
-    "UPDATE claim_line SET state = 'credited', changed_ms = q.now_ms FROM ",
-    &[("compartment", Text), ("sending", Text), ("now_ms", Integer)],
-    " WHERE claim_line.compartment = q.compartment AND claim_line.state = 'paid' AND claim_line.id IN \
+fat!(
+    CREDIT_LINES = Fat::over(
+        "UPDATE claim_line SET state = 'credited', changed_ms = q.now_ms FROM ",
+        &[("compartment", Text), ("sending", Text), ("now_ms", Integer)],
+        " WHERE claim_line.compartment = q.compartment AND claim_line.state = 'paid' AND claim_line.id IN \
      (SELECT c.corrects FROM claim_line c WHERE c.compartment = q.compartment AND c.sending = q.sending \
      AND c.kind = 3 AND c.state = 'paid')"
-));
+    )
+);
 
 pub(super) fn numbered_rows(set: &WriteSet) -> Rows<'_> {
     let numbered = set.billing.numbered.iter();
-    numbered
-        .map(|one| vec![one.compartment.as_str().into(), one.id.as_str().into(), one.invoice.into()])
-        .collect()
+    numbered.map(|one| vec![one.compartment.as_str().into(), one.id.as_str().into(), one.invoice.into()]).collect()
 }
 
 pub(super) fn credited_rows(set: &WriteSet) -> Rows<'_> {

@@ -136,12 +136,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StorageError`]; there is no key store.
-    pub async fn seal_text(
-        &self,
-        scope: &str,
-        text: &str,
-        now_ms: i64,
-    ) -> Result<String, StorageError> {
+    pub async fn seal_text(&self, scope: &str, text: &str, now_ms: i64) -> Result<String, StorageError> {
         let keys = self.keys().ok_or(StorageError::Vault("there is no key store"))?;
         let found = keys.for_writing(&[scope.to_owned()], now_ms).await?;
         let key = found.first().ok_or(StorageError::Vault("a key is missing"))?;

@@ -6,7 +6,7 @@ use gateway::storage::delivery::{Delivery, NewDelivery, Settlement};
 use gateway::storage::subscription::{
     Subscriber, SubscriptionRow, SubscriptionRows, handshake_id, partner, subscription_of,
 };
-use gateway::storage::write_set::{Precondition, VersionId, WriteSet};
+use gateway::storage::write_set::{Precondition, ResourceKey, VersionId, WriteSet};
 
 use crate::vault::safes;
 use crate::world::{NOW_MS, ask, key, open, set, stores};
@@ -230,4 +230,8 @@ fn the_partner_of_a_subscription_names_both() {
     assert_eq!(subscription_of(&name), Some(("organization/elp-1".to_owned(), "s-1")));
     assert_eq!(subscription_of("organization/elp-1"), None);
     assert_eq!(subscription_of("subscription/s"), None);
+}
+
+fn scope(key: &ResourceKey) -> String {
+    gateway::vault::scope(&key.compartment, key.resource_type, &key.id)
 }
