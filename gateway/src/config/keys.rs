@@ -55,7 +55,7 @@ pub(super) const fn key(
     Key { section, name, form, fallback, meaning }
 }
 
-use super::{co_prev, deliveries, mail, people, subscriptions, tdi, vault};
+use super::{co_prev, deliveries, insurers, mail, people, subscriptions, tdi, vault};
 use Fallback::{Absent, Required, Value};
 use Form::{Integer, List, Text};
 
@@ -433,7 +433,7 @@ const KEYS: &[Key] = &[
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
     let sections =
         [people::KEYS, vault::KEYS, deliveries::KEYS, subscriptions::KEYS, mail::KEYS, tdi::KEYS, co_prev::KEYS];
-    KEYS.iter().chain(sections.into_iter().flatten())
+    KEYS.iter().chain(sections.into_iter().flatten()).chain(insurers::KEYS)
 }
 
 /// The key with this path. Every path in the code is in the table, or a test fails.

@@ -13,6 +13,7 @@ use connectors::notify_mail::{MailSettings, MailSettingsError, NotifyMail};
 use connectors::rest_hook::RestHook;
 use connectors::sciensano_tdi::{SciensanoTdi, Settings};
 
+use super::insurers::Insurers;
 use crate::app::Registry;
 use crate::config::{CoPrevConfig, TdiConfig};
 use crate::referral::intake;
@@ -44,6 +45,8 @@ pub struct Outside {
     pub tdi: Option<TdiConfig>,
     /// Where employers are looked up, if they are.
     pub co_prev: Option<CoPrevConfig>,
+    /// Where insurers are reached, if they are.
+    pub insurers: Insurers,
     /// By what it is proved to partners who the gateway is.
     pub credentials: Vec<Credential>,
 }
