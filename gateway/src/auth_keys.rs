@@ -23,7 +23,7 @@ use crate::auth::{Issuer, KeySet, KeySetError, Verifier};
 use crate::config::{ExternalIssuer, KeySource, OwnIssuer, TokenAlgorithm};
 
 pub use client_keys::ClientKeySets;
-pub use outbound::{CredentialsError, credentials};
+pub use outbound::{CredentialsError, credentials, stored};
 pub use provider::{IdentityProvider, ProviderError, random_secret};
 
 const KEY_FILE: &str = "issuer-key.pkcs8";

@@ -8,6 +8,7 @@ mod billing;
 mod co_prev;
 mod deliveries;
 mod emergency;
+mod insurers;
 mod keys;
 mod mail;
 mod outbound;
@@ -34,6 +35,7 @@ pub use billing::{BillingConfig, OneFileADay};
 pub use co_prev::CoPrevConfig;
 pub use deliveries::DeliveriesConfig;
 pub use emergency::EmergencyConfig;
+pub use insurers::{InsurerConfig, SignerFiles};
 pub use mail::MailConfig;
 pub use outbound::OutboundConfig;
 pub use people::{ClientProof, PeopleConfig};
@@ -84,6 +86,10 @@ pub struct Config {
     pub billing: BillingConfig,
     /// Where employers are looked up, if they are.
     pub co_prev: Option<CoPrevConfig>,
+    /// Where files of invoices go to mutualities, if they do.
+    pub mutualities: Option<InsurerConfig>,
+    /// Where invoices and requests go to care funds, if they do.
+    pub care_funds: Option<InsurerConfig>,
     /// How the trail is sealed.
     pub evidence: EvidenceConfig,
     /// What is logged, and how.

@@ -20,7 +20,7 @@ use crate::auth_keys::{
 use crate::billing::{TablesError, tables};
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, MailConfig, OwnIssuer, ServedTypes, TokenAlgorithm};
-use crate::delivery::{Outside, PartnersError, Worker};
+use crate::delivery::{Insurers, Outside, PartnersError, Worker};
 use crate::evidence::{Sealer, seal_all};
 use crate::key_ring;
 use crate::labels::LabelTable;
@@ -247,11 +247,14 @@ pub async fn run(
         mail: config.mail.as_ref().map(|mail| mail_settings(config, mail)).transpose()?,
         tdi: config.tdi.clone(),
         co_prev: config.co_prev.clone(),
+        insurers: Insurers::of(config)?,
         credentials: credentials(config.outbound.credentials_file.as_deref(), &app.clock)?,
     };
     let worker = Worker::new(&app, outside, config.deliveries)?;
+    let inbox = worker.clone().collect_always(stopping.clone());
     let deliveries = tokio::spawn(keep_delivering(worker, stopping));
     let mut background = JoinSet::new();
+    background.spawn(inbox);
     if let Some(Refreshed { loader, verifier, every }) = refreshed {
         background.spawn(keep_fresh(loader, verifier, RefreshTimes::every(every)));
     }
@@ -282,8 +285,7 @@ pub async fn run(
         tracing::warn!("deliveries under way are left: their partners are asked when the leases end");
     }
     write_refusals(&app).await;
-    let sealed = Box::pin(seal_all(&app.store, head_file, app.clock.now_ms())).await;
-    if let Err(error) = sealed {
+    if let Err(error) = Box::pin(seal_all(&app.store, head_file, app.clock.now_ms())).await {
         tracing::warn!(%error, "the end of the trail is sealed by the next gateway");
     }
     app.store.close().await;

@@ -14,7 +14,7 @@ use gateway::app::App;
 use gateway::auth::{Issuer, TokenGrant};
 use gateway::clock::Clock;
 use gateway::config::{ClientProof, CoPrevConfig, Config, DeliveriesConfig, LogConfig, LogFormat, TdiConfig, TlsFiles};
-use gateway::delivery::{Outside, Worker};
+use gateway::delivery::{Insurers, Outside, Worker};
 use gateway::gateway::{assemble, store_settings};
 use gateway::registry::{put_organization, put_pool, put_practitioner};
 use gateway::router::router;
@@ -305,7 +305,14 @@ impl Gateway {
     /// # Panics
     /// There can be no client for HTTP, or the settings are wrong.
     pub fn worker_with(&self, mail: Option<MailSettings>, tdi: Option<TdiConfig>) -> Worker {
-        self.worker_to(Outside { guard: Guard::new(&[], &[], true), mail, tdi, co_prev: None, credentials: Vec::new() })
+        self.worker_to(Outside {
+            guard: Guard::new(&[], &[], true),
+            mail,
+            tdi,
+            co_prev: None,
+            insurers: Insurers::default(),
+            credentials: Vec::new(),
+        })
     }
 
     /// The same, that also asks Co-prev.
@@ -318,6 +325,7 @@ impl Gateway {
             mail: None,
             tdi: None,
             co_prev: Some(co_prev),
+            insurers: Insurers::default(),
             credentials: Vec::new(),
         })
     }

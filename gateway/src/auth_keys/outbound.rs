@@ -120,12 +120,7 @@ fn identity(entry: &Entry) -> Result<Option<Zeroizing<Vec<u8>>>, CredentialsErro
         ((Some(certificate), Some(key)), (None, None)) => {
             Identity::from_pem(&content(key)?, &content(certificate)?).map_err(useless)?
         }
-        ((None, None), (Some(store), Some(password))) => {
-            let password =
-                String::from_utf8(content(password)?.to_vec()).map_err(|_| wrong("the password is no text"))?;
-            let password = Password::new(password.trim_end_matches(['\r', '\n']).to_owned());
-            Identity::from_pkcs12(&content(store)?, &password).map_err(useless)?
-        }
+        ((None, None), (Some(store), Some(password))) => stored(store, password)?,
         _ => return Err(wrong("certificate_file goes with key_file, or key_store_file with key_store_password_file")),
     };
     let mut pem = identity.key_pem().map_err(useless)?;
@@ -161,6 +156,17 @@ fn tokens(entry: &Entry, clock: &Clock) -> Result<Option<TokenSource>, Credentia
         key.assert((&client_id, &token_url), &id, clock.now_ms()).ok()
     };
     Ok(Some(TokenSource { url: url.clone(), scope: scope.clone(), assertion: Arc::new(assertion) }))
+}
+
+/// The key of a store in PKCS#12, opened by the password in another file.
+///
+/// # Errors
+/// [`CredentialsError`].
+pub fn stored(store: &Path, password: &Path) -> Result<Identity, CredentialsError> {
+    let password = String::from_utf8(content(password)?.to_vec()).map_err(|_| wrong("the password is no text"))?;
+    let password = Password::new(password.trim_end_matches(['\r', '\n']).to_owned());
+    let useless = |error: PkiError| CredentialsError(format!("{}: {error}", store.display()));
+    Identity::from_pkcs12(&content(store)?, &password).map_err(useless)
 }
 
 /// A file with its name where it cannot be read.

@@ -81,29 +81,32 @@ impl Books<'_> {
         }
         self.keep_bytes(answer).await?;
         let reading = Reading::of(&answer.content);
-        self.decided(async || {
-            if self.app.store.billing_message(&self.compartment, &answer.hash).await?.is_some() {
-                return Ok((WriteSet::default(), Kept::Known));
-            }
-            let mut set = WriteSet::default();
-            let (sending, remarks, kept) = self.follows(answer, reading.as_ref(), &mut set).await?;
-            let id = sending.as_ref().map(|sending| sending.id.clone()).unwrap_or_default();
-            let number = reading.as_ref().map(|reading| reading.message.number()).filter(|number| *number != 0);
-            let name = number.map_or_else(|| word(&answer.name), |number| number.to_string());
-            let said = [("message", name.as_str()), ("sending", &id), ("outcome", kept.code())];
-            set.audit.push(self.event(ANSWER, &said));
-            set.billing.messages.push(BillingMessageRow {
-                compartment: self.compartment.clone(),
-                hash: answer.hash.clone(),
-                third_party: answer.third_party.clone(),
-                partner: answer.partner.clone(),
-                name,
-                sending: id,
-                state: kept.code().to_owned(),
-                remark: Finding::write(&remarks),
-                received_ms: self.now_ms(),
-            });
-            Ok((set, kept))
+        self.decided(|| {
+            let reading = &reading;
+            Box::pin(async move {
+                if self.app.store.billing_message(&self.compartment, &answer.hash).await?.is_some() {
+                    return Ok((WriteSet::default(), Kept::Known));
+                }
+                let mut set = WriteSet::default();
+                let (sending, remarks, kept) = self.follows(answer, reading.as_ref(), &mut set).await?;
+                let id = sending.as_ref().map(|sending| sending.id.clone()).unwrap_or_default();
+                let number = reading.as_ref().map(|reading| reading.message.number()).filter(|number| *number != 0);
+                let name = number.map_or_else(|| word(&answer.name), |number| number.to_string());
+                let said = [("message", name.as_str()), ("sending", &id), ("outcome", kept.code())];
+                set.audit.push(self.event(ANSWER, &said));
+                set.billing.messages.push(BillingMessageRow {
+                    compartment: self.compartment.clone(),
+                    hash: answer.hash.clone(),
+                    third_party: answer.third_party.clone(),
+                    partner: answer.partner.clone(),
+                    name,
+                    sending: id,
+                    state: kept.code().to_owned(),
+                    remark: Finding::write(&remarks),
+                    received_ms: self.now_ms(),
+                });
+                Ok((set, kept))
+            })
         })
         .await
     }

@@ -92,18 +92,20 @@ impl Books<'_> {
         checked: &mut Checked,
     ) -> Result<(), Failure> {
         let (found, whole) = self
-            .decided(async || {
-                let mut set = WriteSet::default();
-                let mut found = (0_u64, 0_u64);
-                let lines = self.app.store.claim_lines_by_id(&self.compartment, ids).await?;
-                let lines = lines.into_iter().filter(|line| OPEN.contains(&line.state.as_str()));
-                let (changes, whole) = self.looked_at(lines.collect(), party).await?;
-                for change in &changes {
-                    if change.line.state == LineState::Ready.code() { found.0 += 1 } else { found.1 += 1 }
-                }
-                // What is as it was is not written.
-                set.billing.changed = changes;
-                Ok((set, (found, whole)))
+            .decided(|| {
+                Box::pin(async move {
+                    let mut set = WriteSet::default();
+                    let mut found = (0_u64, 0_u64);
+                    let lines = self.app.store.claim_lines_by_id(&self.compartment, ids).await?;
+                    let lines = lines.into_iter().filter(|line| OPEN.contains(&line.state.as_str()));
+                    let (changes, whole) = self.looked_at(lines.collect(), party).await?;
+                    for change in &changes {
+                        if change.line.state == LineState::Ready.code() { found.0 += 1 } else { found.1 += 1 }
+                    }
+                    // What is as it was is not written.
+                    set.billing.changed = changes;
+                    Ok((set, (found, whole)))
+                })
             })
             .await?;
         checked.lines += found.0 + found.1;

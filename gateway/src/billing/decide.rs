@@ -85,30 +85,35 @@ impl Books<'_> {
     /// 404 for a line of nobody; 422 for one that is under way or has come to its end; the database is away.
     pub async fn correct(&self, id: &str, correction: &Correction) -> Result<ClaimLineRow, Failure> {
         let (person, row) = self.corrected_person(correction).await?;
-        self.decided(async || {
-            let mut line = self.line(id).await?;
-            let mut set = WriteSet::default();
-            set.billing.people.extend(row.clone());
-            let party = self.party(&line.third_party).await?;
-            let state = state_of(&line)?;
-            let person = person.as_deref();
-            if state.is_open() {
-                correction.apply(&mut line, person)?;
-                let checked = self.checked(line, (&party, correction.person.as_ref())).await?;
-                set.audit.push(self.event(CORRECT, &[("line", id)]));
-                set.billing.changed.push(LineChange { line: checked.clone(), was: state.code() });
-                return Ok((set, checked));
-            }
-            if state != LineState::Refused {
-                return Err(wrong_state("it is under way, or has come to its end: only a refused one is sent again"));
-            }
-            let mut next = self.successor(&line, if line.kind == 3 { 3 } else { 1 });
-            correction.apply(&mut next, person)?;
-            let next = self.checked(next, (&party, correction.person.as_ref())).await?;
-            set.audit.push(self.event(CORRECT, &[("line", id), ("by", &next.id)]));
-            set.billing.changed.push(self.decided_on(line, LineState::Corrected, ""));
-            set.billing.lines.push(next.clone());
-            Ok((set, next))
+        self.decided(|| {
+            let (person, row) = (&person, &row);
+            Box::pin(async move {
+                let mut line = self.line(id).await?;
+                let mut set = WriteSet::default();
+                set.billing.people.extend(row.clone());
+                let party = self.party(&line.third_party).await?;
+                let state = state_of(&line)?;
+                let person = person.as_deref();
+                if state.is_open() {
+                    correction.apply(&mut line, person)?;
+                    let checked = self.checked(line, (&party, correction.person.as_ref())).await?;
+                    set.audit.push(self.event(CORRECT, &[("line", id)]));
+                    set.billing.changed.push(LineChange { line: checked.clone(), was: state.code() });
+                    return Ok((set, checked));
+                }
+                if state != LineState::Refused {
+                    return Err(wrong_state(
+                        "it is under way, or has come to its end: only a refused one is sent again",
+                    ));
+                }
+                let mut next = self.successor(&line, if line.kind == 3 { 3 } else { 1 });
+                correction.apply(&mut next, person)?;
+                let next = self.checked(next, (&party, correction.person.as_ref())).await?;
+                set.audit.push(self.event(CORRECT, &[("line", id), ("by", &next.id)]));
+                set.billing.changed.push(self.decided_on(line, LineState::Corrected, ""));
+                set.billing.lines.push(next.clone());
+                Ok((set, next))
+            })
         })
         .await
     }
@@ -158,28 +163,31 @@ impl Books<'_> {
     async fn end(
         &self,
         ids: &[String],
-        (may, objection): (impl Fn(LineState) -> bool, &'static str),
+        (may, objection): (fn(LineState) -> bool, &'static str),
         (act, state, reason): (Act, LineState, &str),
     ) -> Result<(), Failure> {
         check_reason(reason)?;
         if ids.len() > LINES_MAX {
             return Err(Failure::TooLarge(format!("at most {LINES_MAX} lines at once")));
         }
-        self.decided(async || {
-            let lines = self.app.store.claim_lines_by_id(&self.compartment, ids).await?;
-            if lines.len() != ids.len() {
-                return Err(Failure::NotFound);
-            }
-            let mut set = WriteSet::default();
-            for line in lines {
-                if !may(state_of(&line)?) || (state == LineState::Exported && line.channel != "mhc-portal") {
-                    return Err(wrong_state(objection));
+        self.decided(|| {
+            Box::pin(async move {
+                let lines = self.app.store.claim_lines_by_id(&self.compartment, ids).await?;
+                if lines.len() != ids.len() {
+                    return Err(Failure::NotFound);
                 }
-                set.billing.changed.push(self.decided_on(line, state, reason));
-            }
-            let count = ids.len().to_string();
-            set.audit.push(self.event(act, &[("lines", &count), ("first", ids.first().map_or("", String::as_str))]));
-            Ok((set, ()))
+                let mut set = WriteSet::default();
+                for line in lines {
+                    if !may(state_of(&line)?) || (state == LineState::Exported && line.channel != "mhc-portal") {
+                        return Err(wrong_state(objection));
+                    }
+                    set.billing.changed.push(self.decided_on(line, state, reason));
+                }
+                let count = ids.len().to_string();
+                set.audit
+                    .push(self.event(act, &[("lines", &count), ("first", ids.first().map_or("", String::as_str))]));
+                Ok((set, ()))
+            })
         })
         .await
     }
@@ -190,26 +198,28 @@ impl Books<'_> {
     /// 422 without a reason, or for a line that was not paid or is being taken back already; 404 for a line of nobody.
     pub async fn credit(&self, id: &str, reason: &str) -> Result<ClaimLineRow, Failure> {
         check_reason(reason)?;
-        self.decided(async || {
-            let line = self.line(id).await?;
-            if state_of(&line)? != LineState::Paid || line.kind == 3 {
-                return Err(wrong_state("only what was paid is taken back"));
-            }
-            let later = self.app.store.claim_successors(&self.compartment, &[id.to_owned()]).await?;
-            let stands = |one: &ClaimLineRow| {
-                !matches!(one.state.as_str(), "void" | "refused" | "corrected" | "uncollectable") && one.kind == 3
-            };
-            if later.iter().any(stands) {
-                return Err(wrong_state("it is being taken back already"));
-            }
-            let party = self.party(&line.third_party).await?;
-            let mut note = self.successor(&line, 3);
-            (note.decided_by, note.decided_why) = (self.actor_name(), reason.to_owned());
-            let note = self.checked(note, (&party, None)).await?;
-            let mut set = WriteSet::default();
-            set.audit.push(self.event(CREDIT, &[("line", id), ("by", &note.id)]));
-            set.billing.lines.push(note.clone());
-            Ok((set, note))
+        self.decided(|| {
+            Box::pin(async move {
+                let line = self.line(id).await?;
+                if state_of(&line)? != LineState::Paid || line.kind == 3 {
+                    return Err(wrong_state("only what was paid is taken back"));
+                }
+                let later = self.app.store.claim_successors(&self.compartment, &[id.to_owned()]).await?;
+                let stands = |one: &ClaimLineRow| {
+                    !matches!(one.state.as_str(), "void" | "refused" | "corrected" | "uncollectable") && one.kind == 3
+                };
+                if later.iter().any(stands) {
+                    return Err(wrong_state("it is being taken back already"));
+                }
+                let party = self.party(&line.third_party).await?;
+                let mut note = self.successor(&line, 3);
+                (note.decided_by, note.decided_why) = (self.actor_name(), reason.to_owned());
+                let note = self.checked(note, (&party, None)).await?;
+                let mut set = WriteSet::default();
+                set.audit.push(self.event(CREDIT, &[("line", id), ("by", &note.id)]));
+                set.billing.lines.push(note.clone());
+                Ok((set, note))
+            })
         })
         .await
     }

@@ -83,26 +83,29 @@ impl Books<'_> {
         for (id, person) in &people {
             people_rows.push(self.person_row(id, person).await?);
         }
-        self.decided(async || {
-            let (mut set, mut taken) = (WriteSet::default(), Taken::default());
-            let mut rows = self.rows(lines);
-            let keys: Vec<String> = rows.iter().filter_map(|row| row.source_key.clone()).collect();
-            let mut known: HashSet<String> =
-                self.app.store.known_sources(&self.compartment, &keys).await?.into_iter().collect();
-            let before = rows.len();
-            // Twice in one file is once as well.
-            rows.retain(|row| row.source_key.as_ref().is_none_or(|key| known.insert(key.clone())));
-            taken.known = u64::try_from(before - rows.len()).unwrap_or(u64::MAX);
-            for row in &mut rows {
-                self.price(row, &people).await?;
-                taken.faulty += u64::from(row.state == LineState::Faulty.code());
-            }
-            taken.ids = rows.iter().map(|row| row.id.clone()).collect();
-            let (added, already) = (rows.len().to_string(), taken.known.to_string());
-            set.audit.push(self.event(DRAFT, &[("lines", &added), ("known", &already)]));
-            set.billing.people.clone_from(&people_rows);
-            set.billing.lines = rows;
-            Ok((set, taken))
+        self.decided(|| {
+            let (people, people_rows) = (&people, &people_rows);
+            Box::pin(async move {
+                let (mut set, mut taken) = (WriteSet::default(), Taken::default());
+                let mut rows = self.rows(lines);
+                let keys: Vec<String> = rows.iter().filter_map(|row| row.source_key.clone()).collect();
+                let mut known: HashSet<String> =
+                    self.app.store.known_sources(&self.compartment, &keys).await?.into_iter().collect();
+                let before = rows.len();
+                // Twice in one file is once as well.
+                rows.retain(|row| row.source_key.as_ref().is_none_or(|key| known.insert(key.clone())));
+                taken.known = u64::try_from(before - rows.len()).unwrap_or(u64::MAX);
+                for row in &mut rows {
+                    self.price(row, &people).await?;
+                    taken.faulty += u64::from(row.state == LineState::Faulty.code());
+                }
+                taken.ids = rows.iter().map(|row| row.id.clone()).collect();
+                let (added, already) = (rows.len().to_string(), taken.known.to_string());
+                set.audit.push(self.event(DRAFT, &[("lines", &added), ("known", &already)]));
+                set.billing.people.clone_from(&people_rows);
+                set.billing.lines = rows;
+                Ok((set, taken))
+            })
         })
         .await
     }

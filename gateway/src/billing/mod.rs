@@ -29,6 +29,8 @@ pub(crate) use seal::finish_left;
 pub use send::{KIND, delivered, payload};
 pub use tables::{TablesError, tables};
 
+use std::pin::Pin;
+
 use mappings::billing::Date;
 use uuid::Uuid;
 
@@ -48,6 +50,9 @@ const AHEAD_MS: i64 = 2 * 60 * 60 * 1000;
 const TRIES_MAX: usize = 32;
 /// Lines that are looked at together.
 const PAGE: u32 = 500;
+
+/// A decision under way. Boxed: a closure that is async itself cannot be sent to another thread from here.
+type Deciding<'d, T> = Pin<Box<dyn Future<Output = Result<(WriteSet, T), Failure>> + Send + 'd>>;
 
 /// The books of one organisation.
 #[derive(Clone, Debug)]
@@ -93,7 +98,7 @@ impl<'a> Books<'a> {
     ///
     /// # Errors
     /// What `decide` says; [`Failure::Conflict`] where others are always faster; the database is away.
-    async fn decided<T>(&self, decide: impl AsyncFn() -> Result<(WriteSet, T), Failure>) -> Result<T, Failure> {
+    async fn decided<'d, T>(&self, decide: impl Fn() -> Deciding<'d, T>) -> Result<T, Failure> {
         let name = format!("billing {}", self.compartment);
         for _ in 0..TRIES_MAX {
             let epoch = self.app.store.guard_epoch(&name).await?;

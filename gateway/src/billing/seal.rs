@@ -86,7 +86,7 @@ impl Books<'_> {
     /// database is away: then the file is made later.
     pub async fn seal(&self, wanted: &Wanted) -> Result<SendingRow, Failure> {
         self.party(&wanted.third_party).await?;
-        let sending = self.decided(async || self.numbered(wanted).await).await?;
+        let sending = self.decided(|| Box::pin(self.numbered(wanted))).await?;
         self.finish(sending).await
     }
 
@@ -209,14 +209,17 @@ impl Books<'_> {
     pub(super) async fn finish(&self, sending: SendingRow) -> Result<SendingRow, Failure> {
         let party = self.party(&sending.third_party).await?;
         let made = self.write(&sending, &party).await?;
-        self.decided(async || {
-            let now = self.app.store.sending(&self.compartment, &sending.id).await?;
-            let now = now.ok_or(Failure::Internal("a sending is gone"))?;
-            if now.state != SendingState::Sealing.code() || now.attempt != sending.attempt {
-                // Another was faster, with the same lines and so the same file.
-                return Ok((WriteSet::default(), now));
-            }
-            self.sealed(now, &made).await
+        self.decided(|| {
+            let (sending, made) = (&sending, &made);
+            Box::pin(async move {
+                let now = self.app.store.sending(&self.compartment, &sending.id).await?;
+                let now = now.ok_or(Failure::Internal("a sending is gone"))?;
+                if now.state != SendingState::Sealing.code() || now.attempt != sending.attempt {
+                    // Another was faster, with the same lines and so the same file.
+                    return Ok((WriteSet::default(), now));
+                }
+                self.sealed(now, &made).await
+            })
         })
         .await
     }

@@ -55,7 +55,7 @@ pub(super) const fn key(
     Key { section, name, form, fallback, meaning }
 }
 
-use super::{billing, co_prev, deliveries, mail, people, subscriptions, tdi, vault};
+use super::{billing, co_prev, deliveries, insurers, mail, people, subscriptions, tdi, vault};
 use Fallback::{Absent, Required, Value};
 use Form::{Integer, List, Text};
 
@@ -440,6 +440,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Key> {
         tdi::KEYS,
         co_prev::KEYS,
         billing::KEYS,
+        insurers::KEYS,
     ];
     KEYS.iter().chain(sections.into_iter().flatten())
 }

@@ -5,11 +5,14 @@
 //! what is sent, and whether it may be, in `payload.rs`.
 
 mod hook;
+mod inbox;
+mod insurers;
 mod outcome;
 mod partners;
 mod payload;
 mod worker;
 
+pub use insurers::{CARE_FUND, Insurers, MUTUALITY};
 pub use outcome::{Decided, decide, decide_because};
 pub use partners::{Outside, PartnersError};
 pub use worker::Worker;

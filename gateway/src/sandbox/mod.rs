@@ -116,6 +116,8 @@ impl Sandbox {
         if config.co_prev.is_none() {
             config.co_prev = partners.co_prev();
         }
+        config.mutualities = config.mutualities.take().or_else(|| partners.insurer("mutualities"));
+        config.care_funds = config.care_funds.take().or_else(|| partners.insurer("care-funds"));
         let (app, refreshed) = assemble(config, store, clock).await?;
         organizations::tell(&app.store, &partners).await?;
         let report = Arc::new(Report::default());

@@ -348,7 +348,9 @@ async fn people_and_files_are_sealed_and_no_number_is_on_the_disk() {
         assert_eq!(opened, [format!("20{NUMBER}"), NUMBER.to_owned()], "{kind}");
         assert_eq!(store.open_text(&sealed).await.expect("it opens"), NUMBER, "{kind}");
         let mut disk = String::new();
-        for column in ["MAX(sealed) FROM insured_person", "MAX(sealed) FROM billing_part", "MIN(sealed) FROM billing_part"] {
+        for column in
+            ["MAX(sealed) FROM insured_person", "MAX(sealed) FROM billing_part", "MIN(sealed) FROM billing_part"]
+        {
             disk.push_str(&ask(&safe.settings.url, &format!("SELECT {column}")).await);
         }
         assert!(disk.contains(&sealed), "{kind}: it was looked at");

@@ -18,7 +18,7 @@ use connectors::pki::{Identity, Password};
 use gateway::auth_keys::credentials;
 use gateway::clock::Clock;
 use gateway::config::{ClientCertificates, TlsFiles};
-use gateway::delivery::Outside;
+use gateway::delivery::{Insurers, Outside};
 use gateway::server::tls::TlsKeys;
 use gateway::server::{ServerSettings, serve};
 use jsonwebtoken::jwk::Jwk;
@@ -354,7 +354,14 @@ async fn credentials_that_are_of_no_use_are_named_and_not_repeated() {
 
 /// Speaks to everybody, and proves who it is where there is a credential for it.
 fn proving(credentials: Vec<Credential>) -> Outside {
-    Outside { guard: Guard::new(&[], &[], true), mail: None, tdi: None, co_prev: None, credentials }
+    Outside {
+        guard: Guard::new(&[], &[], true),
+        mail: None,
+        tdi: None,
+        co_prev: None,
+        insurers: Insurers::default(),
+        credentials,
+    }
 }
 
 async fn a_dossier_leaves_under_the_credentials_of_its_address(gateway: Gateway) {

@@ -10,6 +10,7 @@ use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 
+use super::Told;
 use super::faults::{Fault, Planned};
 use super::simulator::{Simulator, Wanted};
 
@@ -21,12 +22,21 @@ type Simulators = Arc<Vec<Arc<Simulator>>>;
 /// The routes over all partners.
 pub(super) fn routes(simulators: Vec<Arc<Simulator>>) -> Router {
     let all: Simulators = Arc::new(simulators);
-    let [set, shown, cleared, received, reset] = std::array::from_fn(|_| Arc::clone(&all));
+    let [set, shown, cleared, received, reset, waiting, wished, wishes, unwished] =
+        std::array::from_fn(|_| Arc::clone(&all));
     let faults = get(move |Path(name): Path<String>| async move { of(&shown, &name, |one| ok(&one.faults())) })
         .post(move |Path(name): Path<String>, body: Bytes| set_fault(set, name, body))
         .delete(move |Path(name): Path<String>| clear(cleared, name));
+    let answers = get(move |Path(name): Path<String>| async move { tell(&wishes, &name, Told::Answers) })
+        .post(move |Path(name): Path<String>, body: Bytes| async move { tell(&wished, &name, Told::Answer(&body)) })
+        .delete(move |Path(name): Path<String>| async move { tell(&unwished, &name, Told::Clear) });
     Router::new()
         .route("/sandbox/partners/{id}/faults", faults)
+        .route("/sandbox/partners/{id}/answers", answers)
+        .route(
+            "/sandbox/partners/{id}/inbox",
+            get(move |Path(name): Path<String>| async move { tell(&waiting, &name, Told::Inbox) }),
+        )
         .route(
             "/sandbox/partners/{id}/received",
             get(move |Path(name): Path<String>, RawQuery(query): RawQuery| async move {
@@ -44,6 +54,17 @@ fn find<'s>(simulators: &'s Simulators, name: &str) -> Option<&'s Arc<Simulator>
 
 fn of(simulators: &Simulators, name: &str, answer: impl FnOnce(&Simulator) -> Response<Body>) -> Response<Body> {
     find(simulators, name).map_or_else(unknown, |simulator| answer(simulator))
+}
+
+fn tell(simulators: &Simulators, name: &str, told: Told<'_>) -> Response<Body> {
+    of(simulators, name, |one| match one.told(told) {
+        None => respond(
+            StatusCode::NOT_FOUND,
+            &json!({"error": "this partner is not told what to answer, only how to fail"}),
+        ),
+        Some(Err(error)) => respond(StatusCode::BAD_REQUEST, &json!({"error": error})),
+        Some(Ok(answer)) => ok(&answer),
+    })
 }
 
 async fn set_fault(simulators: Simulators, name: String, body: Bytes) -> Response<Body> {

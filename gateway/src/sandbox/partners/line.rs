@@ -149,10 +149,17 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Cut> {
     let (parts, body) = request.into_parts();
-    let arrival = tokio::time::timeout(ARRIVAL_TIMEOUT, Limited::new(body, MESSAGE_BYTES_MAX).collect());
+    let bytes_max = partner.message_bytes_max();
+    let arrival = tokio::time::timeout(ARRIVAL_TIMEOUT, Limited::new(body, bytes_max).collect());
     let body = match arrival.await {
         Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(_)) => return Ok(whole(&Reply::problem(413, "too-long", "a message has at most 4 MiB"))),
+        Ok(Err(_)) => {
+            return Ok(whole(&Reply::problem(
+                413,
+                "too-long",
+                &format!("a message has at most {} MiB", bytes_max / (1024 * 1024)),
+            )));
+        }
         Err(_) => return Err(Cut),
     };
     let query = parts.uri.query().unwrap_or_default().as_bytes();

@@ -7,6 +7,8 @@ mod co_prev;
 mod control;
 mod ehr;
 mod faults;
+mod insurer;
+mod invoice_file;
 mod kept;
 mod line;
 mod mail;
@@ -16,6 +18,7 @@ mod simulator;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -27,9 +30,12 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
-use crate::config::{CoPrevConfig, MailConfig, TdiConfig};
+use crate::config::{CoPrevConfig, InsurerConfig, MailConfig, TdiConfig};
 use kept::Kept;
 use simulator::Simulator;
+
+/// A sandbox is not kept waiting.
+const INBOX_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A request to a partner, whole.
 struct Asked {
@@ -98,6 +104,32 @@ trait Partner: Send + Sync {
 
     /// The same answer, about somebody else.
     fn about_another(&self, reply: &Reply) -> Reply;
+
+    /// The longest message that it takes.
+    fn message_bytes_max(&self) -> usize {
+        line::MESSAGE_BYTES_MAX
+    }
+
+    /// Forgets what it keeps of its own.
+    fn reset(&self) {}
+
+    /// What a tester tells it, or asks it, beside its faults; none where there is nothing to tell. An error begins with the name of a member.
+    fn told(&self, _told: Told<'_>) -> Option<Result<Value, String>> {
+        None
+    }
+}
+
+/// What a tester tells a partner that can be told what to answer.
+#[derive(Clone, Copy)]
+enum Told<'b> {
+    /// What waits to be fetched?
+    Inbox,
+    /// Which wishes wait?
+    Answers,
+    /// A wish.
+    Answer(&'b [u8]),
+    /// No wishes any more.
+    Clear,
 }
 
 /// What a partner speaks.
@@ -119,11 +151,13 @@ impl Partners {
     /// # Errors
     /// A port is taken.
     pub async fn start(clock: &Clock, first_port: Option<u16>) -> io::Result<Self> {
-        let all: [(&'static str, &'static str, Speaks); 4] = [
+        let all: [(&'static str, &'static str, Speaks); 6] = [
             ("co-prev", co_prev::BASE_PATH, Speaks::Http(Box::new(co_prev::CoPrev))),
             ("ehr", ehr::BASE_PATH, Speaks::Http(Box::new(ehr::Ehr))),
             ("mail", "", Speaks::Smtp),
             ("sciensano", sciensano::BASE_PATH, Speaks::Http(Box::new(sciensano::Sciensano))),
+            ("mutualities", insurer::BASE_PATH, Speaks::Http(Box::new(insurer::Insurer::new(false)))),
+            ("care-funds", insurer::BASE_PATH, Speaks::Http(Box::new(insurer::Insurer::new(true)))),
         ];
         let (mut simulators, mut serving) = (Vec::new(), JoinSet::new());
         for (number, (name, base_path, speaks)) in (0..).zip(all) {
@@ -175,6 +209,12 @@ impl Partners {
     pub(super) fn co_prev(&self) -> Option<CoPrevConfig> {
         let asker = Asker { legal_basis: "sandbox".to_owned(), cbe: Cbe::parse(co_prev::ASKER).ok()? };
         Some(CoPrevConfig { url: self.url("co-prev")?.to_owned(), asker, purpose: "reintegration".to_owned() })
+    }
+
+    /// The mutualities or the care funds, as the gateway is told of them.
+    pub(super) fn insurer(&self, name: &str) -> Option<InsurerConfig> {
+        let url = self.url(name)?.to_owned();
+        Some(InsurerConfig { url, enterprise: None, signer: None, is_deflated: true, page: 64, every: INBOX_INTERVAL })
     }
 
     /// All of them, as `GET /sandbox` lists them.

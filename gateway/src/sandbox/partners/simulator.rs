@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::faults::{Fault, Faults, Met, Nonsense, Planned};
 use super::kept::{Arrival, Kept};
-use super::{Asked, Partner, Reply, Speaks};
+use super::{Asked, Partner, Reply, Speaks, Told};
 use crate::clock::Clock;
 
 /// Whether a partner is to listen.
@@ -155,7 +155,20 @@ impl Simulator {
     /// Forgets everything.
     pub(super) fn reset(&self) {
         *self.state() = State::default();
+        if let Speaks::Http(partner) = &self.speaks {
+            partner.reset();
+        }
         self.wanted.send_replace(Wanted::Up);
+    }
+
+    /// What a tester tells the partner, or asks it, beside its faults; none where there is nothing to tell.
+    pub(super) fn told(&self, told: Told<'_>) -> Option<Result<Value, String>> {
+        let Speaks::Http(partner) = &self.speaks else { return None };
+        let mut answer = partner.told(told)?;
+        if let Ok(answer) = &mut answer {
+            answer["partner"] = json!(self.name);
+        }
+        Some(answer)
     }
 
     /// The faults that wait.

@@ -1,7 +1,7 @@
 //! A subscriber that is away: tried again in order, under the same number, and given up with a notice.
 
 use connectors::guard::Guard;
-use gateway::delivery::Outside;
+use gateway::delivery::{Insurers, Outside};
 use serde_json::json;
 use wellgate_tests::gateway::Gateway;
 use wellgate_tests::hook::{Hook, SECRET, subscribe, subscription};
@@ -135,7 +135,14 @@ async fn attack_49_an_address_that_leads_inside_when_it_is_asked_is_not_asked(ga
     let elp = gateway.as_("elp-1");
     // It was let in, and is refused by now: the operator's list changed, or what its name resolves to.
     let id = elp.create(&subscription("waiting-room", &hook.url)).await;
-    let outside = Outside { guard: Guard::default(), mail: None, tdi: None, co_prev: None, credentials: Vec::new() };
+    let outside = Outside {
+        guard: Guard::default(),
+        mail: None,
+        tdi: None,
+        co_prev: None,
+        insurers: Insurers::default(),
+        credentials: Vec::new(),
+    };
     let worker = gateway.worker_to(outside);
     assert_eq!(worker.round().await.expect("the database answers"), 1);
     assert!(hook.take_told().is_empty());
