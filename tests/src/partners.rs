@@ -27,7 +27,15 @@ impl World {
     /// # Panics
     /// There is no free port.
     pub async fn start() -> Self {
-        let partners = Partners::start(&Clock::fixed(NOW_MS), None).await.expect("free ports");
+        Self::with(&Clock::fixed(NOW_MS)).await
+    }
+
+    /// The same, by the clock of a gateway: where days pass.
+    ///
+    /// # Panics
+    /// There is no free port.
+    pub async fn with(clock: &Clock) -> Self {
+        let partners = Partners::start(clock, None).await.expect("free ports");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let root = format!("http://{}", listener.local_addr().expect("it is bound"));
         let routes = partners.routes();

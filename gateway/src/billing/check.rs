@@ -161,7 +161,10 @@ impl Books<'_> {
                 let earlier = previous.get(&line.id).cloned();
                 match self.report(&line, detail, &person, (party, earlier))? {
                     Ok(report) => sort(&report, &mut findings, &mut whole),
-                    Err(found) => findings.extend(found),
+                    Err((of_line, of_file)) => {
+                        findings.extend(of_line);
+                        whole.extend(of_file);
+                    }
                 }
             }
             let is_faulty = findings.iter().any(Finding::blocks);
@@ -174,14 +177,14 @@ impl Books<'_> {
         Ok((changes, whole))
     }
 
-    /// What the rules of the file say of one line, in a file of its own.
+    /// What the rules of the file say of one line, in a file of its own; or why there is none: because of the line, or of the third party.
     fn report(
         &self,
         line: &ClaimLineRow,
         detail: LineDetail,
         person: &InsuredPerson,
         (party, previous): (&BillingParty, Option<mappings::billing::Previous>),
-    ) -> Result<Result<Report, Vec<Finding>>, Failure> {
+    ) -> Result<Result<Report, (Vec<Finding>, Vec<Finding>)>, Failure> {
         let today = self.today()?;
         let row = SendingRow {
             id: line.id.clone(),
@@ -195,16 +198,15 @@ impl Books<'_> {
         let sending = party.sending(&row, today, self.environment())?;
         let invoice = match file::invoice(&[(line.clone(), detail)], person, (previous, 1, today)) {
             Ok(invoice) => invoice,
-            Err(findings) => return Ok(Err(findings)),
+            Err(findings) => return Ok(Err((findings, Vec::new()))),
         };
-        let written = FileWriter::new(sink(), sending, Checks::on(today)).and_then(|mut writer| {
-            writer.invoice(&invoice)?;
-            writer.finish()
-        });
-        Ok(match written {
-            Ok((_, written)) => Ok(written.report),
-            Err(error) => Err(vec![not_written(&error)]),
-        })
+        let mut writer = match FileWriter::new(sink(), sending, Checks::on(today)) {
+            Ok(writer) => writer,
+            // Where not even the begin can be written, every line of every file would say so.
+            Err(error) => return Ok(Err((Vec::new(), vec![not_written(&error)]))),
+        };
+        let written = writer.invoice(&invoice).and_then(|()| writer.finish());
+        Ok(written.map(|(_, written)| written.report).map_err(|error| (vec![not_written(&error)], Vec::new())))
     }
 
     pub(super) fn environment(&self) -> Environment {
@@ -224,6 +226,10 @@ fn sort(report: &Report, findings: &mut Vec<Finding>, whole: &mut Vec<Finding>) 
         let is_of_line = ["20", "25", "30", "50", "51", "52", "80"].iter().any(|record| found.code.starts_with(record))
             && found.code.len() == 6
             || !found.reference.is_empty();
+        // A signal about the file is about that of one line alone, which is not the file that is sent.
+        if !is_of_line && !finding.blocks() {
+            continue;
+        }
         let list = if is_of_line { &mut *findings } else { &mut *whole };
         if !list.contains(&finding) {
             list.push(finding);

@@ -49,11 +49,13 @@ pub(super) fn invoice(
     let fault = |code: &str| vec![Finding::new(code, Severity::Invoice, "")];
     let Some((first, detail)) = lines.first() else { return Err(fault("wellgate-no-lines")) };
     let ssin = Ssin::parse(&person.ssin).map_err(|_| fault("200801"))?;
+    let destination = u16::try_from(first.payer).map_err(|_| fault("201803"))?;
     let patient = Patient {
         sex: person.sex.unwrap_or_else(|| sex(&ssin)),
         identifier: PatientIdentifier::Ssin(ssin),
-        affiliation: person.affiliation.unwrap_or(0),
-        destination: u16::try_from(first.payer).map_err(|_| fault("201803"))?,
+        // A care fund is where its member belongs; the mutuality has nothing to do with it.
+        affiliation: person.affiliation.filter(|_| first.channel == "efact").unwrap_or(destination),
+        destination,
         ct1: person.ct1.unwrap_or(0),
         ct2: person.ct2.unwrap_or(0),
     };
@@ -84,7 +86,7 @@ pub(super) fn invoice(
         rehabilitation_agreed: date(detail.agreed.as_ref()).filter(|_| is_rehabilitation),
         treatment_reason: 0,
         is_prescription_lifted: false,
-        date: is_rehabilitation.then_some(on),
+        date: Some(on),
         reference: first.id.clone(),
         lines: rest?,
     })

@@ -24,8 +24,8 @@ pub use detail::{Finding, LineDetail, Refusal};
 pub use draft::{NewLine, Source, Taken};
 pub use party::BillingParty;
 pub use people::InsuredPerson;
-pub use seal::Wanted;
 pub(crate) use seal::finish_left;
+pub use seal::{ReadyFile, Wanted};
 pub use send::{KIND, delivered, payload};
 pub use tables::{TablesError, tables};
 

@@ -54,15 +54,19 @@ pub struct Wanted {
     pub month: i64,
 }
 
-impl Wanted {
-    /// The payers that it goes to: mutualities by the hundred, a care fund alone.
-    fn payers(&self) -> (i64, i64) {
-        if self.channel == "efact" {
-            (self.federation, self.federation.saturating_add(99))
-        } else {
-            (self.federation, self.federation)
-        }
-    }
+/// What is ready for one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadyFile {
+    /// By which it is made.
+    pub wanted: Wanted,
+    /// The payers in it.
+    pub payers: Vec<i64>,
+    /// How many lines.
+    pub lines: i64,
+    /// What is asked for.
+    pub amount_cents: i64,
+    /// Whether it may be made today.
+    pub may_today: bool,
 }
 
 /// What was written of a file.
@@ -108,6 +112,50 @@ impl Books<'_> {
         Ok(self.app.store.sendings_of_day(&wanted.third_party, of, federation).await? == 0)
     }
 
+    /// The files that can be made of what is ready in a month and before: one for each federation and care fund.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn ready(&self, third_party: &str, month: i64) -> Result<Vec<ReadyFile>, Failure> {
+        let filter = LineFilter {
+            third_party: third_party.to_owned(),
+            states: vec![LineState::Ready.code()],
+            ..LineFilter::default()
+        };
+        let mut files: Vec<ReadyFile> = Vec::new();
+        for count in self.app.store.claim_counts(&self.compartment, &filter).await? {
+            let Some(federation) = self.federation(&count.channel, count.payer)? else { continue };
+            if count.month > month {
+                continue;
+            }
+            let wanted = Wanted { third_party: third_party.to_owned(), channel: count.channel, federation, month };
+            let at = files.iter().position(|file| file.wanted == wanted).unwrap_or(files.len());
+            if at == files.len() {
+                let may_today = self.may_seal_today(&wanted).await?;
+                files.push(ReadyFile { wanted, payers: Vec::new(), lines: 0, amount_cents: 0, may_today });
+            }
+            let Some(file) = files.get_mut(at) else { continue };
+            if !file.payers.contains(&count.payer) {
+                file.payers.push(count.payer);
+            }
+            file.lines += count.lines;
+            file.amount_cents += count.amount_cents;
+        }
+        files.sort_by(|a, b| (&a.wanted.channel, a.wanted.federation).cmp(&(&b.wanted.channel, b.wanted.federation)));
+        Ok(files)
+    }
+
+    /// The federation or care fund to which a payer's lines go in one file; none for a channel that has no files.
+    fn federation(&self, channel: &str, payer: i64) -> Result<Option<i64>, Failure> {
+        let (Ok(number), today) = (u16::try_from(payer), self.today()?) else { return Ok(None) };
+        let destination = match channel {
+            "efact" => self.app.tariffs.mutuality(number, today),
+            "vsb" => self.app.tariffs.care_fund(number, today),
+            _ => None,
+        };
+        Ok(destination.map(|destination| i64::from(destination.federation)))
+    }
+
     /// Gives the file its number and its lines.
     async fn numbered(&self, wanted: &Wanted) -> Result<(WriteSet, SendingRow), Failure> {
         let refused =
@@ -115,19 +163,10 @@ impl Books<'_> {
         if !self.may_seal_today(wanted).await? {
             return Err(refused("100724", "one file a day: the next can be made tomorrow"));
         }
-        let filter = LineFilter {
-            third_party: wanted.third_party.clone(),
-            states: vec![LineState::Ready.code()],
-            channel: wanted.channel.clone(),
-            ..LineFilter::default()
-        };
-        let payers = wanted.payers();
-        let counts = self.app.store.claim_counts(&self.compartment, &filter).await?;
-        let goes = |payer: i64, month: i64| (payers.0..=payers.1).contains(&payer) && month <= wanted.month;
-        let lines: i64 = counts.iter().filter(|one| goes(one.payer, one.month)).map(|one| one.lines).sum();
-        if lines == 0 {
+        let ready = self.ready(&wanted.third_party, wanted.month).await?.into_iter().find(|one| one.wanted == *wanted);
+        let Some(ready) = ready else {
             return Err(refused("sending", "nothing is ready for it: check the month first"));
-        }
+        };
         let (today, now_ms) = (self.today()?, self.now_ms());
         let again = self.refused_before(wanted).await?;
         let mut sending = match again {
@@ -159,15 +198,19 @@ impl Books<'_> {
         SendingState::Sealing.code().clone_into(&mut sending.state);
         let mut set = WriteSet::default();
         set.billing.sendings.push(sending.clone());
-        set.billing.taken.push(TakenLines {
-            compartment: self.compartment.clone(),
-            sending: sending.id.clone(),
-            third_party: wanted.third_party.clone(),
-            channel: wanted.channel.clone(),
-            month_max: wanted.month,
-            payers,
-            now_ms,
-        });
+        set.billing.taken = ready
+            .payers
+            .iter()
+            .map(|payer| TakenLines {
+                compartment: self.compartment.clone(),
+                sending: sending.id.clone(),
+                third_party: wanted.third_party.clone(),
+                channel: wanted.channel.clone(),
+                month_max: wanted.month,
+                payer: *payer,
+                now_ms,
+            })
+            .collect();
         set.audit.push(self.about(NUMBER, &sending));
         Ok((set, sending))
     }

@@ -108,7 +108,7 @@ pub struct LineChange {
     pub was: &'static str,
 }
 
-/// Lines that are taken into a sending: all that are ready of one third party, channel, month and range of payers.
+/// Lines that are taken into a sending: all that are ready of one third party, channel and payer, up to a month.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TakenLines {
     /// `organization/<id>`.
@@ -121,8 +121,8 @@ pub struct TakenLines {
     pub channel: String,
     /// The last month of which lines are taken: refused and late ones of earlier months go along.
     pub month_max: i64,
-    /// The payers, from and to.
-    pub payers: (i64, i64),
+    /// The payer.
+    pub payer: i64,
     /// UTC milliseconds.
     pub now_ms: i64,
 }
@@ -325,8 +325,7 @@ pub(super) static TAKE_LINES: LazyLock<Fat> = LazyLock::new(|| {
         ("third_party", Text),
         ("channel", Text),
         ("month_max", Integer),
-        ("payer_from", Integer),
-        ("payer_to", Integer),
+        ("payer", Integer),
         ("now_ms", Integer),
     ];
     Fat::over(
@@ -334,7 +333,7 @@ pub(super) static TAKE_LINES: LazyLock<Fat> = LazyLock::new(|| {
         &columns,
         " WHERE claim_line.compartment = q.compartment AND claim_line.state = 'ready' \
          AND claim_line.third_party = q.third_party AND claim_line.channel = q.channel \
-         AND claim_line.month <= q.month_max AND claim_line.payer >= q.payer_from AND claim_line.payer <= q.payer_to",
+         AND claim_line.month <= q.month_max AND claim_line.payer = q.payer",
     )
 });
 
@@ -420,8 +419,7 @@ pub(super) fn taken_rows(set: &WriteSet) -> Rows<'_> {
             taken.third_party.as_str().into(),
             taken.channel.as_str().into(),
             taken.month_max.into(),
-            taken.payers.0.into(),
-            taken.payers.1.into(),
+            taken.payer.into(),
             taken.now_ms.into(),
         ]
     }

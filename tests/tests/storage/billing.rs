@@ -59,14 +59,14 @@ fn sending(id: &str, number: i64, state: &str) -> SendingRow {
     }
 }
 
-fn taken(sending: &str) -> TakenLines {
+fn taken(sending: &str, payer: i64) -> TakenLines {
     TakenLines {
         compartment: OWN.to_owned(),
         sending: sending.to_owned(),
         third_party: PARTY.to_owned(),
         channel: "efact".to_owned(),
         month_max: 202_603,
-        payers: (100, 199),
+        payer,
         now_ms: NOW_MS,
     }
 }
@@ -182,8 +182,11 @@ async fn a_sending_takes_what_is_ready_for_it_and_its_lines_go_on_with_it() {
             line("8", "q", 131, "paid"),
         ];
         store.apply(set!(billing: BillingRows { lines, ..BillingRows::default() },)).await.expect("new");
-        let rows =
-            BillingRows { sendings: vec![sending("s", 1, "sealing")], taken: vec![taken("s")], ..<_>::default() };
+        let rows = BillingRows {
+            sendings: vec![sending("s", 1, "sealing")],
+            taken: vec![taken("s", 101), taken("s", 131)],
+            ..<_>::default()
+        };
         store.apply(set!(billing: rows,)).await.expect("it is taken");
         let places = store.sending_places(OWN, "s").await.expect("it answers");
         let order: Vec<&str> = places.iter().map(|place| place.id.as_str()).collect();
@@ -223,7 +226,7 @@ async fn a_sending_takes_what_is_ready_for_it_and_its_lines_go_on_with_it() {
         assert_eq!(store.sending_totals(OWN, "s").await.expect("it answers"), [total], "{kind}");
 
         let rows =
-            BillingRows { sendings: vec![sending("t", 2, "sealing")], taken: vec![taken("t")], ..<_>::default() };
+            BillingRows { sendings: vec![sending("t", 2, "sealing")], taken: vec![taken("t", 131)], ..<_>::default() };
         store.apply(set!(billing: rows,)).await.expect("nothing is left for it");
         assert!(store.sending_places(OWN, "t").await.expect("it answers").is_empty(), "{kind}");
     }
@@ -235,7 +238,10 @@ async fn what_was_not_sent_can_go_again() {
         let lines = vec![line("1", "p", 131, "ready")];
         let rows = BillingRows { lines, sendings: vec![sending("s", 1, "sealing")], ..BillingRows::default() };
         store.apply(set!(billing: rows,)).await.expect("new");
-        store.apply(set!(billing: BillingRows { taken: vec![taken("s")], ..<_>::default() },)).await.expect("taken");
+        store
+            .apply(set!(billing: BillingRows { taken: vec![taken("s", 131)], ..<_>::default() },))
+            .await
+            .expect("taken");
         let rows = BillingRows { moved: vec![moved("s", "sealed", "ready")], ..BillingRows::default() };
         store.apply(set!(billing: rows,)).await.expect("it goes back");
         let lines = store.claim_lines(OWN, &LineFilter::default(), ("", 9)).await.expect("it answers");

@@ -1,6 +1,7 @@
 //! The stories: a running gateway, told over HTTP what EHRs tell it, on both databases.
 
 mod authorization;
+mod billing;
 mod blindness;
 mod client_certificates;
 mod conflicts;
