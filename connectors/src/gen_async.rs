@@ -1,6 +1,6 @@
 //! Insurers, mutualities and care funds alike: what is posted to them, and the inbox in which their answers wait until they are confirmed.
 //!
-//! The shape is that of the asynchronous exchange of MyCareNet (post, get, confirm by hash) as JSON over HTTP: `docs/billing-transport.md` has it whole,
+//! The shape is that of the asynchronous exchange of `MyCareNet` (post, get, confirm by hash) as JSON over HTTP: `docs/billing-transport.md` has it whole,
 //! and says what of the real one stands behind it. Whatever comes back is hostile input: nothing is believed that names another message, another
 //! third party or another hash than its content has, and nothing is confirmed here by itself.
 

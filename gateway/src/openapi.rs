@@ -30,6 +30,8 @@ enum Sent {
     Keys,
     /// A fault, and the name of a partner in the path.
     Fault,
+    /// A wish for an answer, and the name of a partner in the path.
+    Wish,
     /// Why an operator decides so, and the id of a delivery in the path.
     Reason,
 }
@@ -132,6 +134,10 @@ const OPERATIONS: &[Operation] = &[
     partner("get", FAULTS, "The faults that wait at a partner.", Sent::Nothing),
     partner("post", FAULTS, "Makes a partner fail.", Sent::Fault),
     partner("delete", FAULTS, "Clears the faults of a partner.", Sent::Nothing),
+    partner("get", ANSWERS, "The wishes that wait at an insurer.", Sent::Nothing),
+    partner("post", ANSWERS, "Tells an insurer what to answer.", Sent::Wish),
+    partner("delete", ANSWERS, "Clears the wishes of an insurer.", Sent::Nothing),
+    partner("get", "/sandbox/partners/{id}/inbox", "What waits at an insurer to be fetched.", Sent::Nothing),
     partner("get", "/sandbox/partners/{id}/received", "What really arrived at a partner.", Sent::Nothing),
     Operation {
         path: "/sandbox/reset",
@@ -144,6 +150,7 @@ const OPERATIONS: &[Operation] = &[
     },
 ];
 const FAULTS: &str = "/sandbox/partners/{id}/faults";
+const ANSWERS: &str = "/sandbox/partners/{id}/answers";
 
 const fn read(
     path: &'static str,
@@ -225,6 +232,11 @@ fn described(operation: &Operation) -> Value {
             }
             let properties = json!({"reason": {"type": "string", "minLength": 4, "maxLength": 500}});
             let schema = json!({"type": "object", "required": ["reason"], "properties": properties});
+            described["requestBody"] = body(JSON, schema);
+        }
+        Sent::Wish => {
+            let properties = json!({"answer": {"type": "string"}, "files": {}});
+            let schema = json!({"type": "object", "required": ["answer"], "properties": properties});
             described["requestBody"] = body(JSON, schema);
         }
         Sent::Fault => {

@@ -10,6 +10,7 @@ pub mod certificates;
 pub mod corpus;
 pub mod gateway;
 pub mod hook;
+pub mod invoice_file;
 pub mod machine;
 pub mod mutate;
 pub mod partners;

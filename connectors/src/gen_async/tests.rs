@@ -64,8 +64,8 @@ async fn a_file_goes_in_an_envelope_with_its_hash_and_is_taken_by_its_receipt() 
         let outcome = connector(&insurer, Flow::Mutualities, is_deflated).send(&message()).await;
         let hash = content::hash(file().as_bytes());
         assert_eq!(outcome, Outcome::Delivered(json!({"tack": "T-1", "hash": hash})));
-        let heard = insurer.heard();
-        let (head, body) = heard[0].split_once("\r\n\r\n").expect("a request has a body");
+        let received = insurer.heard();
+        let (head, body) = received[0].split_once("\r\n\r\n").expect("a request has a body");
         assert!(head.starts_with("POST /messages HTTP/1.1"), "{head}");
         let envelope: Value = serde_json::from_str(body).expect("JSON");
         let said = |path: &str| envelope.pointer(path).cloned().unwrap_or_default();

@@ -3,6 +3,7 @@
 mod co_prev;
 mod ehr_fhir;
 mod faults;
+mod insurers;
 mod mail;
 mod notify_mail;
 mod starttls;
@@ -55,7 +56,7 @@ async fn each_partner_is_a_server_of_its_own() {
     let world = World::start().await;
     let listed = world.partners.described();
     let names: Vec<&str> = listed.as_array().expect("a list").iter().filter_map(|one| one["name"].as_str()).collect();
-    assert_eq!(names, ["co-prev", "ehr", "mail", "sciensano"]);
+    assert_eq!(names, ["co-prev", "ehr", "mail", "sciensano", "mutualities", "care-funds"]);
     let services = get(&world, &format!("{}/prevention-services", world.url("co-prev"))).await;
     assert_eq!((services.0, services.1["preventionServices"].as_array().map(Vec::len)), (200, Some(3)));
     assert_eq!(get(&world, &format!("{}/metadata", world.url("ehr"))).await.1["fhirVersion"], "4.0.1");
@@ -220,7 +221,7 @@ async fn a_reset_forgets_what_the_partners_have_and_says_what_stays() {
     post(&world, &url, &body).await;
     world.fault("ehr", json!({"fault": "down"})).await;
     let (status, answer) = world.control(Method::POST, "reset", &Value::Null).await;
-    assert_eq!((status, answer["reset"].as_array().map(Vec::len)), (200.try_into().expect("a status"), Some(4)));
+    assert_eq!((status, answer["reset"].as_array().map(Vec::len)), (200.try_into().expect("a status"), Some(6)));
     assert!(answer["kept"].as_str().is_some_and(|kept| kept.contains("gateway")), "{answer}");
     assert_eq!(world.times("ehr", "d-1").await, (0, 0));
     assert_eq!(post(&world, &url, &body).await.0, 200, "it listens again");

@@ -22,14 +22,14 @@ type Simulators = Arc<Vec<Arc<Simulator>>>;
 /// The routes over all partners.
 pub(super) fn routes(simulators: Vec<Arc<Simulator>>) -> Router {
     let all: Simulators = Arc::new(simulators);
-    let [set, shown, cleared, received, reset, waiting, wished, wishes, unwished] =
+    let [set, shown, cleared, received, reset, waiting, told, listed, silenced] =
         std::array::from_fn(|_| Arc::clone(&all));
     let faults = get(move |Path(name): Path<String>| async move { of(&shown, &name, |one| ok(&one.faults())) })
         .post(move |Path(name): Path<String>, body: Bytes| set_fault(set, name, body))
         .delete(move |Path(name): Path<String>| clear(cleared, name));
-    let answers = get(move |Path(name): Path<String>| async move { tell(&wishes, &name, Told::Answers) })
-        .post(move |Path(name): Path<String>, body: Bytes| async move { tell(&wished, &name, Told::Answer(&body)) })
-        .delete(move |Path(name): Path<String>| async move { tell(&unwished, &name, Told::Clear) });
+    let answers = get(move |Path(name): Path<String>| async move { tell(&listed, &name, Told::Answers) })
+        .post(move |Path(name): Path<String>, body: Bytes| async move { tell(&told, &name, Told::Answer(&body)) })
+        .delete(move |Path(name): Path<String>| async move { tell(&silenced, &name, Told::Clear) });
     Router::new()
         .route("/sandbox/partners/{id}/faults", faults)
         .route("/sandbox/partners/{id}/answers", answers)

@@ -29,12 +29,12 @@ pub(super) fn arrive(state: &mut State, envelope: &Envelope, wishes: &[Answer]) 
     let missing =
         [("ssin", is_person), ("convention", !text("convention").is_empty()), ("from", text("from").len() == 10)];
     let missing: Vec<&str> = missing.iter().filter(|(_, is_there)| !is_there).map(|(name, _)| *name).collect();
-    let wished = wishes.iter().find_map(|wish| match wish {
+    let asked_for = wishes.iter().find_map(|wish| match wish {
         Answer::Decide { state, reason, .. } => Some((state.clone(), reason.clone())),
         _ => None,
     });
-    let (decided, reason) = match wished {
-        Some(wished) => wished,
+    let (decided, reason) = match asked_for {
+        Some(decided) => decided,
         None if missing.is_empty() => ("approved".to_owned(), String::new()),
         None => ("inadmissible".to_owned(), format!("missing: {}", missing.join(", "))),
     };

@@ -61,9 +61,9 @@ pub(super) fn counted(record: Record<'_>) -> Sums {
     if matches!(record.kind(), "30" | "50") {
         let amount = record.amount(88, 99).unwrap_or(0);
         if record.zone(51, 51) == b"1" {
-            sums.b = amount
+            sums.b = amount;
         } else {
-            sums.a = amount
+            sums.a = amount;
         }
         sums.share = record.amount(128, 137).unwrap_or(0);
         sums.supplement = record.amount(165, 174).unwrap_or(0);
@@ -100,7 +100,7 @@ fn check_line(
     reading.hold(record.zone(51, 51) == b"0" || record.zone(51, 51) == b"1" && has_b, at, ('B', &code("1110")));
     for (zone, from, to) in [("14", 56, 67), ("15", 68, 79), ("24", 115, 126)] {
         // In record 30 the last of them is an amount; of what is left out nothing is to be said.
-        let is_number = !(kind == "30" && zone == "24") && !record.is_zero(from, to);
+        let is_number = !record.is_zero(from, to) && (kind != "30" || zone != "24");
         reading.hold(!is_number || record.zone(from, from) == b"0", at, ('B', &code(&format!("{zone}04"))));
         let is_nihdi = record.number(from, to).is_some_and(numbers::is_nihdi);
         reading.hold(!is_number || is_nihdi, at, ('R', &code(&format!("{zone}02"))));

@@ -130,8 +130,7 @@ pub(super) fn check(reading: &mut Reading<'_>) {
         let is_numbered = record.number(3, 8) == u64::try_from(at + 1).ok();
         match (is_first, kind) {
             (true, "10") if is_numbered => {}
-            (true, _) => reading.find(at, 'B', "100110"),
-            (false, "10") => reading.find(at, 'B', "100110"),
+            (true, _) | (false, "10") => reading.find(at, 'B', "100110"),
             (false, _) => {
                 reading.hold(is_numbered, at, ('B', &format!("{kind}0210")));
                 reading.hold(precedes(records[at - 1].kind(), kind), at, ('B', &format!("{kind}0110")));
