@@ -105,4 +105,8 @@ impl Insurer {
 }
 
 #[cfg(test)]
+mod property_tests;
+#[cfg(test)]
+mod response_tests;
+#[cfg(test)]
 mod tests;

@@ -16,7 +16,7 @@ pub(super) const COLUMNS: [Column; 25] = [
     optional("ct2", &["cg2", "codetitulaire2"]),
     optional("care_fund", &["zorgkas", "caissedesoins"]),
     required("day", &["datum", "dag", "eerstedag", "date", "jour", "premierjour", "firstday"]),
-    optional("last_day", &["laatstedag", "tot", "totenmet", "dernierjour", "jusquau"]),
+    optional("last_day", &["laatstedag", "tot", "totenmet", "dernierjour", "jusquau", "jusquauinclus"]),
     optional("time", &["uur", "tijdstip", "heure"]),
     required(
         "code",

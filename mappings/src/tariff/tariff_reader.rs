@@ -18,7 +18,7 @@ const COLUMNS: [Column; 26] = [
     LAST_DAY,
     column("scheme", &["regeling", "regime"]),
     Column { field: "record", names: &["enregistrement"], is_required: true },
-    Column { field: "invoice_type", names: &["factuurtype", "typefacture"], is_required: true },
+    Column { field: "invoice_type", names: &["factuurtype", "typefacture", "typedefacture"], is_required: true },
     column("amount", &["bedrag", "montant"]),
     column("share", &["persoonlijkaandeel", "aandeel", "interventionpersonnelle", "ticketmoderateur"]),
     column("amount_increased", &["bedragvt", "montantbim"]),
