@@ -9,6 +9,7 @@
 mod agreement;
 mod coverage;
 mod eligibility;
+mod encounter;
 mod place;
 mod read;
 mod response;
@@ -20,6 +21,7 @@ pub use coverage::{InsuredBy, from_coverage, to_coverage};
 pub use eligibility::{
     Eligibility, EligibilityAsked, EligibilityError, from_eligibility_request, to_eligibility_response,
 };
+pub use encounter::{BillableContact, from_encounter};
 pub use read::{ClaimedLine, ReadClaim, from_claim, references_of_claim};
 pub use response::{AgreementDecision, ClaimOutcome, DecidedClaim, DecidedLine, LineError, to_claim_response};
 

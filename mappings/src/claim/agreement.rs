@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::place::{Issues, Place};
-use super::read::{contained_nihdi, coverage, needed_day, needed_nihdi};
+use super::read::{HEAD, contained_nihdi, coverage, needed_day, needed_nihdi};
 use super::{AGREEMENT_SYSTEM, ElementIssue, INFORMATION_SYSTEM};
 use crate::billing::Date;
 use crate::identifiers::Nihdi;
@@ -68,6 +68,7 @@ pub fn from_preauthorization(
     if place.text("use") != Some("preauthorization") {
         issues.add("Claim.use", "not-supported", "an agreement is asked for with the use preauthorization");
     }
+    issues.nothing_beside(&place, &[&HEAD[..], &["diagnosis"]].concat());
     let kind = kind(&place, &mut issues);
     let patient = issues.reference(&place, "patient");
     let created = needed_day(&place, "created", &mut issues);
@@ -115,6 +116,7 @@ fn asked(item: &Place<'_>, issues: &mut Issues) -> Option<AskedAgreement> {
     if sequence.is_none() {
         issues.add(format!("{}.sequence", item.path), "required", "an item has a number from 1");
     }
+    issues.nothing_beside(item, &["id", "sequence", "productOrService", "servicedDate", "servicedPeriod"]);
     let code = super::read::code(item, issues);
     let (first_day, last_day) = match item.child("servicedPeriod") {
         Some(period) => {

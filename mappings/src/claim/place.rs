@@ -65,6 +65,16 @@ impl Issues {
         Place { value, path: resource_type.to_owned() }
     }
 
+    /// Whatever is not among what is read has no place in what is billed, and would be lost.
+    pub(super) fn nothing_beside(&mut self, place: &Place<'_>, read: &[&str]) {
+        for name in place.value.as_object().into_iter().flat_map(serde_json::Map::keys) {
+            if !read.contains(&name.as_str()) {
+                let details = "it has no place in what is billed: send the Claim without";
+                self.add(format!("{}.{name}", place.path), "not-supported", details);
+            }
+        }
+    }
+
     /// `Type/id` of a reference that must be there.
     pub(super) fn reference(&mut self, place: &Place<'_>, name: &str) -> Option<String> {
         let reference = place.child(name).and_then(|child| child.text("reference").map(str::to_owned));

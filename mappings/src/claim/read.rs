@@ -17,6 +17,47 @@ const ITEMS_MAX: usize = 500;
 /// The most units of an item: zone 22 has four digits.
 const UNITS_MAX: u64 = 9_999;
 
+/// Elements of every Claim that are read, or that say nothing that an insurer is to know.
+pub(super) const HEAD: [&str; 21] = [
+    "resourceType",
+    "id",
+    "meta",
+    "language",
+    "text",
+    "contained",
+    "identifier",
+    "status",
+    "type",
+    "subType",
+    "use",
+    "patient",
+    "billablePeriod",
+    "created",
+    "enterer",
+    "insurer",
+    "provider",
+    "priority",
+    "supportingInfo",
+    "insurance",
+    "item",
+];
+/// Elements of an item that are read.
+const ITEM: [&str; 11] = [
+    "id",
+    "extension",
+    "sequence",
+    "careTeamSequence",
+    "informationSequence",
+    "productOrService",
+    "servicedDate",
+    "servicedPeriod",
+    "quantity",
+    "net",
+    "encounter",
+];
+/// Elements of an item that are refused with a way out of their own.
+const UNIT_PRICES: [&str; 3] = ["unitPrice", "factor", "detail"];
+
 /// One item of a Claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimedLine {
@@ -111,6 +152,8 @@ fn head(place: &Place<'_>, issues: &mut Issues) {
             issues.add(format!("Claim.{name}"), "business-rule", details);
         }
     }
+    let clinical = ["diagnosis", "procedure", "accident"];
+    issues.nothing_beside(place, &[&HEAD[..], &["careTeam", "facility", "total"], &clinical].concat());
 }
 
 /// The number of a resource that the Claim contains.
@@ -221,6 +264,7 @@ fn line(item: &Place<'_>, context: &Context<'_>, issues: &mut Issues) -> Option<
     if sequence.is_none() {
         issues.add(format!("{}.sequence", item.path), "required", "an item has a number from 1");
     }
+    issues.nothing_beside(item, &[&ITEM[..], &UNIT_PRICES].concat());
     let code = code(item, issues);
     let days = days(item, issues);
     let units = units(item, issues);
@@ -294,11 +338,12 @@ fn days(item: &Place<'_>, issues: &mut Issues) -> Option<(Date, Date, Option<u16
         issues.add(period.path, "invariant", "the end lies before the start");
         return None;
     }
-    Some((first, last, period.text("start").and_then(time)))
+    // Of several days there is no one time.
+    Some((first, last, period.text("start").and_then(time).filter(|_| first == last)))
 }
 
 /// `HHMM` of a time of day, as it was written.
-fn time(text: &str) -> Option<u16> {
+pub(super) fn time(text: &str) -> Option<u16> {
     let clock = text.get(11..16).filter(|_| is_date_time(text))?;
     let (hours, minutes) = clock.split_once(':')?;
     Some(hours.parse::<u16>().ok()? * 100 + minutes.parse::<u16>().ok()?)
@@ -325,6 +370,11 @@ fn stated(item: &Place<'_>, issues: &mut Issues) -> Stated {
         }
     }
     let amount = item.child("net").and_then(|net| issues.money(&net));
+    for extension in item.items("extension") {
+        if !matches!(extension.text("url"), Some(SHARE_EXTENSION | SUPPLEMENT_EXTENSION)) {
+            issues.add(extension.path, "not-supported", "this extension has no place in what is billed");
+        }
+    }
     let mut of_extension = |url: &str| {
         let extension = item.items("extension").into_iter().find(|one| one.text("url") == Some(url))?;
         let Some(money) = extension.child("valueMoney") else {

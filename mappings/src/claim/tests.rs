@@ -124,6 +124,25 @@ fn information_that_would_be_lost_is_refused() {
 }
 
 #[test]
+fn an_element_that_is_not_read_is_refused_and_never_dropped() {
+    let faults: [Fault; 8] = [
+        ("Claim.related", "not-supported", |claim| claim["related"] = json!([])),
+        ("Claim.prescription", "not-supported", |claim| claim["prescription"] = json!({})),
+        ("Claim.modifierExtension", "not-supported", |claim| claim["modifierExtension"] = json!([])),
+        ("Claim._created", "not-supported", |claim| claim["_created"] = json!({})),
+        ("Claim.item[0].bodySite", "not-supported", |claim| claim["item"][0]["bodySite"] = json!({"text": "x"})),
+        ("Claim.item[0].modifier", "not-supported", |claim| claim["item"][0]["modifier"] = json!([])),
+        ("Claim.item[0].udi", "not-supported", |claim| claim["item"][0]["udi"] = json!([])),
+        ("Claim.item[0].extension[0]", "not-supported", |claim| {
+            claim["item"][0]["extension"][0]["url"] = json!("urn:x");
+        }),
+    ];
+    for (expression, code, change) in faults {
+        assert_eq!(wrong(change), [(expression.to_owned(), code)]);
+    }
+}
+
+#[test]
 fn of_several_providers_an_item_names_one() {
     let second = json!({"sequence": 3, "provider": {"reference": "Practitioner/p1"}});
     let add = |claim: &mut Value| claim["careTeam"].as_array_mut().expect("it is an array").push(second.clone());

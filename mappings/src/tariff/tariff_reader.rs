@@ -107,7 +107,7 @@ fn row(cells: &mut Cells<'_>, knows_scheme: &dyn Fn(&str) -> bool) -> Option<Tar
     });
     let normal = amounts(cells, "amount", "share");
     let increased = amounts(cells, "amount_increased", "share_increased");
-    if increased.is_some() && normal.is_none() {
+    if increased.is_some() && cells.text("amount").is_empty() {
         cells.note("amount", "wellgate-sheet-required");
     }
     let supplement = cells.amount("supplement").unwrap_or(Cents(0));
