@@ -2,6 +2,7 @@
 //! third-party billing; and where a postcode lies. No clock, and no I/O but on what is handed in.
 
 pub mod billing;
+pub mod claim;
 pub mod claim_import;
 pub mod claim_line;
 pub mod co_prev;
@@ -9,6 +10,7 @@ pub mod identifiers;
 pub mod json;
 pub mod message;
 pub mod notification;
+pub mod portal_export;
 pub mod postcode;
 pub mod r4;
 pub mod sheet;

@@ -31,4 +31,6 @@ pub use tables::{Files, TableIssue, Tables};
 pub use tariffs::{Amounts, Contact, EncounterRule, Limit, LimitWindow, RecordKind, Tariff, Window};
 
 #[cfg(test)]
-mod tests;
+mod history_tests;
+#[cfg(test)]
+pub(crate) mod tests;

@@ -105,3 +105,17 @@ fn a_preview_counts_all_and_shows_the_first_of_either_kind() {
     assert_eq!((preview.total, preview.faulty, preview.rows.len(), preview.separator), (100, 50, 6, ';'));
     assert_eq!(preview.columns.last().map(|column| (column.header.as_str(), column.field)), Some(("notities", None)));
 }
+
+#[test]
+fn the_documentation_names_every_column_in_three_languages() {
+    let columns = crate::tariff::tests::documented("Import\n");
+    assert_eq!(columns.len(), row::COLUMNS.len());
+    for language in 0..3 {
+        let header: Vec<&str> = columns.iter().map(|names| names[language].as_str()).collect();
+        let text = header.join(";");
+        let import = ClaimImport::open(text.as_bytes(), Limits::default()).expect("the columns are right");
+        let fields: Vec<Option<&str>> = import.columns().iter().map(|column| column.field).collect();
+        let expected: Vec<Option<&str>> = columns.iter().map(|names| Some(names[0].as_str())).collect();
+        assert_eq!(fields, expected, "{text}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Days as numbers, and periods of them.
 
 use crate::billing::Date;
+use crate::r4::time::Moment;
 
 /// From a first to a last day, both within it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,16 +31,9 @@ impl Period {
 }
 
 /// The number of a day, counted from 1 January 1970.
-///
-/// <https://howardhinnant.github.io/date_algorithms.html#days_from_civil>
 pub(super) fn number(day: Date) -> i64 {
-    let (month, of_month) = (i64::from(day.month()), i64::from(day.day()));
-    // The year begins in March, so that the day that comes and goes is its last.
-    let year = i64::from(day.year()) - i64::from(month <= 2);
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + of_month - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+    const MS_PER_DAY: i64 = 24 * 60 * 60 * 1000;
+    Moment::parse(&day.to_string()).map_or(0, |moment| moment.low_ms.div_euclid(MS_PER_DAY))
 }
 
 /// The day after.

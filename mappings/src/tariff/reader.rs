@@ -11,7 +11,7 @@ pub(super) const FROM: Column =
     Column { field: "from", names: &["vanaf", "van", "apartirdu", "du"], is_required: false };
 /// Its last day, which is still within.
 pub(super) const LAST_DAY: Column =
-    Column { field: "last_day", names: &["totenmet", "jusquauinclus", "dernierjour"], is_required: false };
+    Column { field: "last_day", names: &["totenmet", "jusquau", "jusquauinclus", "dernierjour"], is_required: false };
 /// What whoever keeps the table wants to remember.
 pub(super) const REMARK: Column = Column { field: "remark", names: &["opmerking", "remarque"], is_required: false };
 /// The qualifications in NIHDI numbers to which a row applies.

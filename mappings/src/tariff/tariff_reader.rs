@@ -18,7 +18,7 @@ const COLUMNS: [Column; 26] = [
     LAST_DAY,
     column("scheme", &["regeling", "regime"]),
     Column { field: "record", names: &["enregistrement"], is_required: true },
-    Column { field: "invoice_type", names: &["factuurtype", "typefacture"], is_required: true },
+    Column { field: "invoice_type", names: &["factuurtype", "typefacture", "typedefacture"], is_required: true },
     column("amount", &["bedrag", "montant"]),
     column("share", &["persoonlijkaandeel", "aandeel", "interventionpersonnelle", "ticketmoderateur"]),
     column("amount_increased", &["bedragvt", "montantbim"]),
@@ -107,7 +107,7 @@ fn row(cells: &mut Cells<'_>, knows_scheme: &dyn Fn(&str) -> bool) -> Option<Tar
     });
     let normal = amounts(cells, "amount", "share");
     let increased = amounts(cells, "amount_increased", "share_increased");
-    if increased.is_some() && normal.is_none() {
+    if increased.is_some() && cells.text("amount").is_empty() {
         cells.note("amount", "wellgate-sheet-required");
     }
     let supplement = cells.amount("supplement").unwrap_or(Cents(0));

@@ -300,59 +300,97 @@ fn every_issue_has_words_in_every_language_and_stops_the_line() {
     }
 }
 
-fn billed<'a>(id: &'a str, first: &str, last: &str, time: u16) -> Billed<'a> {
-    Billed {
-        id,
-        person: "p",
-        provider: "12345625527",
-        code: 990_010,
-        first_day: day(first),
-        last_day: day(last),
-        time,
-        record: RecordKind::Service,
+const DOCUMENTATION: &str = include_str!("../../../docs/tariffs.md");
+
+/// The rows of a table of columns in the documentation: its names in English, Dutch and French.
+pub(crate) fn documented(heading: &str) -> Vec<[String; 3]> {
+    let section =
+        DOCUMENTATION.split("\n## ").find(|section| section.starts_with(heading)).expect("it has this section");
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    let names = rows.map(|row| {
+        let cells: Vec<String> = row.split('|').map(|cell| cell.trim().trim_matches('`').to_owned()).collect();
+        [cells[1].clone(), cells[2].clone(), cells[3].clone()]
+    });
+    names.collect()
+}
+
+#[test]
+fn the_documentation_names_every_column_in_three_languages() {
+    type Read = fn(&[u8]) -> bool;
+    let (tariffs, channels, insurers): (Read, Read, Read) = (
+        |text| Tables::read(&Files { tariffs: Some(text), ..Files::default() }).is_ok(),
+        |text| Tables::read(&Files { channels: Some(text), ..Files::default() }).is_ok(),
+        |text| Tables::read(&Files { mutualities: Some(text), ..Files::default() }).is_ok(),
+    );
+    for (heading, count, read) in [("Tariffs\n", 26, tariffs), ("Channels\n", 6, channels), ("Insurers\n", 9, insurers)]
+    {
+        let columns = documented(heading);
+        assert_eq!(columns.len(), count, "{heading}");
+        for language in 0..3 {
+            let header: Vec<&str> = columns.iter().map(|names| names[language].as_str()).collect();
+            assert!(read(header.join(";").as_bytes()), "{header:?}");
+        }
     }
 }
 
 #[test]
-fn the_same_service_on_the_same_day_is_a_twin() {
-    let earlier = [billed("a", "2026-03-02", "2026-03-02", 0)];
-    let line = billed("b", "2026-03-02", "2026-03-02", 900);
-    assert_eq!(twin(&line, None, &earlier).map(|one| one.id), Some("a"));
-    let days = Billed { record: RecordKind::Stay, ..billed("c", "2026-03-01", "2026-03-02", 0) };
-    let stay = [Billed { record: RecordKind::Stay, ..billed("d", "2026-03-02", "2026-03-09", 0) }];
-    assert_eq!(twin(&days, None, &stay).map(|one| one.id), Some("d"), "days that overlap");
-    let timed = [Billed { time: 800, ..stay[0].clone() }];
-    assert!(twin(&Billed { time: 900, ..days }, None, &timed).is_some(), "a time tells no days apart");
+fn the_example_of_the_documentation_is_read() {
+    let example = DOCUMENTATION.split("```csv\n").nth(1).and_then(|rest| rest.split("```").next());
+    let text = example.expect("there is an example").as_bytes();
+    let tables = Tables::read(&Files { tariffs: Some(text), ..Files::default() }).expect("it is right");
+    let amount = |on| tables.tariff(990_010, day(on)).and_then(|tariff| tariff.normal).map(|amounts| amounts.amount);
+    assert_eq!(
+        [amount("2024-12-31"), amount("2025-12-31"), amount("2026-01-01")],
+        [None, Some(Cents(4_000)), Some(Cents(4_250))]
+    );
 }
 
 #[test]
-fn what_differs_in_person_provider_day_code_or_time_is_no_twin() {
-    let earlier = [billed("a", "2026-03-02", "2026-03-02", 1000)];
-    let line = billed("b", "2026-03-02", "2026-03-02", 900);
-    for other in [
-        Billed { person: "q", time: 0, ..line.clone() },
-        Billed { provider: "12345625001", time: 0, ..line.clone() },
-        Billed { code: 990_021, time: 0, ..line.clone() },
-        billed("b", "2026-03-03", "2026-03-03", 0),
-        line.clone(),
-        billed("a", "2026-03-02", "2026-03-02", 0),
-    ] {
-        assert_eq!(twin(&other, None, &earlier), None, "{other:?}");
+fn the_documentation_names_every_code_of_a_price() {
+    for issue in PriceIssue::ALL {
+        let short = issue.code().trim_start_matches("wellgate-tariff");
+        assert!(DOCUMENTATION.contains(&format!("`{short}`")) || DOCUMENTATION.contains(issue.code()), "{short}");
     }
-    let same = billed("b", "2026-03-02", "2026-03-02", 0);
-    assert_eq!(twin(&same, Some("a"), &earlier), None, "a correction is no twin of what it corrects");
-    assert_eq!((twin_code(RecordKind::Stay), twin_code(RecordKind::Service)), ("300544", "500544"));
 }
 
-#[test]
-fn the_term_of_two_years_is_warned_of_and_ends() {
-    let left = |today: &str| {
-        let found = prescription(day("2024-03-15"), day(today), 60);
-        (found.days_left, found.standing)
-    };
-    assert_eq!(left("2026-03-16"), (-1, Standing::Lapsed));
-    assert_eq!(left("2026-03-15"), (0, Standing::Soon));
-    assert_eq!(left("2026-01-14"), (60, Standing::Soon));
-    assert_eq!(left("2026-01-13"), (61, Standing::Open));
-    assert_eq!(prescription(day("2024-02-29"), day("2026-01-01"), 60).last_day, day("2026-02-28"));
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn units_never_change_what_one_costs(units in 1_u16..2_000, is_increased in any::<bool>()) {
+            let (tables, provider) = (all(), provider());
+            let mut asked = asked(&provider, 990_010);
+            let code = if is_increased { 111 } else { 110 };
+            (asked.units, asked.person.ct1, asked.person.ct2) = (units, Some(code), Some(code));
+            let one = price(&tables, &Asked { units: 1, ..asked }).expect("one has a price");
+            let all = price(&tables, &asked).expect("all have a price");
+            let times = |cents: Cents| Cents(cents.0 * i64::from(units));
+            prop_assert_eq!((all.amount, all.share, all.supplement), (times(one.amount), times(one.share), times(one.supplement)));
+        }
+
+        #[test]
+        fn a_limit_is_never_passed(used in 0_u32..20, units in 1_u16..20) {
+            let (tables, provider) = (all(), provider());
+            let priced = price(&tables, &Asked { units, used, ..asked(&provider, 990_021) });
+            match priced {
+                Ok(priced) => prop_assert_eq!(priced.units_left, Some(10 - used - u32::from(units))),
+                Err(issues) => prop_assert!(issues == [PriceIssue::LimitPassed] && used + u32::from(units) > 10),
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_a_table_fail_otherwise_than_by_an_issue(bytes in proptest::collection::vec(any::<u8>(), 0..300), row in "[0-9a-z;.,/?-]{0,80}") {
+            let text = [HEAD.as_bytes(), row.as_bytes(), b"\n", &bytes].concat();
+            for files in [
+                Files { tariffs: Some(&text), ..Files::default() },
+                Files { channels: Some(&bytes), ..Files::default() },
+                Files { mutualities: Some(&bytes), insurability: Some(&bytes), ..Files::default() },
+            ] {
+                prop_assert!(Tables::read(&files).err().is_none_or(|issues| !issues.is_empty()));
+            }
+        }
+    }
 }
