@@ -17,6 +17,36 @@ pub(super) fn wrong(words: Words, code: &str, letter: &str) -> Wrong {
         zone: explained.zone.unwrap_or_default().to_owned(),
         text: explained.text.unwrap_or_default(),
         todo: words.of("todo", todo(code)),
+        field: field(code),
+        other: String::new(),
+    }
+}
+
+/// Which field of the form of correction a code is about; empty for none of them.
+fn field(code: &str) -> &'static str {
+    match code {
+        "wellgate-tariff-no-mutuality" | "wellgate-tariff-mutuality" => return "affiliation",
+        "wellgate-tariff-no-insurability" | "wellgate-tariff-insurability" => return "ct1",
+        "wellgate-tariff-no-care-fund" | "wellgate-tariff-care-fund" => return "care_fund",
+        "wellgate-tariff-units" | "wellgate-tariff-limit" => return "units",
+        "wellgate-tariff-provider" => return "provider",
+        "wellgate-tariff-days" => return "last_day",
+        _ if code.starts_with("wellgate-tariff-") => return "code",
+        _ => {}
+    }
+    match zone_of(code).map(|(_, zone)| zone.field).unwrap_or_default() {
+        "patient" => "number",
+        "sex" => "sex",
+        "affiliation" | "destination" => "affiliation",
+        "insurability" => "ct1",
+        "first-day" => "first_day",
+        "last-day" => "last_day",
+        "code" => "code",
+        "units" => "units",
+        "provider" => "provider",
+        "prescriber" => "prescriber",
+        "prescribed" => "prescribed",
+        _ => "",
     }
 }
 
@@ -27,6 +57,16 @@ fn todo(code: &str) -> &'static str {
         "300546" | "500546" | "wellgate-prescribed" => return "prescribed",
         "100723" | "100724" => return "wait",
         "wellgate-agreement" => return "agreement",
+        "wellgate-not-taken" => return "not-taken",
+        "wellgate-not-reconciled" | "wellgate-no-total" => return "not-reconciled",
+        "wellgate-tariff-limit" => return "limit",
+        "wellgate-tariff-provider" => return "provider",
+        "wellgate-tariff-units" => return "amount",
+        "wellgate-tariff-days" => return "day",
+        "wellgate-tariff-no-amount" | "wellgate-tariff-amount" | "wellgate-tariff-too-much" => return "amount",
+        _ if code.starts_with("wellgate-tariff-no-") || code.ends_with("-mutuality") => return "insurance",
+        "wellgate-tariff-care-fund" | "wellgate-tariff-insurability" => return "insurance",
+        _ if code.starts_with("wellgate-tariff-") => return "code",
         // What the gateway itself puts into the file is not the clerk's to mend.
         _ if code.starts_with("wellgate-") => return "ask",
         _ => {}
@@ -71,6 +111,21 @@ mod tests {
     }
 
     #[test]
+    fn the_field_that_a_code_is_about_is_one_of_the_form() {
+        for (code, expected) in [
+            ("500810", "number"),
+            ("200710", "affiliation"),
+            ("500503", "first_day"),
+            ("wellgate-tariff-ambiguous", "code"),
+            ("wellgate-tariff-no-insurability", "ct1"),
+            ("900210", ""),
+            ("", ""),
+        ] {
+            assert_eq!(field(code), expected, "{code}");
+        }
+    }
+
+    #[test]
     fn the_letter_of_the_answer_counts_before_that_of_the_catalogue() {
         let words = Words(Language::Dutch);
         assert_eq!(wrong(words, "500810", "B").letter, "B");
@@ -106,6 +161,9 @@ mod tests {
             ("302-20", "ask"),
             ("wellgate-reserved", "ask"),
             ("520910", "reading"),
+            ("wellgate-tariff-no-mutuality", "insurance"),
+            ("wellgate-tariff-none", "code"),
+            ("wellgate-tariff-amount", "amount"),
         ] {
             assert_eq!(todo(code), expected, "{code}");
         }

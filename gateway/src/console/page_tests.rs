@@ -28,7 +28,7 @@ fn line(state: &str, code: &str) -> Line {
         id: "0199F00000000000000000001".to_owned(),
         person: format!("Mia {EVIL}"),
         number: masked(NUMBER),
-        payer: 131,
+        payer: "131".to_owned(),
         month: 202_603,
         first_day: "2026-03-02".to_owned(),
         last_day: "2026-03-02".to_owned(),
@@ -49,7 +49,7 @@ fn sending() -> Sending {
         id: "0199F00000000000000000009".to_owned(),
         number: 7,
         year: 2026,
-        federation: 100,
+        federation: "100".to_owned(),
         channel: "efact".to_owned(),
         month: 202_603,
         state: "partly-settled".to_owned(),
@@ -65,7 +65,7 @@ fn sending_page(is_fresh: bool) -> String {
         sending: sending(),
         wrong: Vec::new(),
         totals: vec![DestinationSum {
-            payer: 131,
+            payer: "131".to_owned(),
             requested_cents: 12_500,
             accepted_cents: 6_250,
             refused_cents: 6_250,
@@ -114,6 +114,7 @@ fn every_page() -> Vec<String> {
     let leaving = |waits_until: &str| Leaving {
         third_party: "71099999123".to_owned(),
         federation: 300,
+        name: EVIL.to_owned(),
         count: 4,
         cents: 9_900,
         waits_until: waits_until.to_owned(),
@@ -129,17 +130,18 @@ fn every_page() -> Vec<String> {
         findings: vec![(wrong(Words(Language::Dutch), "500810", ""), 3)],
         faulty: vec![line("faulty", "500810")],
         leaving: vec![leaving(""), leaving("2026-04-03")],
+        exported: 0,
     };
     let import = ImportPage {
         shell: shell(),
-        text: EVIL.to_owned(),
+        content: "eA==".to_owned(),
         rows,
         counts: (1, 0),
         objection: EVIL.to_owned(),
-        taken: Some(2),
+        taken: Some((2, 1)),
     };
     let settled =
-        Settled { month: 202_603, payer: 131, requested_cents: 5, paid_cents: 3, refused_cents: 1, open_cents: 0 };
+        Settled { month: 202_603, payer: "131".to_owned(), requested_cents: 5, paid_cents: 3, refused_cents: 1, open_cents: 0 };
     let lines = LinesPage {
         shell: shell(),
         states: vec![("ready".to_owned(), "klaar".to_owned(), true)],
@@ -169,13 +171,13 @@ fn every_page() -> Vec<String> {
     };
     let unknown = Message { kind: EVIL.to_owned(), state: "unknown".to_owned(), received_ms: 0, hash: EVIL.to_owned() };
     let sendings = SendingsPage { shell: shell(), sendings: vec![sending()], unknown: vec![unknown], next: EVIL.to_owned() };
-    let problem = ProblemPage { shell: shell(), why: "step-up-required", wants_step_up: true };
+    let problem = ProblemPage { shell: shell(), why: "step-up-required", said: EVIL.to_owned(), wants_step_up: true };
     let rendered = [
         work.render(),
         lines.render(),
         month.render(),
         import.render(),
-        SettlementPage { shell: shell(), settled: vec![settled] }.render(),
+        SettlementPage { shell: shell(), settled: vec![settled], apart: Vec::new() }.render(),
         figures.render(),
         sendings.render(),
         problem.render(),
@@ -251,8 +253,8 @@ fn only_what_can_be_done_with_a_line_is_offered() {
 #[test]
 fn what_does_not_reconcile_is_told_in_words() {
     let settled =
-        Settled { month: 202_603, payer: 131, requested_cents: 500, paid_cents: 300, refused_cents: 0, open_cents: 0 };
-    let page = SettlementPage { shell: shell(true, "/billing/settlement"), settled: vec![settled] };
+        Settled { month: 202_603, payer: "131".to_owned(), requested_cents: 500, paid_cents: 300, refused_cents: 0, open_cents: 0 };
+    let page = SettlementPage { shell: shell(true, "/billing/settlement"), settled: vec![settled], apart: Vec::new() };
     let text = page.render().expect("it is rendered");
     assert!(text.contains("Klopt niet: 2,00\u{a0}€ verschil."), "{text}");
 }
@@ -266,6 +268,6 @@ fn a_check_under_way_asks_again_and_one_that_is_done_does_not() {
         progress: Progress { total: 10, checked },
     };
     let [begun, done] = [4, 10].map(|checked| part(checked).render().expect("it is rendered"));
-    assert!(begun.contains("hx-post=\"/billing/month/check\"") && begun.contains("4 / 10"), "{begun}");
-    assert!(!done.contains("hx-post") && done.contains("10 / 10"), "{done}");
+    assert!(begun.contains("hx-get=\"/billing/month/progress?month=2026-03") && begun.contains("4 / 10"), "{begun}");
+    assert!(!done.contains("hx-get") && done.contains("10 / 10"), "{done}");
 }

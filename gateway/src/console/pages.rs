@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::view::{
-    DestinationSum, ImportRow, Leaving, Line, Message, MonthState, Progress, Sending, Settled, Shell, StateSum,
+    Apart, DestinationSum, ImportRow, Leaving, Line, Message, MonthState, Progress, Sending, Settled, Shell, StateSum,
     WorkItem, Wrong,
 };
 
@@ -59,7 +59,7 @@ pub(super) struct LinePage {
     pub(super) objections: Vec<String>,
     /// Until when its sending would have to wait; empty where it can leave now.
     pub(super) waits_until: String,
-    /// Whether the state that the form was made from is in it, so that two clerks do not overwrite each other.
+    /// The state of the line that the forms were made from, so that two clerks do not overwrite each other.
     pub(super) seen: i64,
 }
 
@@ -81,6 +81,8 @@ pub(super) struct MonthPage {
     /// The lines that have something wrong.
     pub(super) faulty: Vec<Line>,
     pub(super) leaving: Vec<Leaving>,
+    /// How many lines of the month were handed over for the portal.
+    pub(super) exported: i64,
 }
 
 /// The part of that page which asks again how far the check is.
@@ -125,13 +127,14 @@ pub(super) struct SendingPage {
 pub(super) struct SettlementPage {
     pub(super) shell: Shell,
     pub(super) settled: Vec<Settled>,
+    pub(super) apart: Vec<Apart>,
 }
 
 impl SettlementPage {
     /// How many rows do not reconcile.
     pub(super) fn unreconciled(&self) -> i64 {
         let wrong = self.settled.iter().filter(|settled| settled.difference_cents() != 0);
-        i64::try_from(wrong.count()).unwrap_or(i64::MAX)
+        i64::try_from(wrong.count() + self.apart.len()).unwrap_or(i64::MAX)
     }
 }
 
@@ -160,15 +163,15 @@ impl FiguresPage {
 #[template(path = "billing/import.html")]
 pub(super) struct ImportPage {
     pub(super) shell: Shell,
-    /// What was given, to be taken when it is confirmed; empty before.
-    pub(super) text: String,
+    /// The very file that was given, in base64, to be taken when it is confirmed; empty before.
+    pub(super) content: String,
     pub(super) rows: Vec<ImportRow>,
     /// How many rows there are in all, and how many of them are wrong.
     pub(super) counts: (i64, i64),
     /// What is wrong with the file as a whole; empty where nothing is.
     pub(super) objection: String,
-    /// How many lines were made; none before.
-    pub(super) taken: Option<i64>,
+    /// How many lines were made, and how many were there already; none before.
+    pub(super) taken: Option<(i64, i64)>,
 }
 
 /// Why something was not done, and where to go on.
@@ -178,6 +181,8 @@ pub(super) struct ProblemPage {
     pub(super) shell: Shell,
     /// The code of its text: `<code>` is the title, `<code>-why` what it means.
     pub(super) why: &'static str,
+    /// What exactly stands in the way, in words; may be empty.
+    pub(super) said: String,
     /// Whether a fresh sign-in is the way out.
     pub(super) wants_step_up: bool,
 }

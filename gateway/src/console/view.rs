@@ -91,6 +91,10 @@ pub(super) struct Wrong {
     pub(super) text: String,
     /// What to do, in words.
     pub(super) todo: String,
+    /// Which field of the form of correction it is about; empty for none of them.
+    pub(super) field: &'static str,
+    /// The other line that it is about; empty where there is none.
+    pub(super) other: String,
 }
 
 /// A line.
@@ -102,8 +106,8 @@ pub(super) struct Line {
     pub(super) person: String,
     /// The national number, masked.
     pub(super) number: String,
-    /// The destination: its number.
-    pub(super) payer: i64,
+    /// The destination: its number, and its name where that is known.
+    pub(super) payer: String,
     /// The month.
     pub(super) month: i64,
     /// First day.
@@ -130,8 +134,10 @@ pub(super) struct Line {
     pub(super) wrong: Vec<Wrong>,
     /// The sending that it is in; empty where in none.
     pub(super) sending: String,
-    /// The line whose place it takes; empty where it is an original.
+    /// The line whose place it takes, or that it takes back; empty where it is an original.
     pub(super) corrects: String,
+    /// What the insurer said of a refusal in words; may be empty.
+    pub(super) comment: String,
     /// Where it came from.
     pub(super) source: String,
     /// Who decided that it is not asked for any more, and why; empty where nobody did.
@@ -175,8 +181,8 @@ pub(super) struct Sending {
     pub(super) reference: String,
     /// The third party.
     pub(super) third_party: String,
-    /// The federation, or the care fund.
-    pub(super) federation: i64,
+    /// The federation, or the care fund: its number, and its name where that is known.
+    pub(super) federation: String,
     /// The channel.
     pub(super) channel: String,
     /// The month.
@@ -202,8 +208,8 @@ pub(super) struct Sending {
 /// What a sending has for one destination.
 #[derive(Clone, Debug)]
 pub(super) struct DestinationSum {
-    /// The destination.
-    pub(super) payer: i64,
+    /// The destination: its number, and its name where that is known.
+    pub(super) payer: String,
     /// Asked.
     pub(super) requested_cents: i64,
     /// Accepted.
@@ -245,6 +251,8 @@ pub(super) struct Leaving {
     pub(super) third_party: String,
     /// The federation, or the care fund.
     pub(super) federation: i64,
+    /// The same with its name, where that is known.
+    pub(super) name: String,
     /// How many lines.
     pub(super) count: i64,
     /// For how much.
@@ -274,8 +282,8 @@ impl Progress {
 pub(super) struct Settled {
     /// The month.
     pub(super) month: i64,
-    /// The destination.
-    pub(super) payer: i64,
+    /// The destination: its number, and its name where that is known.
+    pub(super) payer: String,
     /// Asked.
     pub(super) requested_cents: i64,
     /// Paid.
@@ -284,6 +292,21 @@ pub(super) struct Settled {
     pub(super) refused_cents: i64,
     /// Not decided on yet.
     pub(super) open_cents: i64,
+}
+
+/// A settled sending of which the insurer says something else than its lines do.
+#[derive(Clone, Debug)]
+pub(super) struct Apart {
+    /// The sending.
+    pub(super) sending: String,
+    /// Its year and number.
+    pub(super) number: String,
+    /// The destination.
+    pub(super) payer: String,
+    /// What the insurer says that it pays.
+    pub(super) told_cents: i64,
+    /// What its lines were paid.
+    pub(super) paid_cents: i64,
 }
 
 impl Settled {
@@ -351,8 +374,14 @@ mod tests {
 
     #[test]
     fn a_cent_that_is_neither_paid_nor_refused_nor_open_is_a_difference() {
-        let mut settled =
-            Settled { month: 202_603, payer: 131, requested_cents: 10, paid_cents: 5, refused_cents: 3, open_cents: 2 };
+        let mut settled = Settled {
+            month: 202_603,
+            payer: "131".to_owned(),
+            requested_cents: 10,
+            paid_cents: 5,
+            refused_cents: 3,
+            open_cents: 2,
+        };
         assert_eq!(settled.difference_cents(), 0);
         settled.paid_cents = 4;
         assert_eq!(settled.difference_cents(), 1);
