@@ -4,6 +4,7 @@ use askama::Template;
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 
+use super::advice::wrong;
 use super::pages::ProblemPage;
 use super::view::Shell;
 use super::words::Words;
@@ -11,7 +12,7 @@ use crate::access::Caller;
 use crate::access::caller::Act;
 use crate::access::session::signed_in;
 use crate::app::People;
-use crate::audit::AuditEvent;
+use crate::audit::{Actor, AuditEvent};
 use crate::audit::catalogue::Language;
 use crate::auth::PersonRole;
 use crate::auth::browser::is_own_page;
@@ -28,6 +29,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 /// The forms have a few thousand bytes.
 const FORM_BYTES_MAX: usize = 16 * 1024;
+/// What a page may say that was just done.
+const DONE: [&str; 8] =
+    ["corrected", "resent", "waiting", "still-faulty", "written-off", "credited", "removed", "sealed"];
 /// The field with the session's form token.
 pub(super) const FORM_TOKEN: &str = "form_token";
 
@@ -74,7 +78,13 @@ impl Desk {
             return Err(people::unavailable(&Failure::TooOften(too_often)));
         }
         let organization = caller.registry.name_of(&caller.organization()).unwrap_or_default().to_owned();
-        let path = exchange.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+        let query = exchange.uri.query().and_then(|query| Fields::read(query.as_bytes()));
+        let done = query.and_then(|fields| DONE.into_iter().find(|done| *done == fields.get("done")));
+        let path = match done {
+            // Whoever comes back to it did nothing meanwhile.
+            Some(_) => exchange.uri.path().to_owned(),
+            None => exchange.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+        };
         let shell = Shell {
             words,
             person: name,
@@ -83,7 +93,7 @@ impl Desk {
             form_token: people.key.form_token(&session),
             is_fresh: caller.admits(super::SEAL).is_ok(),
             path,
-            done: None,
+            done,
         };
         let desk = Self { exchange, caller, shell, act, session };
         match desk.caller.admits(act) {
@@ -120,6 +130,39 @@ impl Desk {
             () => return Ok(self),
         };
         Err(self.refused(reason).await)
+    }
+
+    /// Holds what is done here to a further act, under which it is on record from now on.
+    ///
+    /// # Errors
+    /// The page that says why not, once that is on record.
+    pub(super) async fn needs(&mut self, act: Act) -> Result<(), Stopped> {
+        self.act = act;
+        let admitted = self.caller.admits(act);
+        self.or_stopped(admitted).await
+    }
+
+    /// What was made, or the page that says why it was not.
+    ///
+    /// # Errors
+    /// That page.
+    pub(super) async fn or_stopped<T>(&self, made: Result<T, Failure>) -> Result<T, Stopped> {
+        match made {
+            Ok(made) => Ok(made),
+            Err(failure) => Err(self.stopped(failure).await),
+        }
+    }
+
+    /// Who acts here, in the words of the trail.
+    pub(super) fn actor(&self) -> Actor {
+        let event = self.event("");
+        Actor {
+            organization: event.organization,
+            client: event.client,
+            practitioner: event.practitioner,
+            purpose: event.purpose,
+            network: event.network,
+        }
     }
 
     fn is_own_page(&self, people: &People) -> bool {
@@ -205,7 +248,8 @@ impl Desk {
             (Failure::Refused { .. } | Failure::Unprocessable(_) | Failure::BadRequest(_), _) => "refused",
             _ => "failed",
         };
-        let page = ProblemPage { shell: self.shell.clone(), why, wants_step_up: why == "step-up-required" };
+        let shell = Shell { path: self.way_back(), ..self.shell.clone() };
+        let page = ProblemPage { shell, why, said: self.said(failure), wants_step_up: why == "step-up-required" };
         let mut response = html(failure.status(), &page);
         if let Some(seconds) = failure.retry_after_seconds() {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -213,12 +257,35 @@ impl Desk {
         response
     }
 
+    /// What exactly stands in the way, in the reader's words: an official code, or the field of a form.
+    fn said(&self, failure: &Failure) -> String {
+        let words = self.shell.words;
+        let Failure::Unprocessable(issues) = failure else { return String::new() };
+        let at: Vec<&str> = issues.iter().filter_map(|issue| issue.expression.as_deref()).collect();
+        let texts = at.iter().map(|code| match wrong(words, code, "") {
+            known if !known.text.is_empty() => format!("{} {}", known.text, known.todo),
+            _ => words.of("objection", code),
+        });
+        texts.collect::<Vec<_>>().join(" ")
+    }
+
+    /// Where a fresh sign-in leads: a form that was not taken is not an address that can be gone to.
+    fn way_back(&self) -> String {
+        if self.exchange.method == axum::http::Method::GET {
+            return self.shell.path.clone();
+        }
+        let path = self.exchange.uri.path();
+        let is_of_list = ["/billing/lines/", "/billing/sendings/"].iter().any(|list| path.starts_with(list));
+        let above = path.rsplit_once('/').map_or("/billing", |(above, _)| above);
+        if is_of_list || above == "/billing/month" { above.to_owned() } else { "/billing".to_owned() }
+    }
+
     /// Who signed in and is nobody here.
     fn nobody(exchange: &Exchange, words: Words, failure: &Failure) -> Response<Body> {
         let path = exchange.uri.path().to_owned();
         let [person, organization, form_token] = [const { String::new() }; 3];
         let shell = Shell { words, person, organization, form_token, is_fresh: false, path, done: None };
-        html(failure.status(), &ProblemPage { shell, why: "not-for-role", wants_step_up: false })
+        html(failure.status(), &ProblemPage { shell, why: "not-for-role", said: String::new(), wants_step_up: false })
     }
 }
 
@@ -277,7 +344,8 @@ pub(super) fn see_other(path: &str) -> Response<Body> {
     response
 }
 
-fn html(status: StatusCode, page: &impl Template) -> Response<Body> {
+/// A page as an answer: only what shows nothing is answered by this alone.
+pub(super) fn html(status: StatusCode, page: &impl Template) -> Response<Body> {
     let text = match page.render() {
         Ok(text) => text,
         Err(error) => {

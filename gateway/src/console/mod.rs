@@ -7,13 +7,24 @@
 mod advice;
 pub mod assets;
 mod chart;
+pub mod correct;
+pub mod decide;
 mod desk;
+pub mod export;
+pub mod import;
+pub mod lines;
+pub mod months;
+mod office;
 #[cfg(test)]
 mod page_tests;
 mod pages;
+pub mod running;
+pub mod sendings;
+pub mod sums;
 mod table;
 mod view;
 mod words;
+pub mod work;
 
 use crate::access::caller::Act;
 
