@@ -72,7 +72,8 @@ fn draw(words: Words, months: &[i64], amounts: &[MonthState], highest: i64) -> R
             let bars = months.iter().enumerate().filter_map(|(at, month)| {
                 let below: i64 = COLOURS[..place].iter().map(|(lower, _)| sum(amounts, *month, Some(lower))).sum();
                 let own = sum(amounts, *month, Some(state));
-                let corners = [(SegmentValue::Exact(at), below), (SegmentValue::Exact(at + 1), below + own)];
+                let right = if at + 1 == months.len() { SegmentValue::Last } else { SegmentValue::Exact(at + 1) };
+                let corners = [(SegmentValue::Exact(at), below), (right, below + own)];
                 let mut bar = Rectangle::new(corners, colour.filled());
                 bar.set_margin(0, 0, 8, 8);
                 (own > 0).then_some(bar)
@@ -109,6 +110,8 @@ mod tests {
             assert!(svg.contains(colour), "{colour}: {svg}");
         }
         assert!(svg.contains("maart 2026") && svg.contains("geweigerd"), "{svg}");
+        let one = chart(Words(Language::Dutch), &[202_602], &amounts);
+        assert!(one.contains("#8FC79A") && !one.contains("\"-"), "a single month has its width: {one}");
         for forbidden in [" style=", "<style", "<script", "href", "onload"] {
             assert!(!svg.contains(forbidden), "{forbidden}: {svg}");
         }

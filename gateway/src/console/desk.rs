@@ -56,6 +56,10 @@ impl Desk {
         let app = &exchange.app;
         let Some(people) = &app.people else { return Err(Failure::NotFound.into_response()) };
         let words = Words(language(&exchange));
+        if exchange.headers.contains_key(header::AUTHORIZATION) {
+            // Judged by its token alone, and no token is good for a page.
+            return Err(signed_out(&exchange));
+        }
         let person = match signed_in(app, &exchange.headers).await {
             Ok(Some(person)) => person,
             Ok(None) => return Err(signed_out(&exchange)),

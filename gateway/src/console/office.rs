@@ -104,7 +104,6 @@ impl Desk {
             comment: refusal.comment,
             source: row.source.clone(),
             decided,
-            changed_ms: row.changed_ms,
         })
     }
 

@@ -142,14 +142,17 @@ pub(super) struct Line {
     pub(super) source: String,
     /// Who decided that it is not asked for any more, and why; empty where nobody did.
     pub(super) decided: Option<(String, String)>,
-    /// When it was last changed.
-    pub(super) changed_ms: i64,
 }
 
 impl Line {
     /// Whether a clerk can make it right: as it is, or by one in its place.
     pub(super) fn is_correctable(&self) -> bool {
         matches!(self.state.as_str(), "faulty" | "refused" | "draft" | "ready")
+    }
+
+    /// Whether something is wrong with it.
+    pub(super) fn has_wrong(&self) -> bool {
+        !self.wrong.is_empty()
     }
 
     /// Whether it can be given up as uncollectable.
