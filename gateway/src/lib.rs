@@ -15,6 +15,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod consent;
+pub mod console;
 pub mod delivery;
 pub mod demo;
 pub mod error;
