@@ -123,14 +123,7 @@ impl PersonRole {
                     directory!()
                 ),
                 scope_after_step_up: "",
-                acts: &[
-                    "batch",
-                    "transaction",
-                    "billing-view",
-                    "billing-prepare",
-                    "billing-import",
-                    "billing-correct",
-                ],
+                acts: &["batch", "transaction", "billing-view", "billing-prepare", "billing-import", "billing-correct"],
                 // What sends, moves money or gives up a claim to it, and what hands out names or numbers as a file.
                 acts_after_step_up: &[
                     "billing-seal",

@@ -80,7 +80,8 @@ fn correction(
         correction.prescriber = read(Some(""), "prescriber", &mut wrong, |_| both.clone());
     }
     let three = |text: &str| (text.len() == 3).then(|| text.parse().ok()).flatten();
-    let number: String = fields.get("number").chars().filter(|character| !matches!(character, ' ' | '.' | '-')).collect();
+    let number: String =
+        fields.get("number").chars().filter(|character| !matches!(character, ' ' | '.' | '-')).collect();
     let ssin = (!number.is_empty()).then_some(number.as_str());
     let mut person = InsuredPerson {
         ssin: known.ssin.clone(),

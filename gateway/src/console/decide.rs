@@ -36,12 +36,7 @@ pub async fn decide(exchange: Exchange, (id, decision): (String, Decision), body
     decided(exchange, &id, decision, body).await.unwrap_or_else(|stopped| stopped)
 }
 
-async fn decided(
-    exchange: Exchange,
-    id: &str,
-    decision: Decision,
-    body: Body,
-) -> Result<Response<Body>, Stopped> {
+async fn decided(exchange: Exchange, id: &str, decision: Decision, body: Body) -> Result<Response<Body>, Stopped> {
     let (desk, fields) = Desk::posted(exchange, body, decision.act()).await?;
     let row = seen(&desk, id, &fields).await;
     let row = desk.or_stopped(row).await?;

@@ -12,8 +12,8 @@ use crate::access::Caller;
 use crate::access::caller::Act;
 use crate::access::session::signed_in;
 use crate::app::People;
-use crate::audit::{Actor, AuditEvent};
 use crate::audit::catalogue::Language;
+use crate::audit::{Actor, AuditEvent};
 use crate::auth::PersonRole;
 use crate::auth::browser::is_own_page;
 use crate::bodies::{self, BodyLimits};
@@ -188,7 +188,13 @@ impl Desk {
     }
 
     /// Hands out a file, once that is on record.
-    pub(super) async fn hand_out(&self, about: &str, name: &str, media_type: &'static str, body: Body) -> Response<Body> {
+    pub(super) async fn hand_out(
+        &self,
+        about: &str,
+        name: &str,
+        media_type: &'static str,
+        body: Body,
+    ) -> Response<Body> {
         if let Err(stopped) = self.recorded(about).await {
             return stopped;
         }

@@ -73,8 +73,22 @@ async fn all(desk: &Desk, filter: &LineFilter) -> Result<Vec<ClaimLineRow>, Fail
 async fn of_lines(desk: &Desk, rows: &[ClaimLineRow]) -> Result<Table, Failure> {
     let words = desk.shell.words;
     let heads = [
-        "person", "number", "month", "day", "last-day", "code", "units", "payer", "channel", "amount", "share", "paid",
-        "provider", "state", "wrong", "reference",
+        "person",
+        "number",
+        "month",
+        "day",
+        "last-day",
+        "code",
+        "units",
+        "payer",
+        "channel",
+        "amount",
+        "share",
+        "paid",
+        "provider",
+        "state",
+        "wrong",
+        "reference",
     ];
     let mut table = Table { heads: heads.map(|head| words.of("head", head)).to_vec(), rows: Vec::new() };
     for rows in rows.chunks(usize::try_from(PAGE).unwrap_or(1)) {
@@ -151,16 +165,17 @@ async fn handed_over(exchange: Exchange, body: Body) -> Result<Response<Body>, S
         let noted = desk.books().exported(&ids).await;
         desk.or_stopped(noted).await?;
     }
-    let (about, name) =
-        (format!("list=portal&month={}&rows={}", month_text(month), rows.len()), format!("mhc-{}.csv", month_text(month)));
+    let (about, name) = (
+        format!("list=portal&month={}&rows={}", month_text(month), rows.len()),
+        format!("mhc-{}.csv", month_text(month)),
+    );
     Ok(desk.hand_out(&about, &name, file.1, Body::from(file.0)).await)
 }
 
 /// What is ready for the portal in a month; or what was handed over of it already.
 async fn for_portal(desk: &Desk, month: i64, is_again: bool) -> Result<Vec<ClaimLineRow>, Failure> {
     let state = if is_again { LineState::Exported } else { LineState::Ready };
-    let filter =
-        LineFilter { states: vec![state.code()], channel: PORTAL.to_owned(), month, ..LineFilter::default() };
+    let filter = LineFilter { states: vec![state.code()], channel: PORTAL.to_owned(), month, ..LineFilter::default() };
     let (store, compartment) = (&desk.exchange.app.store, desk.caller.organization());
     let rows = store.claim_lines(&compartment, &filter, ("", PORTAL_MAX)).await?;
     if rows.is_empty() {

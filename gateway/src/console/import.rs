@@ -29,12 +29,8 @@ const ROWS_MAX: u64 = 5_000;
 /// Rows that are shown.
 const SHOWN_MAX: usize = 100;
 
-const LIMITS: Limits = Limits {
-    bytes_max: FILE_BYTES_MAX as u64,
-    rows_max: ROWS_MAX,
-    line_bytes_max: 16_384,
-    cell_characters_max: 300,
-};
+const LIMITS: Limits =
+    Limits { bytes_max: FILE_BYTES_MAX as u64, rows_max: ROWS_MAX, line_bytes_max: 16_384, cell_characters_max: 300 };
 
 /// `GET /billing/import`
 pub async fn form(exchange: Exchange) -> Response<Body> {
@@ -71,7 +67,8 @@ async fn looked_at(exchange: Exchange, body: Body) -> Result<Response<Body>, Sto
                 counts: (count(seen.total), count(seen.faulty)),
                 ..empty(&desk)
             };
-            let page = if seen.total == 0 { objected(&desk, desk.shell.words.t("import-no-file").to_owned()) } else { page };
+            let page =
+                if seen.total == 0 { objected(&desk, desk.shell.words.t("import-no-file").to_owned()) } else { page };
             (StatusCode::OK, page)
         }
         Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, objected(&desk, refused(&desk, &error))),
@@ -189,7 +186,8 @@ async fn posted(exchange: Exchange, body: Body, wanted: &str) -> Result<(Desk, V
     let limits = BodyLimits { bytes_max: BODY_BYTES_MAX, ..desk.exchange.app.body_limits() };
     let bytes = bodies::read(body, limits).await.map_err(|error| Failure::of_body(error, BODY_BYTES_MAX));
     let bytes = desk.or_stopped(bytes).await?;
-    let boundary = desk.exchange.header(header::CONTENT_TYPE.as_str()).and_then(|text| multer::parse_boundary(text).ok());
+    let boundary =
+        desk.exchange.header(header::CONTENT_TYPE.as_str()).and_then(|text| multer::parse_boundary(text).ok());
     let boundary = desk.or_stopped(boundary.ok_or(Failure::UnsupportedMediaType)).await?;
     let parts = parts(bytes, boundary, wanted).await;
     let (token, given) = desk.or_stopped(parts.ok_or(Failure::BadRequest(Vec::new()))).await?;

@@ -46,9 +46,10 @@ impl Desk {
     pub(super) fn insurer(&self, number: i64) -> String {
         let app = &self.exchange.app;
         let Some(short) = u16::try_from(number).ok().filter(|short| *short > 0) else { return String::new() };
-        let name = self.books().today().ok().and_then(|today| {
-            app.tariffs.insurer_name(short, today, self.shell.words.of_file()).map(str::to_owned)
-        });
+        let name =
+            self.books().today().ok().and_then(|today| {
+                app.tariffs.insurer_name(short, today, self.shell.words.of_file()).map(str::to_owned)
+            });
         name.map_or_else(|| number.to_string(), |name| format!("{number} {name}"))
     }
 
@@ -80,8 +81,7 @@ impl Desk {
         let is_refused = !refusal.errors.is_empty();
         let told = if is_refused { &refusal.errors } else { &findings };
         let sign = if row.kind == 3 { -1 } else { 1 };
-        let decided = (!row.decided_why.is_empty())
-            .then(|| (self.name_of(&row.decided_by), row.decided_why.clone()));
+        let decided = (!row.decided_why.is_empty()).then(|| (self.name_of(&row.decided_by), row.decided_why.clone()));
         Ok(Line {
             id: row.id.clone(),
             person: person.name.clone().unwrap_or_else(|| words.t("no-name").to_owned()),
@@ -228,10 +228,9 @@ pub(super) fn is_id(text: &str) -> bool {
 pub(super) fn month_of(text: &str) -> Option<i64> {
     let (year, month) = text.split_once('-').filter(|(year, month)| year.len() == 4 && month.len() == 2)?;
     let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let (year, month): (i64, i64) =
-        Some((year, month)).filter(|(year, month)| is_digits(year) && is_digits(month)).and_then(|(year, month)| {
-            Some((year.parse().ok()?, month.parse().ok()?))
-        })?;
+    let (year, month): (i64, i64) = Some((year, month))
+        .filter(|(year, month)| is_digits(year) && is_digits(month))
+        .and_then(|(year, month)| Some((year.parse().ok()?, month.parse().ok()?)))?;
     ((2_000..=2_099).contains(&year) && (1..=12).contains(&month)).then_some(year * 100 + month)
 }
 
@@ -258,7 +257,9 @@ mod tests {
     #[test]
     fn a_month_is_four_and_two_digits() {
         assert_eq!((month_of("2026-03"), month_of("2099-12")), (Some(202_603), Some(209_912)));
-        for wrong in ["", "2026", "2026-3", "2026-13", "2026-00", "1999-12", "+026-03", "2026-é", "202603", "2026-03-01"] {
+        for wrong in
+            ["", "2026", "2026-3", "2026-13", "2026-00", "1999-12", "+026-03", "2026-é", "202603", "2026-03-01"]
+        {
             assert_eq!(month_of(wrong), None, "{wrong}");
         }
         assert_eq!(month_text(202_603), "2026-03");

@@ -140,8 +140,14 @@ fn every_page() -> Vec<String> {
         objection: EVIL.to_owned(),
         taken: Some((2, 1)),
     };
-    let settled =
-        Settled { month: 202_603, payer: "131".to_owned(), requested_cents: 5, paid_cents: 3, refused_cents: 1, open_cents: 0 };
+    let settled = Settled {
+        month: 202_603,
+        payer: "131".to_owned(),
+        requested_cents: 5,
+        paid_cents: 3,
+        refused_cents: 1,
+        open_cents: 0,
+    };
     let lines = LinesPage {
         shell: shell(),
         states: vec![("ready".to_owned(), "klaar".to_owned(), true)],
@@ -170,7 +176,8 @@ fn every_page() -> Vec<String> {
         amounts: vec![MonthState { month: 202_603, state: "paid".to_owned(), cents: 12_500 }],
     };
     let unknown = Message { kind: EVIL.to_owned(), state: "unknown".to_owned(), received_ms: 0, hash: EVIL.to_owned() };
-    let sendings = SendingsPage { shell: shell(), sendings: vec![sending()], unknown: vec![unknown], next: EVIL.to_owned() };
+    let sendings =
+        SendingsPage { shell: shell(), sendings: vec![sending()], unknown: vec![unknown], next: EVIL.to_owned() };
     let problem = ProblemPage { shell: shell(), why: "step-up-required", said: EVIL.to_owned(), wants_step_up: true };
     let rendered = [
         work.render(),
@@ -252,8 +259,14 @@ fn only_what_can_be_done_with_a_line_is_offered() {
 
 #[test]
 fn what_does_not_reconcile_is_told_in_words() {
-    let settled =
-        Settled { month: 202_603, payer: "131".to_owned(), requested_cents: 500, paid_cents: 300, refused_cents: 0, open_cents: 0 };
+    let settled = Settled {
+        month: 202_603,
+        payer: "131".to_owned(),
+        requested_cents: 500,
+        paid_cents: 300,
+        refused_cents: 0,
+        open_cents: 0,
+    };
     let page = SettlementPage { shell: shell(true, "/billing/settlement"), settled: vec![settled], apart: Vec::new() };
     let text = page.render().expect("it is rendered");
     assert!(text.contains("Klopt niet: 2,00\u{a0}€ verschil."), "{text}");

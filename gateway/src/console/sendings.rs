@@ -120,7 +120,8 @@ pub async fn file(exchange: Exchange, id: String) -> Response<Body> {
 
 async fn handed_out(exchange: Exchange, id: &str) -> Result<Response<Body>, Stopped> {
     let desk = Desk::open(exchange, DOWNLOAD).await?;
-    let sending = row(&desk, id).await.and_then(|row| if row.file_bytes > 0 { Ok(row) } else { Err(Failure::NotFound) });
+    let sending =
+        row(&desk, id).await.and_then(|row| if row.file_bytes > 0 { Ok(row) } else { Err(Failure::NotFound) });
     let sending = desk.or_stopped(sending).await?;
     let name = format!("{}-{:03}-{}.txt", sending.year, sending.number, sending.federation);
     let body = content(&desk, sending);
@@ -130,17 +131,20 @@ async fn handed_out(exchange: Exchange, id: &str) -> Result<Response<Body>, Stop
 /// The parts of a file, each opened when the one before it was taken. Where one cannot be, the connection breaks off: half a file is none.
 fn content(desk: &Desk, sending: SendingRow) -> Body {
     let (app, actor, compartment) = (Arc::clone(&desk.exchange.app), desk.actor(), desk.caller.organization());
-    Body::from_stream(stream::unfold((app, actor, compartment, sending, 0), |(app, actor, compartment, sending, part)| async move {
-        let opened = Books::new(&app, compartment.clone(), actor.clone()).file_part(&sending, part).await;
-        let item = match opened {
-            Ok(text) => Ok(text?),
-            Err(failure) => {
-                tracing::error!(?failure, "a file of billing was not handed out to its end");
-                Err("a part of the file cannot be read")
-            }
-        };
-        // After a fault there is no further part.
-        let next = if item.is_ok() { part + 1 } else { i64::MAX };
-        Some((item, (app, actor, compartment, sending, next)))
-    }))
+    Body::from_stream(stream::unfold(
+        (app, actor, compartment, sending, 0),
+        |(app, actor, compartment, sending, part)| async move {
+            let opened = Books::new(&app, compartment.clone(), actor.clone()).file_part(&sending, part).await;
+            let item = match opened {
+                Ok(text) => Ok(text?),
+                Err(failure) => {
+                    tracing::error!(?failure, "a file of billing was not handed out to its end");
+                    Err("a part of the file cannot be read")
+                }
+            };
+            // After a fault there is no further part.
+            let next = if item.is_ok() { part + 1 } else { i64::MAX };
+            Some((item, (app, actor, compartment, sending, next)))
+        },
+    ))
 }
