@@ -166,6 +166,11 @@ impl Finding {
         Severity::of_letter(&self.severity).is_none_or(|severity| severity >= Severity::Record)
     }
 
+    /// Whether it takes the whole invoice, with every line of it.
+    pub(super) fn takes_invoice(&self) -> bool {
+        Severity::of_letter(&self.severity).is_some_and(|severity| severity >= Severity::Invoice)
+    }
+
     /// Those of a row.
     ///
     /// # Errors

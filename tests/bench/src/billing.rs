@@ -124,7 +124,8 @@ async fn month(app: &App, (compartment, count): (&str, usize)) -> io::Result<[f6
     let mut took = [0.0; 3];
     let begun = Instant::now();
     for from in (0..count).step_by(AT_ONCE) {
-        let lines: Vec<NewLine> = (from..(from + AT_ONCE).min(count)).map(line).collect::<Option<_>>().unwrap_or_default();
+        let lines: Vec<NewLine> =
+            (from..(from + AT_ONCE).min(count)).map(line).collect::<Option<_>>().unwrap_or_default();
         books.take_in(&lines).await.map_err(failed)?;
     }
     took[0] = begun.elapsed().as_secs_f64();

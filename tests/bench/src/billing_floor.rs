@@ -54,12 +54,28 @@ macro_rules! floor {
                     let mut insert = QueryBuilder::<$database>::new(format!("INSERT INTO bench_line ({COLUMNS}) "));
                     insert.push_values(rows, |mut values, row| {
                         values.push_bind(&row.compartment).push_bind(&row.id).push_bind(&row.person);
-                        values.push_bind(&row.third_party).push_bind(&row.channel).push_bind(row.payer).push_bind(row.month);
-                        values.push_bind(&row.first_day).push_bind(&row.last_day).push_bind(row.code).push_bind(row.units);
+                        values
+                            .push_bind(&row.third_party)
+                            .push_bind(&row.channel)
+                            .push_bind(row.payer)
+                            .push_bind(row.month);
+                        values
+                            .push_bind(&row.first_day)
+                            .push_bind(&row.last_day)
+                            .push_bind(row.code)
+                            .push_bind(row.units);
                         values.push_bind(row.amount_cents).push_bind(row.share_cents).push_bind(row.supplement_cents);
-                        values.push_bind(&row.provider).push_bind(&row.detail).push_bind(&row.state).push_bind(&row.findings);
+                        values
+                            .push_bind(&row.provider)
+                            .push_bind(&row.detail)
+                            .push_bind(&row.state)
+                            .push_bind(&row.findings);
                         values.push_bind(&row.source).push_bind(&row.source_key).push_bind(&row.sending);
-                        values.push_bind(row.invoice).push_bind(row.kind).push_bind(&row.corrects).push_bind(row.paid_cents);
+                        values
+                            .push_bind(row.invoice)
+                            .push_bind(row.kind)
+                            .push_bind(&row.corrects)
+                            .push_bind(row.paid_cents);
                         values.push_bind(&row.refusal).push_bind(&row.decided_by).push_bind(&row.decided_why);
                         values.push_bind(row.created_ms).push_bind(row.changed_ms);
                     });
@@ -74,7 +90,10 @@ macro_rules! floor {
                 let Some(last) = page.last() else { break };
                 after = last.get("id");
                 // Every value is taken out, as whoever checks a line needs it.
-                read += page.iter().map(|row| row.get::<String, _>("detail").len() + row.get::<String, _>("person").len()).sum::<usize>();
+                read += page
+                    .iter()
+                    .map(|row| row.get::<String, _>("detail").len() + row.get::<String, _>("person").len())
+                    .sum::<usize>();
             }
             let took = begun.elapsed().as_secs_f64();
             pool.close().await;

@@ -213,7 +213,10 @@ async fn enter_and_mend(gateway: &Gateway, books: &Books<'_>) {
         let (code, contact, mend) = match seeded.get(&n) {
             Some(one) => (one.code, one.contact, one.mend),
             None => (
-                WRONG_PEOPLE.get((n % PEOPLE).wrapping_sub(FIRST_WRONG)).unwrap_or_else(|| panic!("nothing is wrong with it: {line:?}")).0,
+                WRONG_PEOPLE
+                    .get((n % PEOPLE).wrapping_sub(FIRST_WRONG))
+                    .unwrap_or_else(|| panic!("nothing is wrong with it: {line:?}"))
+                    .0,
                 n,
                 Mend::Correct,
             ),
