@@ -2,6 +2,7 @@
 
 mod authorization;
 mod billing;
+mod billing_fhir;
 mod blindness;
 mod client_certificates;
 mod conflicts;
