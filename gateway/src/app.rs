@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use connectors::guard::Guard;
+use mappings::tariff::Tables;
 use tokio::sync::{Mutex, MutexGuard, RwLock};
 
 pub use keys_at_work::{KeyAtWork, KeysAtWork};
@@ -17,7 +18,7 @@ use crate::auth::{BrowserKey, Issuer, Verifier, Verifiers};
 use crate::auth_keys::{ClientKeySets, IdentityProvider};
 use crate::bodies::BodyLimits;
 use crate::clock::Clock;
-use crate::config::{EmergencyConfig, Limits, SubscriptionsConfig};
+use crate::config::{BillingConfig, EmergencyConfig, Limits, SubscriptionsConfig};
 use crate::consent::{ActorReference, Grantee, ORGANIZATION_KIND_SYSTEM};
 use crate::labels::LabelTable;
 use crate::rates::RequestRates;
@@ -73,6 +74,10 @@ pub struct AppState {
     pub waiting_days_max: u32,
     /// What employers are looked up for; none where they are not.
     pub lookup_purpose: Option<String>,
+    /// What third parties bill for how much.
+    pub tariffs: Tables,
+    /// How they bill.
+    pub billing: BillingConfig,
     /// Days for which it is looked where a referral goes that names nobody.
     pub intake_days_max: u32,
     /// How far emergency access goes.

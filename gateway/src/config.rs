@@ -4,6 +4,7 @@
 //! once, in `config/keys.rs`, from which `docs/configuration.md` is made. A value that is not understood is an error,
 //! never ignored.
 
+mod billing;
 mod co_prev;
 mod deliveries;
 mod emergency;
@@ -30,6 +31,7 @@ use connectors::guard::Guard;
 use reqwest::Url;
 use toml::Table;
 
+pub use billing::{BillingConfig, OneFileADay};
 pub use co_prev::CoPrevConfig;
 pub use deliveries::DeliveriesConfig;
 pub use emergency::EmergencyConfig;
@@ -80,6 +82,8 @@ pub struct Config {
     pub mail: Option<MailConfig>,
     /// Where treatment demands are submitted, if they are.
     pub tdi: Option<TdiConfig>,
+    /// How third parties bill.
+    pub billing: BillingConfig,
     /// Where employers are looked up, if they are.
     pub co_prev: Option<CoPrevConfig>,
     /// Where files of invoices go to mutualities, if they do.

@@ -17,6 +17,7 @@ use crate::auth_keys::{
     ClientKeySets, CredentialsError, IdentityProvider, KeyLoadError, KeyLoader, RefreshTimes, credentials, keep_fresh,
     own_issuer, verifier,
 };
+use crate::billing::{TablesError, tables};
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, MailConfig, OwnIssuer, ServedTypes, TokenAlgorithm};
 use crate::delivery::{Insurers, Outside, PartnersError, Worker};
@@ -93,6 +94,9 @@ pub enum StartError {
     /// The table of labels cannot be read.
     #[error("labels.file: {0}")]
     Labels(String),
+    /// The tables of billing cannot be used.
+    #[error("billing: {0}")]
+    Billing(#[from] TablesError),
     /// A configured type is not one that can be served.
     #[error("fhir.types: '{0}' is not a type that can be served")]
     Type(String),
@@ -169,6 +173,8 @@ pub async fn assemble(config: &Config, store: Store, clock: Clock) -> Result<(Ap
         is_sandbox: config.is_sandbox,
         waiting_days_max: config.waiting_days_max,
         lookup_purpose: config.co_prev.as_ref().map(|co_prev| co_prev.purpose.clone()),
+        tariffs: tables(&config.billing, config.is_sandbox)?,
+        billing: config.billing.clone(),
         intake_days_max: config.intake_days_max,
         emergency: config.emergency,
         registry: RegistryCache::default(),
@@ -245,8 +251,10 @@ pub async fn run(
         credentials: credentials(config.outbound.credentials_file.as_deref(), &app.clock)?,
     };
     let worker = Worker::new(&app, outside, config.deliveries)?;
+    let inbox = worker.clone().collect_always(stopping.clone());
     let deliveries = tokio::spawn(keep_delivering(worker, stopping));
     let mut background = JoinSet::new();
+    background.spawn(inbox);
     if let Some(Refreshed { loader, verifier, every }) = refreshed {
         background.spawn(keep_fresh(loader, verifier, RefreshTimes::every(every)));
     }

@@ -2,6 +2,7 @@
 
 mod admin;
 mod admission;
+mod console;
 mod headers;
 
 use std::net::SocketAddr;
@@ -37,8 +38,10 @@ pub fn router(app: &App, telemetry: &Arc<Telemetry>, extra: Router) -> Router {
     let pages = people::routes(app).layer(pages);
     let (tokens, extra) = (oauth::routes(app).layer(held.clone()), extra.layer(held));
     let operators = admin::routes(app, admission.clone());
+    let offices = console::routes(app, admission.of_console());
     let routes = fhir(app, admission)
         .merge(operators)
+        .merge(offices)
         .merge(plain(app, telemetry, is_sandbox))
         .merge(tokens)
         .merge(pages)

@@ -2,12 +2,18 @@
 //! third-party billing; and where a postcode lies. No clock, and no I/O but on what is handed in.
 
 pub mod billing;
+pub mod claim;
+pub mod claim_import;
+pub mod claim_line;
 pub mod co_prev;
 pub mod identifiers;
 pub mod json;
 pub mod message;
 pub mod notification;
+pub mod portal_export;
 pub mod postcode;
 pub mod r4;
+pub mod sheet;
 pub mod subscription;
+pub mod tariff;
 pub mod tdi;

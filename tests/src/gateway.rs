@@ -95,6 +95,18 @@ impl Options {
     }
 }
 
+/// Nobody outside but whom an address names.
+pub fn outside() -> Outside {
+    Outside {
+        guard: Guard::new(&[], &[], true),
+        mail: None,
+        tdi: None,
+        co_prev: None,
+        insurers: Insurers::default(),
+        credentials: Vec::new(),
+    }
+}
+
 /// A running gateway.
 #[derive(Debug)]
 pub struct Gateway {
@@ -305,14 +317,7 @@ impl Gateway {
     /// # Panics
     /// There can be no client for HTTP, or the settings are wrong.
     pub fn worker_with(&self, mail: Option<MailSettings>, tdi: Option<TdiConfig>) -> Worker {
-        self.worker_to(Outside {
-            guard: Guard::new(&[], &[], true),
-            mail,
-            tdi,
-            co_prev: None,
-            insurers: Insurers::default(),
-            credentials: Vec::new(),
-        })
+        self.worker_to(Outside { mail, tdi, ..outside() })
     }
 
     /// The same, that also asks Co-prev.
@@ -320,14 +325,7 @@ impl Gateway {
     /// # Panics
     /// There can be no client for HTTP.
     pub fn worker_asking(&self, co_prev: CoPrevConfig) -> Worker {
-        self.worker_to(Outside {
-            guard: Guard::new(&[], &[], true),
-            mail: None,
-            tdi: None,
-            co_prev: Some(co_prev),
-            insurers: Insurers::default(),
-            credentials: Vec::new(),
-        })
+        self.worker_to(Outside { co_prev: Some(co_prev), ..outside() })
     }
 
     /// The same, that speaks to whom it is told, and as it is told.

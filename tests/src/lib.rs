@@ -3,6 +3,7 @@
 //! `tests/run` sets the variables that are read here; without them each test looks for what it needs itself, so that one
 //! test can be run alone with `cargo nextest run`.
 
+pub mod billing;
 pub mod browser;
 pub mod caller;
 pub mod certificates;

@@ -27,15 +27,15 @@ impl World {
     /// # Panics
     /// There is no free port.
     pub async fn start() -> Self {
-        Self::start_at(NOW_MS).await
+        Self::with(&Clock::fixed(NOW_MS)).await
     }
 
-    /// Starts them at another moment.
+    /// The same, by the clock of a gateway: where days pass.
     ///
     /// # Panics
     /// There is no free port.
-    pub async fn start_at(now_ms: i64) -> Self {
-        let partners = Partners::start(&Clock::fixed(now_ms), None).await.expect("free ports");
+    pub async fn with(clock: &Clock) -> Self {
+        let partners = Partners::start(clock, None).await.expect("free ports");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let root = format!("http://{}", listener.local_addr().expect("it is bound"));
         let routes = partners.routes();

@@ -81,7 +81,6 @@ impl PersonRole {
 
     /// The table.
     const fn row(self) -> Row {
-        const BUNDLES: &[&str] = &["batch", "transaction"];
         match self {
             Self::CareProvider => Row {
                 purpose: "TREAT",
@@ -124,8 +123,16 @@ impl PersonRole {
                     directory!()
                 ),
                 scope_after_step_up: "",
-                acts: BUNDLES,
-                acts_after_step_up: &[],
+                acts: &["batch", "transaction", "billing-view", "billing-prepare", "billing-import", "billing-correct"],
+                // What sends, moves money or gives up a claim to it, and what hands out names or numbers as a file.
+                acts_after_step_up: &[
+                    "billing-seal",
+                    "billing-resend",
+                    "billing-write-off",
+                    "billing-credit",
+                    "billing-export",
+                    "billing-download",
+                ],
             },
             Self::Supervisor => Row {
                 purpose: "HQUALIMP",

@@ -55,7 +55,7 @@ pub(super) const fn key(
     Key { section, name, form, fallback, meaning }
 }
 
-use super::{co_prev, deliveries, insurers, mail, people, subscriptions, tdi, vault};
+use super::{billing, co_prev, deliveries, insurers, mail, people, subscriptions, tdi, vault};
 use Fallback::{Absent, Required, Value};
 use Form::{Integer, List, Text};
 
@@ -431,9 +431,18 @@ const KEYS: &[Key] = &[
 
 /// Every key, in the order of the document; a section may stand beside what reads it.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
-    let sections =
-        [people::KEYS, vault::KEYS, deliveries::KEYS, subscriptions::KEYS, mail::KEYS, tdi::KEYS, co_prev::KEYS];
-    KEYS.iter().chain(sections.into_iter().flatten()).chain(insurers::KEYS)
+    let sections = [
+        people::KEYS,
+        vault::KEYS,
+        deliveries::KEYS,
+        subscriptions::KEYS,
+        mail::KEYS,
+        tdi::KEYS,
+        co_prev::KEYS,
+        billing::KEYS,
+        insurers::KEYS,
+    ];
+    KEYS.iter().chain(sections.into_iter().flatten())
 }
 
 /// The key with this path. Every path in the code is in the table, or a test fails.

@@ -12,8 +12,8 @@ use super::reader::Reader;
 use super::{
     AuthConfig, ClientCertificates, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, EvidenceConfig,
     ExternalIssuer, KeySource, Limits, LogConfig, LogFormat, OwnIssuer, PeopleConfig, ServedTypes, ServerConfig,
-    TlsFiles, TokenAlgorithm, co_prev, deliveries, insurers, is_loopback, mail, outbound, people, subscriptions, tdi,
-    vault,
+    TlsFiles, TokenAlgorithm, billing, co_prev, deliveries, insurers, is_loopback, mail, outbound, people,
+    subscriptions, tdi, vault,
 };
 
 /// Reads every key; after an error there are stand-ins in it.
@@ -42,6 +42,7 @@ pub(super) fn read(reader: &mut Reader) -> Config {
         deliveries: deliveries::read(reader),
         subscriptions: subscriptions::read(reader),
         mail: mail::read(reader),
+        billing: billing::read(reader),
         tdi: tdi::read(reader),
         co_prev: co_prev::read(reader),
         mutualities: insurers::mutualities(reader),

@@ -59,7 +59,7 @@ pub(super) async fn payload(app: &App, delivery: &Delivery) -> Result<Payload, F
     let Some(organization) = organization else { return Ok(Payload::Withheld("not-registered")) };
     let now_ms = app.clock.now_ms();
     // Before a number is taken: without the secret nothing is sent.
-    let secret = app.store.open_secret(&row.secret).await?;
+    let secret = app.store.open_text(&row.secret).await?;
     if is_handshake {
         return Ok(signed((app, delivery), (&row, &secret), &[], now_ms));
     }

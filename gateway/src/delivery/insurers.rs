@@ -1,6 +1,7 @@
 //! Which connector speaks to a mutuality or a care fund: `mutuality/300` and `care-fund/701` are partners.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use connectors::gen_async::{Flow, GenAsync, Settings};
 use connectors::http::HttpClient;
@@ -13,6 +14,9 @@ pub const MUTUALITY: &str = "mutuality/";
 /// What a care fund as a partner begins with; its number follows.
 pub const CARE_FUND: &str = "care-fund/";
 
+/// How often it is looked whether something was left half made, where no insurer is configured.
+const IDLE: Duration = Duration::from_secs(600);
+
 /// Where insurers are reached, if they are.
 #[derive(Clone, Debug, Default)]
 pub struct Insurers {
@@ -20,6 +24,8 @@ pub struct Insurers {
     pub mutualities: Option<Settings>,
     /// The care funds.
     pub care_funds: Option<Settings>,
+    /// How often it is looked whether they have answered.
+    pub every: Duration,
 }
 
 impl Insurers {
@@ -31,6 +37,12 @@ impl Insurers {
         Ok(Self {
             mutualities: config.mutualities.as_ref().map(settings).transpose()?,
             care_funds: config.care_funds.as_ref().map(settings).transpose()?,
+            every: [&config.mutualities, &config.care_funds]
+                .into_iter()
+                .flatten()
+                .map(|config| config.every)
+                .min()
+                .unwrap_or(IDLE),
         })
     }
 
@@ -73,7 +85,7 @@ mod tests {
         let speaks = |insurers: &Insurers, partner: &str| {
             insurers.connector(HttpClient::new().expect("a client"), partner).is_some()
         };
-        let mutualities = Insurers { mutualities: Some(reached()), care_funds: None };
+        let mutualities = Insurers { mutualities: Some(reached()), ..Insurers::default() };
         for (partner, expected) in [
             ("mutuality/300", true),
             ("mutuality/30", false),
@@ -84,7 +96,7 @@ mod tests {
         ] {
             assert_eq!(speaks(&mutualities, partner), expected, "{partner}");
         }
-        let funds = Insurers { mutualities: None, care_funds: Some(reached()) };
+        let funds = Insurers { care_funds: Some(reached()), ..Insurers::default() };
         assert!(speaks(&funds, "care-fund/701") && !speaks(&funds, "mutuality/300"));
     }
 }

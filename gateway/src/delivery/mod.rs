@@ -5,6 +5,7 @@
 //! what is sent, and whether it may be, in `payload.rs`.
 
 mod hook;
+mod inbox;
 mod insurers;
 mod outcome;
 mod partners;

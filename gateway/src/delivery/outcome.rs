@@ -8,6 +8,7 @@ use crate::access::caller::Act;
 use crate::access::{Caller, Draft};
 use crate::app::App;
 use crate::audit::{AuditEvent, Outcome};
+use crate::billing;
 use crate::error::Failure;
 use crate::queue::{NEVER_MS, Next, State};
 use crate::referral::dossier::received;
@@ -83,6 +84,7 @@ pub(super) async fn settle(
         }
         hook::follow(&mut draft, delivery, next, was_asked).await?;
         let mut set = draft.finish();
+        billing::delivered(app, delivery, next, &mut set).await?;
         set.preconditions.push(fence(delivery));
         if next.state.is_end() || next.needs_a_person() {
             set.audit.push(ended(&caller, delivery, next));

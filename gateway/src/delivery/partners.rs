@@ -7,6 +7,7 @@ use connectors::co_prev::CoPrev;
 use connectors::credentials::Credential;
 use connectors::delivery::Connector;
 use connectors::ehr_fhir::EhrFhir;
+use connectors::gen_async::GenAsync;
 use connectors::guard::Guard;
 use connectors::http::{HttpClient, HttpError};
 use connectors::notify_mail::{MailSettings, MailSettingsError, NotifyMail};
@@ -61,6 +62,7 @@ pub(super) struct Partners {
     configured: HttpClient,
     tdi: Option<TdiConfig>,
     co_prev: Option<CoPrevConfig>,
+    insurers: Insurers,
     mail: Option<Arc<NotifyMail>>,
 }
 
@@ -80,6 +82,8 @@ pub(super) enum Means {
     Channel(Channel),
     /// It is the register of treatment demands.
     Register,
+    /// It is a mutuality or a care fund.
+    Insurer,
     /// It is Co-prev.
     Lookup,
     /// It subscribed: what it is told, and where, is read when it is told.
@@ -94,7 +98,7 @@ impl Partner {
             Means::Channel(channel) if channel.kind == ChannelKind::Mail => 1,
             // Numbers are in order.
             Means::Subscription => 1,
-            Means::Channel(_) | Means::Register | Means::Lookup => parallel_max,
+            Means::Channel(_) | Means::Register | Means::Lookup | Means::Insurer => parallel_max,
         }
     }
 }
@@ -107,7 +111,8 @@ impl Partners {
         let hooks = HttpClient::guarded(outside.guard.clone())?;
         let client = HttpClient::guarded(outside.guard)?.proving(&outside.credentials)?;
         let configured = HttpClient::new()?.proving(&outside.credentials)?;
-        Ok(Self { client, hooks, configured, tdi: outside.tdi, co_prev: outside.co_prev, mail })
+        let Outside { tdi, co_prev, insurers, .. } = outside;
+        Ok(Self { client, hooks, configured, tdi, co_prev, insurers, mail })
     }
 
     /// How a partner is spoken to; none where it has no channel, or the gateway has no means for it: then nothing leaves to it.
@@ -124,6 +129,9 @@ impl Partners {
             let connector = Arc::new(RestHook::new(self.hooks.clone()));
             return Some(Partner { connector, means: Means::Subscription });
         }
+        if let Some(connector) = self.insurer(partner) {
+            return Some(Partner { connector: Arc::new(connector), means: Means::Insurer });
+        }
         let channel = registry.channel(partner)?.clone();
         let connector: Arc<dyn Connector> = match channel.kind {
             // What is sent there is what the organisation may see; an officer sees nothing by that right.
@@ -132,6 +140,16 @@ impl Partners {
             ChannelKind::Mail => Arc::<NotifyMail>::clone(self.mail.as_ref()?),
         };
         Some(Partner { connector, means: Means::Channel(channel) })
+    }
+
+    /// How an insurer is spoken to, also for its answers; none for anybody else, or where it is not configured.
+    pub(super) fn insurer(&self, partner: &str) -> Option<GenAsync> {
+        self.insurers.connector(self.configured.clone(), partner)
+    }
+
+    /// How often it is looked whether insurers have answered.
+    pub(super) fn inbox_every(&self) -> Duration {
+        self.insurers.every
     }
 
     fn register(&self, registry: &Registry) -> Option<Partner> {

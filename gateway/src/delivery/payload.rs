@@ -12,6 +12,7 @@ use super::partners::Means;
 use crate::access::Caller;
 use crate::access::caller::Act;
 use crate::app::App;
+use crate::billing;
 use crate::clock::format_instant;
 use crate::error::Failure;
 use crate::referral::intake;
@@ -50,6 +51,10 @@ pub(super) async fn payload(app: &App, delivery: &Delivery, means: &Means) -> Re
             let registry = app.registry().await?;
             let message = tdi::payload(&app.store, &registry, demand, app.clock.now_ms()).await?;
             Ok(message.map_or(Payload::Withheld("not-registrable"), Payload::Ready))
+        }
+        Means::Insurer => {
+            let file = billing::payload(app, delivery).await?;
+            Ok(file.map_or(Payload::Withheld("not-sealed"), |file| ready(delivery, file)))
         }
         Means::Lookup => {
             let question = intake::question(app, delivery).await?;

@@ -29,8 +29,8 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// Sends what is due, until it is told to stop.
 #[derive(Clone, Debug)]
 pub struct Worker {
-    app: App,
-    partners: Arc<Partners>,
+    pub(super) app: App,
+    pub(super) partners: Arc<Partners>,
     settings: DeliveriesConfig,
 }
 

@@ -16,6 +16,7 @@ use crate::routing::task::room;
 use crate::storage::delivery::NewDelivery;
 use crate::storage::subscription::{HANDSHAKE, SubscriptionRow, handshake_id, partner};
 use crate::storage::write_set::{Method, Precondition, ResourceKey, VersionId};
+use crate::vault::scope;
 
 /// The kind of event that a Consent is not in force any more.
 const CONSENT_WITHDRAWN: &str = "consent-withdrawn";
@@ -37,7 +38,13 @@ pub(super) async fn follow(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(
         refuse_too_many(draft, &key.compartment).await?;
     }
     let secret = match (&wanted.secret, stored) {
-        (Some(secret), _) => draft.app.store.seal_secret(key, secret, draft.caller.now_ms).await?,
+        (Some(secret), _) => {
+            draft
+                .app
+                .store
+                .seal_text(&scope(&key.compartment, key.resource_type, &key.id), secret, draft.caller.now_ms)
+                .await?
+        }
         (None, Some(stored)) => stored.secret,
         (None, None) => {
             let details = "nothing leaves unsigned: give a subscription-secret, such as openssl rand -hex 32 makes";

@@ -42,6 +42,8 @@ enum Told {
     Json,
     /// As a page.
     Page,
+    /// As a page, of those who say who they are before their body is read: a file may come with it.
+    Console,
 }
 
 /// Room for requests, and places to wait for it. All groups share one.
@@ -101,19 +103,24 @@ impl Admission {
         Self { told: Told::Page, ..self.clone() }
     }
 
+    /// The same room for the pages of an office.
+    pub(super) fn of_console(&self) -> Self {
+        Self { told: Told::Console, ..self.clone() }
+    }
+
     fn refusal(&self, failure: Failure, path: &str) -> Response<Body> {
         match self.told {
             Told::Page if people::SPEAK_JSON.contains(&path) => oauth::refused(&failure),
             Told::Fhir => failure.into_response(),
             Told::Json => oauth::refused(&failure),
-            Told::Page => people::unavailable(&failure),
+            Told::Page | Told::Console => people::unavailable(&failure),
         }
     }
 
     /// Outside of the FHIR interface a body comes before anybody has said who it is. So it is read before there is room for it, or who sends
     /// slowly would hold all of it.
     async fn with_body(&self, request: Request) -> Result<Request, Failure> {
-        if self.told == Told::Fhir {
+        if matches!(self.told, Told::Fhir | Told::Console) {
             return Ok(request);
         }
         let limits = BodyLimits { bytes_max: PLAIN_BODY_BYTES_MAX, ..self.app.body_limits() };

@@ -3,6 +3,7 @@
 //! It is the very gateway that production runs, with a few routes more: what is there, tokens for the asking, and an identity provider at
 //! which whoever comes chooses who they are; and beside it partners, which fail when they are told to.
 
+mod billing;
 mod identity_provider;
 mod organizations;
 pub mod partners;
@@ -105,6 +106,7 @@ impl Sandbox {
         let store = Store::open_sandbox(&store_settings(config)?).await?;
         let clock = Clock::System;
         organizations::register(&store, clock.now_ms()).await?;
+        billing::register(&store).await?;
         if let Some(config) = &config.people {
             people::register(&store, &config.issuer).await?;
         }

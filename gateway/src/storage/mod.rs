@@ -5,6 +5,7 @@
 
 mod about;
 pub mod audit;
+pub mod billing;
 pub mod chain;
 pub mod channel;
 pub mod conflict;

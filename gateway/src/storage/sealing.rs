@@ -132,6 +132,46 @@ impl Store {
         Ok(Cow::Owned(query))
     }
 
+    /// Seals a text that is kept beside the resources, with a key of its own: the scope ([`crate::vault::scope`]) says whose it is.
+    ///
+    /// # Errors
+    /// [`StorageError`]; there is no key store.
+    pub async fn seal_text(&self, scope: &str, text: &str, now_ms: i64) -> Result<String, StorageError> {
+        let keys = self.keys().ok_or(StorageError::Vault("there is no key store"))?;
+        let found = keys.for_writing(&[scope.to_owned()], now_ms).await?;
+        let key = found.first().ok_or(StorageError::Vault("a key is missing"))?;
+        let sealed = key.key.seal(&key.scope, text).ok_or(StorageError::Vault("a text cannot be sealed"))?;
+        Ok(format!("{} {sealed}", key.id))
+    }
+
+    /// Opens what [`Store::seal_text`] sealed.
+    ///
+    /// # Errors
+    /// [`StorageError`]; its key is gone.
+    pub async fn open_text(&self, sealed: &str) -> Result<String, StorageError> {
+        let texts = self.open_texts(&[sealed]).await?;
+        texts.into_iter().next().ok_or(StorageError::Corrupt("a sealed text"))
+    }
+
+    /// Opens several, with one look into the key store, in their order.
+    ///
+    /// # Errors
+    /// [`StorageError`]; a key is gone.
+    pub async fn open_texts(&self, sealed: &[&str]) -> Result<Vec<String>, StorageError> {
+        let keys = self.keys().ok_or(StorageError::Vault("there is no key store"))?;
+        let split = sealed.iter().map(|one| one.split_once(' ').ok_or(StorageError::Corrupt("a sealed text")));
+        let split: Vec<(&str, &str)> = split.collect::<Result<_, _>>()?;
+        let mut ids: Vec<String> = split.iter().map(|(id, _)| (*id).to_owned()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let found = keys.by_ids(&ids).await?;
+        let open = |(id, sealed): &(&str, &str)| {
+            let key = found.get(*id).ok_or(StorageError::Vault("the key of a text is missing"))?;
+            key.key.open(&key.scope, sealed).ok_or(StorageError::Corrupt("a sealed text"))
+        };
+        split.iter().map(open).collect()
+    }
+
     /// A name for a text that may have a number in it (a condition, a request), which tells nothing of it.
     pub fn veil(&self, text: &str) -> String {
         self.keys.as_ref().map_or_else(|| text.to_owned(), |keys| keys.blind("veil", text))

@@ -7,7 +7,9 @@ use super::chain::Place;
 use super::precondition::Ground;
 use super::rows::{self, Cell, Fat, Rows};
 use super::write_set::{NewVersion, ResourceKey, WriteSet};
-use super::{audit, conflict, crisis, delivery, emergency, idempotency, intake, seals, subscription, treatment};
+use super::{
+    audit, billing, conflict, crisis, delivery, emergency, idempotency, intake, seals, subscription, treatment,
+};
 use crate::audit::AuditEvent;
 use crate::labels::Facts;
 
@@ -72,6 +74,17 @@ pub(super) fn statements<'a>(sets: &[&'a WriteSet], place: Place) -> Vec<Stateme
     add(&treatment::END_DEMAND, each(treatment::ended_rows));
     add(&treatment::PUT_DEMAND, each(treatment::demand_rows));
     add(&treatment::SEE_DEMAND, each(treatment::seen_rows));
+    add(&billing::PUT_PERSON, each(billing::person_rows));
+    add(&billing::PUT_LINE, each(billing::line_rows));
+    add(&billing::PUT_SENDING, each(billing::sending_rows));
+    add(&billing::TAKE_LINES, each(billing::taken_rows));
+    // One by one before all together: what is left goes on with its sending.
+    add(&billing::CHANGE_LINE, each(billing::changed_rows));
+    add(&billing::MOVE_LINES, each(billing::moved_rows));
+    add(&billing::CREDIT_LINES, each(billing::credited_rows));
+    add(&billing::NUMBER_LINE, each(billing::numbered_rows));
+    add(&billing::PUT_TOTAL, each(billing::total_rows));
+    add(&billing::PUT_MESSAGE, each(billing::message_rows));
     add(&intake::PUT_INTAKE, each(intake::intake_rows));
     add(&idempotency::PUT_KEY, each(idempotency_rows));
     let now_ms = sets.iter().flat_map(|set| &set.audit).map(|event| event.recorded_ms).max().unwrap_or(0);

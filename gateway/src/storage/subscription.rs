@@ -10,9 +10,8 @@ use sqlx::{AssertSqlSafe, Row};
 use super::delivery::{COLUMNS, Delivery, delivery};
 use super::rows::Kind::Text;
 use super::rows::{Cell, Fat, Rows};
-use super::write_set::{ResourceKey, WriteSet};
+use super::write_set::WriteSet;
 use super::{StorageError, Store, read, write};
-use crate::vault::scope;
 
 /// What stands before the id of a subscription where it is the partner of a delivery.
 pub const PARTNER: &str = "subscription/";
@@ -347,29 +346,5 @@ impl Store {
             let rows = query.fetch_all(pool).await?;
             Ok(rows.iter().map(delivery).collect())
         })
-    }
-
-    /// Seals what the notifications of a subscription are signed with.
-    ///
-    /// # Errors
-    /// [`StorageError`]; there is no key store.
-    pub async fn seal_secret(&self, key: &ResourceKey, secret: &str, now_ms: i64) -> Result<String, StorageError> {
-        let keys = self.keys().ok_or(StorageError::Vault("there is no key store"))?;
-        let found = keys.for_writing(&[scope(&key.compartment, key.resource_type, &key.id)], now_ms).await?;
-        let key = found.first().ok_or(StorageError::Vault("a key is missing"))?;
-        let sealed = key.key.seal(&key.scope, secret).ok_or(StorageError::Vault("a secret cannot be sealed"))?;
-        Ok(format!("{} {sealed}", key.id))
-    }
-
-    /// Opens what [`Store::seal_secret`] sealed.
-    ///
-    /// # Errors
-    /// [`StorageError`]; its key is gone.
-    pub async fn open_secret(&self, sealed: &str) -> Result<String, StorageError> {
-        let keys = self.keys().ok_or(StorageError::Vault("there is no key store"))?;
-        let (id, sealed) = sealed.split_once(' ').ok_or(StorageError::Corrupt("a sealed secret"))?;
-        let found = keys.by_ids(&[id.to_owned()]).await?;
-        let key = found.get(id).ok_or(StorageError::Vault("the key of a secret is missing"))?;
-        key.key.open(&key.scope, sealed).ok_or(StorageError::Corrupt("a sealed secret"))
     }
 }

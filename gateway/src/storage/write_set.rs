@@ -393,6 +393,8 @@ pub struct WriteSet {
     pub resolved_conflicts: Vec<(String, String, i64)>,
     /// What organisations register of treatments.
     pub treatment: super::treatment::TreatmentRows,
+    /// What changes of third-party billing.
+    pub billing: super::billing::BillingRows,
     /// Referrals for which it is looked where they go.
     pub intakes: Vec<super::intake::IntakeRow>,
     /// What becomes of subscriptions.

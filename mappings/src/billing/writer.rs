@@ -93,6 +93,11 @@ impl<W: Write> FileWriter<W> {
         Ok(writer)
     }
 
+    /// What is written to.
+    pub fn output(&mut self) -> &mut W {
+        &mut self.output
+    }
+
     /// Writes one invoice.
     ///
     /// # Errors

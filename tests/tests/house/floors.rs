@@ -25,8 +25,8 @@ const FLOORS: [Floor; 12] = [
     strangers(&["referral", "tdi"]),
     // What is done over HTTP or by the operator: a file an interaction.
     strangers(&["backup", "delivery", "evidence", "fhir", "oauth", "people", "registry", "relabel", "sealed"]),
-    // What whoever runs the gateway asks over HTTP: the acts of the floor below, in an exchange.
-    strangers(&["admin"]),
+    // What whoever runs the gateway asks over HTTP, and the pages of a billing office: the acts of the floors below, in an exchange.
+    strangers(&["admin", "console"]),
     // Assembly: here a gateway is put together, so these use each other.
     neighbours(&["gateway", "openapi", "router", "server", "telemetry"]),
     // A whole gateway with made-up surroundings.

@@ -4,6 +4,7 @@
 
 mod audit;
 mod backups;
+mod billing;
 mod conflicts;
 mod consent_join;
 mod contention;

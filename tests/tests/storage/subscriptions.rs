@@ -6,7 +6,7 @@ use gateway::storage::delivery::{Delivery, NewDelivery, Settlement};
 use gateway::storage::subscription::{
     Subscriber, SubscriptionRow, SubscriptionRows, handshake_id, partner, subscription_of,
 };
-use gateway::storage::write_set::{Precondition, VersionId, WriteSet};
+use gateway::storage::write_set::{Precondition, ResourceKey, VersionId, WriteSet};
 
 use crate::vault::safes;
 use crate::world::{NOW_MS, ask, key, open, set, stores};
@@ -183,19 +183,19 @@ async fn a_secret_is_opened_by_its_key_and_by_no_database_without() {
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
     for safe in safes().await {
         let of = key("organization/a", "Subscription", "s");
-        let sealed = safe.store.seal_secret(&of, SECRET, NOW_MS).await.expect("it is sealed");
+        let sealed = safe.store.seal_text(&scope(&of), SECRET, NOW_MS).await.expect("it is sealed");
         assert!(!sealed.contains(SECRET), "{}", safe.kind);
-        assert_eq!(safe.store.open_secret(&sealed).await.expect("it opens"), SECRET, "{}", safe.kind);
-        let other = safe.store.seal_secret(&key("organization/a", "Subscription", "t"), SECRET, NOW_MS).await;
+        assert_eq!(safe.store.open_text(&sealed).await.expect("it opens"), SECRET, "{}", safe.kind);
+        let other = safe.store.seal_text(&scope(&key("organization/a", "Subscription", "t")), SECRET, NOW_MS).await;
         let other = other.expect("it is sealed");
         let (id, _) = other.split_once(' ').expect("an id and a text");
         let moved = format!("{id} {}", sealed.split_once(' ').expect("an id and a text").1);
-        assert!(safe.store.open_secret(&moved).await.is_err(), "{}: under another key", safe.kind);
+        assert!(safe.store.open_text(&moved).await.is_err(), "{}: under another key", safe.kind);
     }
     for (kind, _, store) in stores().await {
         let of = key("organization/a", "Subscription", "s");
-        assert!(matches!(store.seal_secret(&of, SECRET, NOW_MS).await, Err(StorageError::Vault(_))), "{kind}");
-        assert!(store.open_secret("1 x").await.is_err(), "{kind}");
+        assert!(matches!(store.seal_text(&scope(&of), SECRET, NOW_MS).await, Err(StorageError::Vault(_))), "{kind}");
+        assert!(store.open_text("1 x").await.is_err(), "{kind}");
     }
 }
 
@@ -230,4 +230,8 @@ fn the_partner_of_a_subscription_names_both() {
     assert_eq!(subscription_of(&name), Some(("organization/elp-1".to_owned(), "s-1")));
     assert_eq!(subscription_of("organization/elp-1"), None);
     assert_eq!(subscription_of("subscription/s"), None);
+}
+
+fn scope(key: &ResourceKey) -> String {
+    gateway::vault::scope(&key.compartment, key.resource_type, &key.id)
 }

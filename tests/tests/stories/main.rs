@@ -5,6 +5,7 @@
 #[expect(dead_code, reason = "the tests of the library use more of it")]
 mod any;
 mod authorization;
+mod billing;
 mod blindness;
 mod client_certificates;
 mod conflicts;

@@ -4,6 +4,7 @@ use connectors::care_requests::{DECISION, Decision, DecisionState};
 use connectors::delivery::{Connector as _, Inquiry, Message as Delivery};
 use connectors::gen_async::{Fetched, Flow, GenAsync, Incoming, Settings};
 use connectors::http::HttpClient;
+use gateway::clock::Clock;
 use mappings::billing::{FileReader, Message, ReadLimits, Record, Second, segment_faults};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -122,7 +123,7 @@ async fn a_file_that_is_right_is_received_and_settled_to_the_cent() {
 async fn the_independent_reader_finds_nothing_to_refuse_in_what_validation_passed() {
     // The files are of October.
     const OCTOBER_MS: i64 = 1_791_000_000_000;
-    let world = World::start_at(OCTOBER_MS).await;
+    let world = World::with(&Clock::fixed(OCTOBER_MS)).await;
     let connector = connector(&world, Flow::Mutualities);
     for number in 1..=150_u16 {
         let (mut sending, invoices) = crate::any::file(&mut crate::any::Chance::new(number.into()));

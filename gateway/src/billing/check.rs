@@ -1,0 +1,238 @@
+//! A month is checked: every line by the tariffs of its day, by the rules of the file, and against what was billed before.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::sink;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use mappings::billing::{Checks, Environment, FileWriter, Report, WriteError};
+use mappings::tariff::{RecordKind, twin_code};
+
+use super::detail::{Finding, LineDetail};
+use super::party::BillingParty;
+use super::people::InsuredPerson;
+use super::states::LineState;
+use super::{Books, PAGE, day, file};
+use crate::access::caller::Act;
+use crate::error::Failure;
+use crate::storage::billing::{ClaimLineRow, LineChange, LineFilter, SendingRow};
+use crate::storage::write_set::WriteSet;
+
+/// A month was checked.
+const CHECK: Act = Act::new("U", "billing-check");
+
+/// How far a check is: lines done, of so many. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(Arc<(AtomicU64, AtomicU64)>);
+
+impl Progress {
+    /// Done, and of how many; 0 of 0 before it is known.
+    pub fn so_far(&self) -> (u64, u64) {
+        (self.0.0.load(Ordering::Relaxed), self.0.1.load(Ordering::Relaxed))
+    }
+
+    fn expect(&self, lines: u64) {
+        self.0.1.store(lines, Ordering::Relaxed);
+    }
+
+    fn done(&self, lines: usize) {
+        self.0.0.fetch_add(u64::try_from(lines).unwrap_or(0), Ordering::Relaxed);
+    }
+}
+
+/// What a check found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Lines that were looked at.
+    pub lines: u64,
+    /// Those that can be sent.
+    pub ready: u64,
+    /// Those that have to be mended.
+    pub faulty: u64,
+    /// What is wrong with the third party itself: nothing can be sent before the operator mended it.
+    pub whole: Vec<Finding>,
+}
+
+/// The states of what a check looks at.
+const OPEN: [&str; 3] = [LineState::Draft.code(), LineState::Faulty.code(), LineState::Ready.code()];
+
+impl Books<'_> {
+    /// Checks every line of a third party and month that has not been sent, of whatever channel.
+    ///
+    /// # Errors
+    /// 422 where the third party is not registered; the database is away: what was checked stays checked.
+    pub async fn check(&self, third_party: &str, month: i64, progress: &Progress) -> Result<Checked, Failure> {
+        let party = self.party(third_party).await?;
+        let states = OPEN.to_vec();
+        let filter = LineFilter { third_party: third_party.to_owned(), states, month, ..LineFilter::default() };
+        let counts = self.app.store.claim_counts(&self.compartment, &filter).await?;
+        progress.expect(counts.iter().map(|count| u64::try_from(count.lines).unwrap_or(0)).sum());
+        let mut checked = Checked::default();
+        let mut after = String::new();
+        loop {
+            let lines = self.app.store.claim_lines(&self.compartment, &filter, (&after, PAGE)).await?;
+            let Some(last) = lines.last() else { break };
+            after.clone_from(&last.id);
+            let ids: Vec<String> = lines.iter().map(|line| line.id.clone()).collect();
+            self.check_lines(&ids, &party, &mut checked).await?;
+            progress.done(ids.len());
+        }
+        let (ready, faulty) = (checked.ready.to_string(), checked.faulty.to_string());
+        let said = [("month", month.to_string()), ("ready", ready), ("faulty", faulty)];
+        let said: Vec<(&str, &str)> = said.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.app.store.record_only(vec![self.event(CHECK, &said)]).await?;
+        Ok(checked)
+    }
+
+    /// Checks these lines, as far as they are open, and writes what was found.
+    pub(super) async fn check_lines(
+        &self,
+        ids: &[String],
+        party: &BillingParty,
+        checked: &mut Checked,
+    ) -> Result<(), Failure> {
+        let (found, whole) = self
+            .decided(|| {
+                Box::pin(async move {
+                    let mut set = WriteSet::default();
+                    let mut found = (0_u64, 0_u64);
+                    let lines = self.app.store.claim_lines_by_id(&self.compartment, ids).await?;
+                    let lines = lines.into_iter().filter(|line| OPEN.contains(&line.state.as_str()));
+                    let (changes, whole) = self.looked_at(lines.collect(), party).await?;
+                    for change in &changes {
+                        if change.line.state == LineState::Ready.code() { found.0 += 1 } else { found.1 += 1 }
+                    }
+                    // What is as it was is not written.
+                    set.billing.changed = changes;
+                    Ok((set, (found, whole)))
+                })
+            })
+            .await?;
+        checked.lines += found.0 + found.1;
+        checked.ready += found.0;
+        checked.faulty += found.1;
+        for finding in whole {
+            if !checked.whole.contains(&finding) {
+                checked.whole.push(finding);
+            }
+        }
+        Ok(())
+    }
+
+    async fn looked_at(
+        &self,
+        lines: Vec<ClaimLineRow>,
+        party: &BillingParty,
+    ) -> Result<(Vec<LineChange>, Vec<Finding>), Failure> {
+        self.looked_at_with(lines, party, BTreeMap::new()).await
+    }
+
+    /// Each line with what was found of it, and what is wrong with the file as such; these people as they are to be.
+    pub(super) async fn looked_at_with(
+        &self,
+        mut lines: Vec<ClaimLineRow>,
+        party: &BillingParty,
+        changed: BTreeMap<String, InsuredPerson>,
+    ) -> Result<(Vec<LineChange>, Vec<Finding>), Failure> {
+        lines.sort_by(|a, b| a.id.cmp(&b.id));
+        let mut people: Vec<String> = lines.iter().map(|line| line.person.clone()).collect();
+        people.sort_unstable();
+        people.dedup();
+        let mut people: BTreeMap<String, InsuredPerson> = self.people(&people).await?.into_iter().collect();
+        people.extend(changed);
+        let ids: Vec<String> = lines.iter().map(|line| line.id.clone()).collect();
+        let twins: HashMap<String, String> =
+            self.app.store.claim_twins(&self.compartment, &ids).await?.into_iter().collect();
+        let previous = self.previous_of(&lines).await?;
+        let (mut changes, mut whole) = (Vec::new(), Vec::new());
+        for mut line in lines {
+            let was = LineState::from_code(&line.state).map_or("", LineState::code);
+            // A credit note says what was invoiced, whatever the tariff is now.
+            let mut findings = if line.kind == 3 { Vec::new() } else { self.price(&mut line, &people).await? };
+            let detail = LineDetail::read(&line)?;
+            if let Some(twin) = twins.get(&line.id) {
+                let kind = if detail.record == 30 { RecordKind::Stay } else { RecordKind::Service };
+                let code = twin_code(kind);
+                let severity = mappings::billing::severity(code).unwrap_or(mappings::billing::Severity::Record);
+                findings.push(Finding::new(code, severity, twin.as_str()));
+            }
+            if detail.record != 0 {
+                let person = people.get(&line.person).cloned().unwrap_or_default();
+                let earlier = previous.get(&line.id).cloned();
+                match self.report(&line, detail, &person, (party, earlier))? {
+                    Ok(report) => sort(&report, &mut findings, &mut whole),
+                    Err((of_line, of_file)) => {
+                        findings.extend(of_line);
+                        whole.extend(of_file);
+                    }
+                }
+            }
+            let is_faulty = findings.iter().any(Finding::blocks);
+            let state = if is_faulty { LineState::Faulty } else { LineState::Ready };
+            state.code().clone_into(&mut line.state);
+            line.findings = Finding::write(&findings);
+            line.changed_ms = self.now_ms();
+            changes.push(LineChange { line, was });
+        }
+        Ok((changes, whole))
+    }
+
+    /// What the rules of the file say of one line, in a file of its own; or why there is none: because of the line, or of the third party.
+    fn report(
+        &self,
+        line: &ClaimLineRow,
+        detail: LineDetail,
+        person: &InsuredPerson,
+        (party, previous): (&BillingParty, Option<mappings::billing::Previous>),
+    ) -> Result<Result<Report, (Vec<Finding>, Vec<Finding>)>, Failure> {
+        let today = self.today()?;
+        let row = SendingRow {
+            id: line.id.clone(),
+            number: 1,
+            reference: 1,
+            channel: line.channel.clone(),
+            month: line.month,
+            created_on: day(today),
+            ..SendingRow::default()
+        };
+        let sending = party.sending(&row, today, self.environment())?;
+        let invoice = match file::invoice(&[(line.clone(), detail)], person, (previous, 1, today)) {
+            Ok(invoice) => invoice,
+            Err(findings) => return Ok(Err((findings, Vec::new()))),
+        };
+        let mut writer = match FileWriter::new(sink(), sending, Checks::on(today)) {
+            Ok(writer) => writer,
+            // Where not even the begin can be written, every line of every file would say so.
+            Err(error) => return Ok(Err((Vec::new(), vec![not_written(&error)]))),
+        };
+        let written = writer.invoice(&invoice).and_then(|()| writer.finish());
+        Ok(written.map(|(_, written)| written.report).map_err(|error| (vec![not_written(&error)], Vec::new())))
+    }
+
+    pub(super) fn environment(&self) -> Environment {
+        if self.app.billing.is_production { Environment::Production } else { Environment::Test }
+    }
+}
+
+/// A value that has no room in its zone.
+pub(super) fn not_written(error: &WriteError) -> Finding {
+    Finding::new("wellgate-not-writable", mappings::billing::Severity::Invoice, error.to_string())
+}
+
+/// Puts what was found to the line, or to the file: what is about its begin and end concerns every line.
+fn sort(report: &Report, findings: &mut Vec<Finding>, whole: &mut Vec<Finding>) {
+    for found in &report.findings {
+        let finding = Finding::new(found.code.clone(), found.severity, "");
+        let is_of_line = ["20", "25", "30", "50", "51", "52", "80"].iter().any(|record| found.code.starts_with(record))
+            && found.code.len() == 6
+            || !found.reference.is_empty();
+        // A signal about the file is about that of one line alone, which is not the file that is sent.
+        if !is_of_line && !finding.blocks() {
+            continue;
+        }
+        let list = if is_of_line { &mut *findings } else { &mut *whole };
+        if !list.contains(&finding) {
+            list.push(finding);
+        }
+    }
+}

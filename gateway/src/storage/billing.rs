@@ -1,0 +1,435 @@
+//! Third-party billing: who is billed for, the lines, the sendings and what came back, each in the compartment of the organisation that
+//! bills. What a write set changes is here; what is looked up is in [`mod@lookup`], the bytes of files in [`mod@parts`].
+//!
+//! Nothing here is joined to a record or its sight: a claim outlives the dossier's moving on.
+
+mod lookup;
+mod parts;
+mod sendings;
+mod table;
+
+pub use lookup::{LineCount, LineFilter, LinePlace};
+pub use parts::PartWriter;
+pub use sendings::BillingAddress;
+
+use std::sync::LazyLock;
+
+use super::rows::Kind::{Integer, Text};
+use super::rows::{Cell, Fat, Kind, Rows};
+use super::write_set::WriteSet;
+use table::table;
+
+table! {
+    /// Somebody who is billed for.
+    InsuredPersonRow {
+        /// `organization/<id>`.
+        compartment: text,
+        /// A keyed name of the number.
+        id: text,
+        /// Number, name and insurance, sealed.
+        sealed: text,
+        /// UTC milliseconds.
+        changed_ms: integer,
+    }
+}
+
+table! {
+    /// One line. Amounts are cents as they were invoiced, also of a credit note.
+    ClaimLineRow {
+        /// `organization/<id>`.
+        compartment: text,
+        /// Time-ordered; the reference by which an answer names it.
+        id: text,
+        /// [`InsuredPersonRow::id`].
+        person: text,
+        /// Who is paid: 11 digits.
+        third_party: text,
+        /// `efact`, `vsb` or `mhc-portal`.
+        channel: text,
+        /// The mutuality or care fund that pays.
+        payer: integer,
+        /// The month in which it is billed, `YYYYMM`.
+        month: integer,
+        /// `2026-03-01`.
+        first_day: text,
+        /// The same day, or the last of a period.
+        last_day: text,
+        /// Six digits.
+        code: integer,
+        /// How many.
+        units: integer,
+        /// What the insurer is asked for.
+        amount_cents: integer,
+        /// What the patient pays of it.
+        share_cents: integer,
+        /// What the patient pays above it.
+        supplement_cents: integer,
+        /// Who did it: 11 digits.
+        provider: text,
+        /// The rest of it as JSON.
+        detail: text,
+        /// See `billing::states`.
+        state: text,
+        /// What is wrong with it: a JSON array.
+        findings: text,
+        /// `contact`, `claim`, `import`, `correction` or `credit`.
+        source: text,
+        /// A keyed name of what it was made from; none where it may be made again.
+        source_key: optional,
+        /// The sending that it is in; empty before.
+        sending: text,
+        /// The number of its invoice; 0 before.
+        invoice: integer,
+        /// 0 original, 1 correction, 3 credit note.
+        kind: integer,
+        /// The line that it takes the place of, or takes back; may be empty.
+        corrects: text,
+        /// What the insurer paid, negative for a credit note.
+        paid_cents: integer,
+        /// Why it was refused: JSON; empty where it was not.
+        refusal: text,
+        /// Who decided on it last; may be empty.
+        decided_by: text,
+        /// Why.
+        decided_why: text,
+        /// UTC milliseconds.
+        created_ms: integer,
+        /// UTC milliseconds.
+        changed_ms: integer,
+    }
+}
+
+/// What becomes of one line: as it is to be, where it still has the state that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineChange {
+    /// The line as it is to be.
+    pub line: ClaimLineRow,
+    /// The state that it had.
+    pub was: &'static str,
+}
+
+/// Lines that are taken into a sending: all that are ready of one third party, channel and payer, up to a month.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenLines {
+    /// `organization/<id>`.
+    pub compartment: String,
+    /// The sending.
+    pub sending: String,
+    /// Who is paid.
+    pub third_party: String,
+    /// The channel.
+    pub channel: String,
+    /// The last month of which lines are taken: refused and late ones of earlier months go along.
+    pub month_max: i64,
+    /// The payer.
+    pub payer: i64,
+    /// UTC milliseconds.
+    pub now_ms: i64,
+}
+
+/// The number of the invoice in which a line is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberedLine {
+    /// `organization/<id>`.
+    pub compartment: String,
+    /// The line.
+    pub id: String,
+    /// The invoice.
+    pub invoice: i64,
+}
+
+/// All lines of a sending that go on from one state to the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MovedLines {
+    /// `organization/<id>`.
+    pub compartment: String,
+    /// The sending.
+    pub sending: String,
+    /// The state that they had.
+    pub was: &'static str,
+    /// The state that follows. What is `paid` is paid what was asked for; what is `ready` again leaves the sending.
+    pub state: &'static str,
+    /// UTC milliseconds.
+    pub now_ms: i64,
+}
+
+table! {
+    /// One sending.
+    SendingRow {
+        /// `organization/<id>`.
+        compartment: text,
+        /// Time-ordered.
+        id: text,
+        /// Who is paid: 11 digits.
+        third_party: text,
+        /// The year in which its number is unique.
+        year: integer,
+        /// 1 to 999.
+        number: integer,
+        /// 14 digits, by which answers name it.
+        reference: integer,
+        /// `efact` or `vsb`.
+        channel: text,
+        /// The federation or care fund.
+        federation: integer,
+        /// `YYYYMM`.
+        month: integer,
+        /// See `billing::states`.
+        state: text,
+        /// The day in the file, `2026-03-01`.
+        created_on: text,
+        /// UTC milliseconds.
+        created_ms: integer,
+        /// UTC milliseconds.
+        changed_ms: integer,
+        /// How often the file was made: a refused one may go again under its number.
+        attempt: integer,
+        /// How many lines.
+        lines: integer,
+        /// How many invoices.
+        invoices: integer,
+        /// What is asked for.
+        requested_cents: integer,
+        /// What was accepted.
+        accepted_cents: integer,
+        /// What was refused.
+        refused_cents: integer,
+        /// How long the file is.
+        file_bytes: integer,
+        /// SHA-256 of the file, hexadecimal.
+        file_hash: text,
+        /// The delivery by which it leaves; empty before.
+        delivery: text,
+        /// What a clerk should know: JSON array of findings; may be empty.
+        remark: text,
+    }
+}
+
+table! {
+    /// What one payer is asked for by a sending.
+    SendingTotalRow {
+        /// `organization/<id>`.
+        compartment: text,
+        /// The sending.
+        sending: text,
+        /// The mutuality or care fund.
+        payer: integer,
+        /// Asked for.
+        requested_cents: integer,
+        /// Accepted.
+        accepted_cents: integer,
+        /// Refused.
+        refused_cents: integer,
+        /// Records in the file.
+        records: integer,
+        /// Invoices.
+        invoices: integer,
+        /// Under which the payer pays; may be empty.
+        payment_reference: text,
+    }
+}
+
+table! {
+    /// One answer that came in.
+    BillingMessageRow {
+        /// `organization/<id>`.
+        compartment: text,
+        /// Under which it is confirmed.
+        hash: text,
+        /// Who is paid.
+        third_party: text,
+        /// From whom.
+        partner: text,
+        /// Its name or number, as it came.
+        name: text,
+        /// The sending that it is about; empty where it names none of ours.
+        sending: text,
+        /// `kept`, `applied` or `unknown`.
+        state: text,
+        /// What a clerk should know: JSON array; may be empty.
+        remark: text,
+        /// UTC milliseconds.
+        received_ms: integer,
+    }
+}
+
+/// What a write set changes of third-party billing.
+#[derive(Clone, Debug, Default)]
+pub struct BillingRows {
+    /// People as they are to be.
+    pub people: Vec<InsuredPersonRow>,
+    /// Lines that begin; one whose source is known already is left out.
+    pub lines: Vec<ClaimLineRow>,
+    /// Lines that change.
+    pub changed: Vec<LineChange>,
+    /// Lines that are taken into a sending.
+    pub taken: Vec<TakenLines>,
+    /// Sendings as they are to be.
+    pub sendings: Vec<SendingRow>,
+    /// Their totals as they are to be.
+    pub totals: Vec<SendingTotalRow>,
+    /// Lines that get the number of their invoice.
+    pub numbered: Vec<NumberedLine>,
+    /// Lines that go on with their sending, after those that change by themselves.
+    pub moved: Vec<MovedLines>,
+    /// Answers as they are to be.
+    pub messages: Vec<BillingMessageRow>,
+}
+
+/// Rows of one answer at most.
+const ROWS_MAX: u32 = 2_000;
+
+/// Words between blanks, to be found by one; empty for none.
+fn spaced(words: &[&str]) -> String {
+    if words.is_empty() { String::new() } else { format!(" {} ", words.join(" ")) }
+}
+
+/// An insert that puts every column but the key in place of what is there.
+fn put(table: &str, columns: &[(&'static str, Kind)], key: &[&str]) -> Fat {
+    let kept = columns.iter().filter(|(name, _)| !key.contains(name));
+    let set: Vec<String> = kept.map(|(name, _)| format!("{name} = excluded.{name}")).collect();
+    Fat::insert(table, columns, &format!("ON CONFLICT ({}) DO UPDATE SET {}", key.join(", "), set.join(", ")))
+}
+
+macro_rules! fat {
+    ($name:ident = $make:expr) => {
+        pub(super) static $name: LazyLock<Fat> = LazyLock::new(|| $make);
+    };
+}
+fat!(PUT_PERSON = put("insured_person", InsuredPersonRow::COLUMNS, &["compartment", "id"]));
+fat!(PUT_LINE = Fat::insert("claim_line", ClaimLineRow::COLUMNS, "ON CONFLICT (compartment, source_key) DO NOTHING"));
+fat!(PUT_SENDING = put("sending", SendingRow::COLUMNS, &["compartment", "id"]));
+fat!(PUT_TOTAL = put("sending_total", SendingTotalRow::COLUMNS, &["compartment", "sending", "payer"]));
+fat!(PUT_MESSAGE = put("billing_message", BillingMessageRow::COLUMNS, &["compartment", "hash"]));
+
+pub(super) static CHANGE_LINE: LazyLock<Fat> = LazyLock::new(|| {
+    let fixed = ["compartment", "id", "source", "source_key", "created_ms"];
+    let changing: Vec<String> = ClaimLineRow::COLUMNS
+        .iter()
+        .filter(|(name, _)| !fixed.contains(name))
+        .map(|(name, _)| format!("{name} = q.{name}"))
+        .collect();
+    let mut columns = ClaimLineRow::COLUMNS.to_vec();
+    columns.push(("was", Text));
+    Fat::over(
+        &format!("UPDATE claim_line SET {} FROM ", changing.join(", ")),
+        &columns,
+        " WHERE claim_line.compartment = q.compartment AND claim_line.id = q.id AND claim_line.state = q.was",
+    )
+});
+
+pub(super) static TAKE_LINES: LazyLock<Fat> = LazyLock::new(|| {
+    let columns = [
+        ("compartment", Text),
+        ("sending", Text),
+        ("third_party", Text),
+        ("channel", Text),
+        ("month_max", Integer),
+        ("payer", Integer),
+        ("now_ms", Integer),
+    ];
+    Fat::over(
+        "UPDATE claim_line SET state = 'sealed', sending = q.sending, changed_ms = q.now_ms FROM ",
+        &columns,
+        " WHERE claim_line.compartment = q.compartment AND claim_line.state = 'ready' \
+         AND claim_line.third_party = q.third_party AND claim_line.channel = q.channel \
+         AND claim_line.month <= q.month_max AND claim_line.payer = q.payer",
+    )
+});
+
+pub(super) static MOVE_LINES: LazyLock<Fat> = LazyLock::new(|| {
+    let columns = [("compartment", Text), ("sending", Text), ("was", Text), ("state", Text), ("now_ms", Integer)];
+    Fat::over(
+        "UPDATE claim_line SET state = q.state, changed_ms = q.now_ms, \
+         sending = CASE WHEN q.state = 'ready' THEN '' ELSE claim_line.sending END, \
+         invoice = CASE WHEN q.state = 'ready' THEN 0 ELSE claim_line.invoice END, \
+         paid_cents = CASE WHEN q.state <> 'paid' THEN claim_line.paid_cents \
+         WHEN claim_line.kind = 3 THEN -claim_line.amount_cents ELSE claim_line.amount_cents END FROM ",
+        &columns,
+        " WHERE claim_line.compartment = q.compartment AND claim_line.sending = q.sending AND claim_line.state = q.was",
+    )
+});
+
+fat!(
+    NUMBER_LINE = Fat::over(
+        "UPDATE claim_line SET invoice = q.invoice FROM ",
+        &[("compartment", Text), ("id", Text), ("invoice", Integer)],
+        " WHERE claim_line.compartment = q.compartment AND claim_line.id = q.id AND claim_line.state = 'sealed'"
+    )
+);
+
+// What a credit note took back, once the note was paid. Of all sendings whose lines become paid: one without a credit note has none.
+fat!(
+    CREDIT_LINES = Fat::over(
+        "UPDATE claim_line SET state = 'credited', changed_ms = q.now_ms FROM ",
+        &[("compartment", Text), ("sending", Text), ("now_ms", Integer)],
+        " WHERE claim_line.compartment = q.compartment AND claim_line.state = 'paid' AND claim_line.id IN \
+     (SELECT c.corrects FROM claim_line c WHERE c.compartment = q.compartment AND c.sending = q.sending \
+     AND c.kind = 3 AND c.state = 'paid')"
+    )
+);
+
+pub(super) fn numbered_rows(set: &WriteSet) -> Rows<'_> {
+    let numbered = set.billing.numbered.iter();
+    numbered.map(|one| vec![one.compartment.as_str().into(), one.id.as_str().into(), one.invoice.into()]).collect()
+}
+
+pub(super) fn credited_rows(set: &WriteSet) -> Rows<'_> {
+    let mut rows: Rows<'_> = set
+        .billing
+        .moved
+        .iter()
+        .filter(|moved| moved.state == "paid")
+        .map(|moved| vec![moved.compartment.as_str().into(), moved.sending.as_str().into(), moved.now_ms.into()])
+        .collect();
+    rows.dedup();
+    rows
+}
+
+pub(super) fn person_rows(set: &WriteSet) -> Rows<'_> {
+    set.billing.people.iter().map(InsuredPersonRow::cells).collect()
+}
+
+pub(super) fn line_rows(set: &WriteSet) -> Rows<'_> {
+    set.billing.lines.iter().map(ClaimLineRow::cells).collect()
+}
+
+pub(super) fn changed_rows(set: &WriteSet) -> Rows<'_> {
+    let changed = set.billing.changed.iter();
+    changed.map(|LineChange { line, was }| line.cells().into_iter().chain([Cell::from(*was)]).collect()).collect()
+}
+
+pub(super) fn sending_rows(set: &WriteSet) -> Rows<'_> {
+    set.billing.sendings.iter().map(SendingRow::cells).collect()
+}
+
+pub(super) fn total_rows(set: &WriteSet) -> Rows<'_> {
+    set.billing.totals.iter().map(SendingTotalRow::cells).collect()
+}
+
+pub(super) fn message_rows(set: &WriteSet) -> Rows<'_> {
+    set.billing.messages.iter().map(BillingMessageRow::cells).collect()
+}
+
+pub(super) fn taken_rows(set: &WriteSet) -> Rows<'_> {
+    fn row(taken: &TakenLines) -> Vec<Cell<'_>> {
+        vec![
+            taken.compartment.as_str().into(),
+            taken.sending.as_str().into(),
+            taken.third_party.as_str().into(),
+            taken.channel.as_str().into(),
+            taken.month_max.into(),
+            taken.payer.into(),
+            taken.now_ms.into(),
+        ]
+    }
+    set.billing.taken.iter().map(row).collect()
+}
+
+pub(super) fn moved_rows(set: &WriteSet) -> Rows<'_> {
+    fn row(moved: &MovedLines) -> Vec<Cell<'_>> {
+        let MovedLines { compartment, sending, was, state, now_ms } = moved;
+        vec![compartment.as_str().into(), sending.as_str().into(), (*was).into(), (*state).into(), (*now_ms).into()]
+    }
+    set.billing.moved.iter().map(row).collect()
+}

@@ -1,0 +1,282 @@
+//! What is looked up of third-party billing: always of one organisation, always with a limit.
+
+use sqlx::{AssertSqlSafe, Row};
+
+use super::{ClaimLineRow, InsuredPersonRow, ROWS_MAX, spaced};
+use crate::storage::rows::{Cell, json};
+use crate::storage::{Database, StorageError, Store, read};
+
+/// Numbers of invoices in one statement.
+const INVOICES_AT_ONCE: usize = 1_000;
+
+/// Which lines are asked for; what is empty or 0 is left open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LineFilter {
+    /// Who is paid.
+    pub third_party: String,
+    /// Of these states; any where it is empty.
+    pub states: Vec<&'static str>,
+    /// Of this channel.
+    pub channel: String,
+    /// Billed in this month, `YYYYMM`.
+    pub month: i64,
+    /// Of this payer.
+    pub payer: i64,
+    /// In this sending.
+    pub sending: String,
+    /// Of this person.
+    pub person: String,
+    /// With a first day before this one, `2026-03-01`.
+    pub before: String,
+}
+
+/// How many lines there are of a kind, and for how much: signed, so that a credit note takes away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LineCount {
+    /// The state.
+    pub state: String,
+    /// `YYYYMM`.
+    pub month: i64,
+    /// The channel.
+    pub channel: String,
+    /// The mutuality or care fund.
+    pub payer: i64,
+    /// How many.
+    pub lines: i64,
+    /// Asked for.
+    pub amount_cents: i64,
+    /// Paid.
+    pub paid_cents: i64,
+}
+
+/// Where a line stands in its sending.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LinePlace {
+    /// The payer: they ascend.
+    pub payer: i64,
+    /// 0 for a credit note, 1 for anything else: credit notes come first.
+    pub rank: i64,
+    /// For whom.
+    pub person: String,
+    /// What it corrects or takes back; may be empty.
+    pub corrects: String,
+    /// The line.
+    pub id: String,
+}
+
+/// Rows whose id is among these.
+macro_rules! by_ids {
+    ($store:expr, $sql:expr, $compartment:expr, $ids:expr, $row:ident) => {
+        by_ids!($store, $sql, $compartment, $ids, "", |row| $row::read(row))
+    };
+    ($store:expr, $sql:expr, $compartment:expr, $ids:expr, $tail:literal, |$one:ident| $made:expr) => {
+        match &$store.database {
+            Database::Sqlite { reader, .. } => {
+                let cells: Vec<Vec<Cell<'_>>> = $ids.iter().map(|id| vec![Cell::from(id.as_str())]).collect();
+                let sql = format!("{}(SELECT json_extract(value, '$[0]') FROM jsonb_each($2)){}", $sql, $tail);
+                let query = sqlx::query(AssertSqlSafe(sql)).bind($compartment).bind(json(&cells)?);
+                query.fetch_all(reader).await?.iter().map(|$one| $made).collect()
+            }
+            Database::Postgres { pool } => {
+                let sql = format!("{}(SELECT UNNEST($2::text[])){}", $sql, $tail);
+                let query = sqlx::query(AssertSqlSafe(sql)).bind($compartment).bind($ids);
+                query.fetch_all(pool).await?.iter().map(|$one| $made).collect()
+            }
+        }
+    };
+}
+
+const MATCHING: &str = "compartment = $1 AND ($2 = '' OR third_party = $2) AND ($3 = '' OR $3 LIKE '% ' || state || ' %') \
+                        AND ($4 = '' OR channel = $4) AND ($5 = 0 OR month = $5) AND ($6 = 0 OR payer = $6) \
+                        AND ($7 = '' OR sending = $7) AND ($8 = '' OR person = $8) AND ($9 = '' OR first_day < $9)";
+
+impl Store {
+    /// The sealed values of people who are billed for, those that there are.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn insured_people(
+        &self,
+        compartment: &str,
+        ids: &[String],
+    ) -> Result<Vec<InsuredPersonRow>, StorageError> {
+        let sql = format!("SELECT {} FROM insured_person WHERE compartment = $1 AND id IN ", InsuredPersonRow::NAMES);
+        Ok(by_ids!(self, sql, compartment, ids, InsuredPersonRow))
+    }
+
+    /// Lines by their ids, those that there are, in no order.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn claim_lines_by_id(
+        &self,
+        compartment: &str,
+        ids: &[String],
+    ) -> Result<Vec<ClaimLineRow>, StorageError> {
+        let sql = format!("SELECT {} FROM claim_line WHERE compartment = $1 AND id IN ", ClaimLineRow::NAMES);
+        Ok(by_ids!(self, sql, compartment, ids, ClaimLineRow))
+    }
+
+    /// Up to so many lines after an id, by id.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn claim_lines(
+        &self,
+        compartment: &str,
+        filter: &LineFilter,
+        (after, count): (&str, u32),
+    ) -> Result<Vec<ClaimLineRow>, StorageError> {
+        let sql = format!(
+            "SELECT {} FROM claim_line WHERE {MATCHING} AND id > $10 ORDER BY id LIMIT CAST($11 AS BIGINT)",
+            ClaimLineRow::NAMES
+        );
+        let states = states(filter);
+        read!(&self.database, |pool| {
+            let query = sqlx::query(AssertSqlSafe(sql)).bind(compartment).bind(&filter.third_party).bind(states);
+            let query = query.bind(&filter.channel).bind(filter.month).bind(filter.payer).bind(&filter.sending);
+            let query = query.bind(&filter.person).bind(&filter.before).bind(after);
+            let rows = query.bind(i64::from(count.min(ROWS_MAX))).fetch_all(pool).await?;
+            Ok(rows.iter().map(|row| ClaimLineRow::read(row)).collect())
+        })
+    }
+
+    /// How many lines there are of each state, month, channel and payer, and for how much.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn claim_counts(&self, compartment: &str, filter: &LineFilter) -> Result<Vec<LineCount>, StorageError> {
+        let sql = format!(
+            "SELECT state, month, channel, payer, COUNT(*), \
+             CAST(SUM(CASE WHEN kind = 3 THEN -amount_cents ELSE amount_cents END) AS BIGINT), \
+             CAST(SUM(paid_cents) AS BIGINT) FROM claim_line WHERE {MATCHING} \
+             GROUP BY state, month, channel, payer ORDER BY month DESC, channel, payer, state LIMIT {ROWS_MAX}"
+        );
+        let states = states(filter);
+        read!(&self.database, |pool| {
+            let query = sqlx::query(AssertSqlSafe(sql)).bind(compartment).bind(&filter.third_party).bind(states);
+            let query = query.bind(&filter.channel).bind(filter.month).bind(filter.payer).bind(&filter.sending);
+            let rows = query.bind(&filter.person).bind(&filter.before).fetch_all(pool).await?;
+            let count = |row: &_| LineCount {
+                state: Row::get(row, 0),
+                month: Row::get(row, 1),
+                channel: Row::get(row, 2),
+                payer: Row::get(row, 3),
+                lines: Row::get(row, 4),
+                amount_cents: Row::get(row, 5),
+                paid_cents: Row::get(row, 6),
+            };
+            Ok(rows.iter().map(count).collect())
+        })
+    }
+
+    /// The lines of a sending, in the order of the file: payers ascend, credit notes first, then by person. All of them: a file has at most
+    /// 999,999 records, and a place is small.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn sending_places(&self, compartment: &str, sending: &str) -> Result<Vec<LinePlace>, StorageError> {
+        let sql = "SELECT payer, CAST(CASE WHEN kind = 3 THEN 0 ELSE 1 END AS BIGINT), person, corrects, id FROM claim_line \
+                   WHERE compartment = $1 AND sending = $2";
+        let mut places: Vec<LinePlace> = read!(&self.database, |pool| {
+            let rows = sqlx::query(sql).bind(compartment).bind(sending).fetch_all(pool).await?;
+            let place = |row: &_| LinePlace {
+                payer: Row::get(row, 0),
+                rank: Row::get(row, 1),
+                person: Row::get(row, 2),
+                corrects: Row::get(row, 3),
+                id: Row::get(row, 4),
+            };
+            rows.iter().map(place).collect()
+        });
+        places.sort_unstable();
+        Ok(places)
+    }
+
+    /// Which of these lines have a twin: the same service to the same person on the same day by the same provider, billed already or also
+    /// to be billed, and older. Pairs of line and twin.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn claim_twins(&self, compartment: &str, ids: &[String]) -> Result<Vec<(String, String)>, StorageError> {
+        let sql = "SELECT a.id, MIN(b.id) FROM claim_line a JOIN claim_line b ON b.compartment = a.compartment \
+                   AND b.person = a.person AND b.code = a.code AND b.first_day = a.first_day AND b.provider = a.provider \
+                   AND b.id < a.id AND b.id <> a.corrects AND b.kind <> 3 \
+                   AND b.state IN ('draft', 'ready', 'sealed', 'sent', 'accepted', 'paid') \
+                   WHERE a.kind <> 3 AND a.compartment = $1 AND a.id IN ";
+        Ok(by_ids!(self, sql, compartment, ids, " GROUP BY a.id", |row| (row.get(0), row.get(1))))
+    }
+
+    /// The lines of a sending that are in these invoices.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn claim_lines_of_invoices(
+        &self,
+        (compartment, sending): (&str, &str),
+        invoices: &[i64],
+    ) -> Result<Vec<ClaimLineRow>, StorageError> {
+        let mut lines = Vec::new();
+        for invoices in invoices.chunks(INVOICES_AT_ONCE) {
+            // Numbers alone: nothing of a partner's text is in the statement.
+            let numbers: Vec<String> = invoices.iter().map(i64::to_string).collect();
+            let sql = format!(
+                "SELECT {} FROM claim_line WHERE compartment = $1 AND sending = $2 AND sending <> '' AND invoice IN ({})",
+                ClaimLineRow::NAMES,
+                numbers.join(", ")
+            );
+            lines.extend(read!(&self.database, |pool| {
+                let query = sqlx::query(AssertSqlSafe(sql)).bind(compartment).bind(sending);
+                query.fetch_all(pool).await?.iter().map(|row| ClaimLineRow::read(row)).collect::<Vec<_>>()
+            }));
+        }
+        Ok(lines)
+    }
+
+    /// Which of these sources have a line already.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn known_sources(&self, compartment: &str, keys: &[String]) -> Result<Vec<String>, StorageError> {
+        let sql = "SELECT source_key FROM claim_line WHERE compartment = $1 AND source_key IN ";
+        Ok(by_ids!(self, sql, compartment, keys, "", |row| row.get(0)))
+    }
+
+    /// How many units of these codes a person had from one day to another, both included, in lines older than one that still stand: what a
+    /// limit of a year counts.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn claim_units(
+        &self,
+        (compartment, person): (&str, &str),
+        codes: &[u32],
+        (from, until, before): (&str, &str, &str),
+    ) -> Result<i64, StorageError> {
+        // Numbers alone: nothing of a client's text is in the statement.
+        let codes: Vec<String> = codes.iter().map(u32::to_string).collect();
+        let sql = format!(
+            "SELECT CAST(COALESCE(SUM(units), 0) AS BIGINT) FROM claim_line WHERE compartment = $1 AND person = $2 \
+             AND code IN ({}) AND first_day >= $3 AND first_day <= $4 AND id < $5 AND kind <> 3 \
+             AND state NOT IN ('faulty', 'refused', 'corrected', 'uncollectable', 'credited', 'void')",
+            codes.join(", ")
+        );
+        read!(&self.database, |pool| {
+            let query = sqlx::query(AssertSqlSafe(sql)).bind(compartment).bind(person).bind(from).bind(until);
+            Ok(query.bind(before).fetch_one(pool).await?.get(0))
+        })
+    }
+
+    /// The lines that take the place of others, or take them back: pairs of the older and the newer, with the newer one's kind and state.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn claim_successors(&self, compartment: &str, ids: &[String]) -> Result<Vec<ClaimLineRow>, StorageError> {
+        let sql = format!("SELECT {} FROM claim_line WHERE compartment = $1 AND corrects IN ", ClaimLineRow::NAMES);
+        Ok(by_ids!(self, sql, compartment, ids, ClaimLineRow))
+    }
+}
+
+fn states(filter: &LineFilter) -> String {
+    spaced(&filter.states)
+}

@@ -1,0 +1,125 @@
+//! A made-up centre that bills: its third party, people with their mutualities, and what it did for them.
+
+use std::time::Duration;
+
+use connectors::gen_async::Settings;
+use gateway::audit::Actor;
+use gateway::billing::{BillingParty, Books, InsuredPerson, NewLine, Source};
+use gateway::delivery::{Insurers, Outside, Worker};
+use mappings::billing::Date;
+use mappings::claim_line::Service;
+use mappings::identifiers::Nihdi;
+use mappings::tariff::Stated;
+
+use crate::gateway::{Gateway, outside};
+use crate::partners::World;
+
+/// Whose books they are.
+pub const OWN: &str = "organization/cgg-1";
+/// Who is paid.
+pub const PARTY: &str = "71000436000";
+/// Who treats.
+pub const PROVIDER: &str = "12345625004";
+/// Five mutualities of five federations.
+pub const MUTUALITIES: [u16; 5] = [131, 206, 306, 403, 509];
+
+/// The third party as the operator registers it.
+pub fn party() -> BillingParty {
+    BillingParty {
+        nihdi: PARTY.to_owned(),
+        enterprise: "0123456749".to_owned(),
+        iban: "BE71096123456769".to_owned(),
+        bic: "GKCCBEBB".to_owned(),
+        sector: "ambulatory".to_owned(),
+        contact_name: "Peeters".to_owned(),
+        contact_first_name: "An".to_owned(),
+        contact_phone: 470_000_000,
+        ..BillingParty::default()
+    }
+}
+
+/// The `n`th of so many made-up people, born in the nineteen-seventies.
+pub fn person(n: usize) -> InsuredPerson {
+    let (day, serial) = (1 + n % 28, 1 + n / 28);
+    let first_nine = format!("7{:01}{:02}{day:02}{serial:03}", n % 10, 1 + n % 12);
+    let rest = 97 - first_nine.parse::<u64>().unwrap_or(0) % 97;
+    InsuredPerson {
+        ssin: format!("{first_nine}{rest:02}"),
+        name: Some(format!("Testpersoon {n}")),
+        sex: Some(if serial % 2 == 1 { 1 } else { 2 }),
+        affiliation: MUTUALITIES.get(n % MUTUALITIES.len()).copied(),
+        ct1: Some(110),
+        ct2: Some(110),
+        care_fund: Some(801),
+    }
+}
+
+/// A number of eleven digits.
+///
+/// # Panics
+/// It is none.
+pub fn nihdi(text: &str) -> Nihdi {
+    Nihdi::parse(text).expect("it is a number")
+}
+
+/// A day.
+///
+/// # Panics
+/// It is none.
+pub fn date(text: &str) -> Date {
+    Date::parse(text).expect("it is a day")
+}
+
+/// One service on a day.
+pub fn service(code: u32, day: &str) -> Service {
+    Service {
+        code,
+        first_day: date(day),
+        last_day: date(day),
+        units: 1,
+        provider: nihdi(PROVIDER),
+        stated: Stated::default(),
+        prescriber: None,
+        place: None,
+        convention: None,
+        relative_code: None,
+        time: None,
+        agreed: None,
+    }
+}
+
+/// A line of a person.
+pub fn line(person: InsuredPerson, service: Service) -> NewLine {
+    NewLine { person, third_party: PARTY.to_owned(), service, contact: None, source: Source::Import, source_key: None }
+}
+
+/// A clerk of the centre.
+pub fn clerk() -> Actor {
+    Actor {
+        organization: OWN.to_owned(),
+        client: "console".to_owned(),
+        practitioner: "practitioner/books-1".to_owned(),
+        purpose: "HPAYMT".to_owned(),
+        network: String::new(),
+    }
+}
+
+/// The centre's books, with its third party registered.
+///
+/// # Panics
+/// The database does not answer.
+pub async fn books(gateway: &Gateway) -> Books<'_> {
+    let record = serde_json::to_string(&party()).expect("it is JSON");
+    gateway.app.store.put_billing_party((OWN, PARTY), &record).await.expect("it is registered");
+    Books::new(&gateway.app, OWN, clerk())
+}
+
+/// A worker that speaks to the insurers of a sandbox.
+pub fn worker(gateway: &Gateway, world: &World) -> Worker {
+    let at = |name: &str| {
+        Some(Settings { base_url: world.url(name), enterprise: None, signer: None, is_deflated: true, page: 64 })
+    };
+    let insurers =
+        Insurers { mutualities: at("mutualities"), care_funds: at("care-funds"), every: Duration::from_secs(600) };
+    gateway.worker_to(Outside { insurers, ..outside() })
+}
