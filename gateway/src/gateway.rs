@@ -1,6 +1,7 @@
 //! The gateway as it runs: store, keys, background work and server, assembled in order and stopped in reverse.
 
-use std::collections::BTreeSet;
+mod configured;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use configured::served;
+
+pub use configured::labels;
+
 use crate::app::{App, AppState, MachineTokens, People, RegistryCache};
 use crate::auth::{BrowserKey, KeySet, Verifier, Verifiers};
 use crate::auth_keys::{
@@ -19,11 +24,10 @@ use crate::auth_keys::{
 };
 use crate::billing::{TablesError, tables};
 use crate::clock::Clock;
-use crate::config::{Config, DatabaseUrl, MailConfig, OwnIssuer, ServedTypes, TokenAlgorithm};
+use crate::config::{Config, DatabaseUrl, MailConfig, OwnIssuer, TokenAlgorithm};
 use crate::delivery::{Insurers, Outside, PartnersError, Worker};
 use crate::evidence::{Sealer, seal_all};
 use crate::key_ring;
-use crate::labels::LabelTable;
 use crate::rates::RequestRates;
 use crate::referral::expiry::expire;
 use crate::referral::intake;
@@ -31,15 +35,12 @@ use crate::relabel::{Progress, relabel};
 use crate::router::router;
 use crate::sealed::{self, seal_stored, write_receipts};
 use crate::search::cursor::CursorKey;
-use crate::search::overlay::{SERVED_TYPES, belongs};
-use crate::search::parameters::type_name;
 use crate::server::tls::{TlsError, TlsKeys};
 use crate::server::{ServerSettings, serve};
 use crate::storage::key_store::VaultSettings;
 use crate::storage::{OpenError, StorageError, Store, StoreSettings};
 use crate::telemetry::Telemetry;
 use crate::vault::SealedElements;
-use mappings::r4::structure::resource_types;
 
 /// How often waiting that took too long is looked for.
 const EXPIRY_INTERVAL: Duration = Duration::from_mins(1);
@@ -433,26 +434,4 @@ async fn cursor_key(store: &Store) -> Result<CursorKey, StorageError> {
 async fn secret(store: &Store, name: &str) -> Result<String, StorageError> {
     let fresh = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
     store.setting_or(name, &fresh).await
-}
-
-/// The table of labels: the configured one, or that of the program.
-///
-/// # Errors
-/// [`StartError::Labels`].
-pub fn labels(config: &Config) -> Result<Arc<LabelTable>, StartError> {
-    let Some(file) = &config.labels_file else { return Ok(LabelTable::built_in()) };
-    let text = std::fs::read_to_string(file).map_err(|error| StartError::Labels(error.to_string()))?;
-    LabelTable::read(&text).map(Arc::new).map_err(|error| StartError::Labels(error.to_string()))
-}
-
-fn served(types: &ServedTypes) -> Result<BTreeSet<&'static str>, StartError> {
-    let can_be_served = |name: &&'static str| *name == "AuditEvent" || belongs(name).is_some();
-    match types {
-        ServedTypes::Usual => Ok(SERVED_TYPES.iter().filter_map(|name| type_name(name)).collect()),
-        ServedTypes::All => Ok(resource_types().filter(can_be_served).collect()),
-        ServedTypes::Listed(names) => names
-            .iter()
-            .map(|name| type_name(name).filter(can_be_served).ok_or_else(|| StartError::Type(name.clone())))
-            .collect(),
-    }
 }

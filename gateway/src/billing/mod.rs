@@ -16,6 +16,7 @@ mod seal;
 mod send;
 pub mod states;
 mod tables;
+mod written;
 
 pub use answer::{Answer, Kept};
 pub use check::{Checked, Progress};

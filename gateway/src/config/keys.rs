@@ -55,7 +55,7 @@ pub(super) const fn key(
     Key { section, name, form, fallback, meaning }
 }
 
-use super::{billing, co_prev, deliveries, insurers, mail, people, subscriptions, tdi, vault};
+use super::{billing, co_prev, deliveries, emergency, insurers, mail, people, subscriptions, tdi, vault};
 use Fallback::{Absent, Required, Value};
 use Form::{Integer, List, Text};
 
@@ -344,34 +344,6 @@ const KEYS: &[Key] = &[
          counts as most restricted until the gateway has labelled it anew, which it does when it starts.",
     ),
     key(
-        "emergency",
-        "session_hours",
-        Integer(1, 72),
-        Value("4"),
-        "Hours after which an emergency session ends by itself.",
-    ),
-    key(
-        "emergency",
-        "sessions_open_max",
-        Integer(1, 10_000),
-        Value("10"),
-        "Emergency sessions that one client, or one practitioner who signed in by a browser, may have open at once. One more is 403.",
-    ),
-    key(
-        "emergency",
-        "text_characters_max",
-        Integer(100, 100_000),
-        Value("4000"),
-        "Longest reason, verdict or other text about an emergency. A longer one is 422.",
-    ),
-    key(
-        "emergency",
-        "shared_items_max",
-        Integer(1, 10_000),
-        Value("100"),
-        "Most items that one crisis disclosure shares. More are 422.",
-    ),
-    key(
         "outbound",
         "allowed",
         List,
@@ -433,6 +405,7 @@ const KEYS: &[Key] = &[
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
     let sections = [
         people::KEYS,
+        emergency::KEYS,
         vault::KEYS,
         deliveries::KEYS,
         subscriptions::KEYS,

@@ -1,6 +1,6 @@
 //! Tariffs: what a code costs, who may bill it, what it needs and how often, by day.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::days::{Period, twelve_months_before};
 use crate::billing::{Cents, Date, InvoiceType, Language};
@@ -158,6 +158,8 @@ impl Tariff {
 pub(super) struct Tariffs {
     rows: Vec<Tariff>,
     by_code: HashMap<u32, Vec<usize>>,
+    /// The codes that are counted together, by the word of their group.
+    by_group: HashMap<String, BTreeSet<u32>>,
 }
 
 impl Tariffs {
@@ -167,10 +169,14 @@ impl Tariffs {
 
     fn of(rows: Vec<Tariff>) -> Self {
         let mut by_code: HashMap<u32, Vec<usize>> = HashMap::new();
+        let mut by_group: HashMap<String, BTreeSet<u32>> = HashMap::new();
         for (index, tariff) in rows.iter().enumerate() {
             by_code.entry(tariff.code).or_default().push(index);
+            if let Some(limit) = tariff.limit.as_ref().filter(|limit| !limit.group.is_empty()) {
+                by_group.entry(limit.group.clone()).or_default().insert(tariff.code);
+            }
         }
-        Self { rows, by_code }
+        Self { rows, by_code, by_group }
     }
 
     pub(super) fn all(&self) -> &[Tariff] {
@@ -190,13 +196,9 @@ impl Tariffs {
             }
             Window::TwelveMonths => (twelve_months_before(day), day),
         };
-        let is_counted = |tariff: &&Tariff| {
-            let of_group = tariff.limit.as_ref().is_some_and(|one| !one.group.is_empty() && one.group == limit.group);
-            tariff.code == code || of_group
-        };
-        let mut codes: Vec<u32> = self.rows.iter().filter(is_counted).map(|tariff| tariff.code).collect();
-        codes.sort_unstable();
-        codes.dedup();
+        let together = self.by_group.get(&limit.group).into_iter().flatten().copied();
+        let codes: BTreeSet<u32> = together.chain([code]).collect();
+        let codes = codes.into_iter().collect();
         LimitWindow { codes, first_day, last_day, units_max: limit.units_max }
     }
 }

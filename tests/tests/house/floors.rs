@@ -22,7 +22,7 @@ const FLOORS: [Floor; 12] = [
     strangers(&["app", "error"]),
     // Who asks, and may this pass?
     strangers(&["access"]),
-    strangers(&["referral", "tdi"]),
+    strangers(&["billing", "referral", "tdi"]),
     // What is done over HTTP or by the operator: a file an interaction.
     strangers(&["backup", "delivery", "evidence", "fhir", "oauth", "people", "registry", "relabel", "sealed"]),
     // What whoever runs the gateway asks over HTTP, and the pages of a billing office: the acts of the floors below, in an exchange.
