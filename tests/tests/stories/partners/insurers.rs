@@ -138,7 +138,7 @@ async fn the_independent_reader_finds_nothing_to_refuse_in_what_validation_passe
         let message = Delivery { reference: format!("d-{number}"), kind: "invoice-file".to_owned(), body };
         assert_eq!(connector.send(&message).await.codes(), ("delivered", ""), "{number}");
         let messages = connector.fetch(third_party, federation, 64).await.expect("a page").messages;
-        assert_eq!(names(&messages), ["931000", "920900"], "{number}: {:?}", invoices);
+        assert_eq!(names(&messages), ["931000", "920900"], "{number}: {invoices:?}");
         let told = told(&messages[1]);
         let asked = written.file.amount_a.0 + written.file.amount_b.0;
         assert_eq!(
