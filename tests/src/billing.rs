@@ -120,6 +120,6 @@ pub fn worker(gateway: &Gateway, world: &World) -> Worker {
         Some(Settings { base_url: world.url(name), enterprise: None, signer: None, is_deflated: true, page: 64 })
     };
     let insurers =
-        Insurers { mutualities: at("mutualities"), care_funds: at("care-funds"), every: Duration::from_secs(600) };
+        Insurers { mutualities: at("mutualities"), care_funds: at("care-funds"), every: Duration::from_mins(10) };
     gateway.worker_to(Outside { insurers, ..outside() })
 }
