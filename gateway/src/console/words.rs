@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use crate::audit::catalogue::Language;
+use crate::clock::format_instant;
 
 type Texts = BTreeMap<String, String>;
 
@@ -95,6 +96,13 @@ impl Words {
             [year, month, day] => format!("{day}/{month}/{year}"),
             _ => day.to_owned(),
         }
+    }
+
+    /// A moment, given as UTC milliseconds: its day and minute, in UTC.
+    pub(super) fn moment(self, moment_ms: impl Whole) -> String {
+        let text = format_instant(moment_ms.whole());
+        let minute = text.get(11..16).unwrap_or_default();
+        format!("{} {minute} UTC", self.day(text.get(..10).unwrap_or_default()))
     }
 
     /// A month, given as 202603.
@@ -203,6 +211,7 @@ mod tests {
         assert_eq!(nl.money(&i64::MIN), "-92.233.720.368.547.758,08\u{a0}€");
         assert_eq!((nl.count(&1_234), en.count(&999)), ("1.234".to_owned(), "999".to_owned()));
         assert_eq!((nl.day("2026-03-01"), nl.day("")), ("01/03/2026".to_owned(), String::new()));
+        assert_eq!(en.moment(1_775_000_000_000), "31/03/2026 23:33 UTC");
         assert_eq!((nl.month(&202_603), fr.month(&202_512)), ("maart 2026".to_owned(), "décembre 2025".to_owned()));
     }
 
