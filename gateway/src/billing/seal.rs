@@ -123,7 +123,10 @@ impl Books<'_> {
     }
 
     /// The federation or care fund to which a payer's lines go in one file; none for a channel that has no files.
-    fn federation(&self, channel: &str, payer: i64) -> Result<Option<i64>, Failure> {
+    ///
+    /// # Errors
+    /// The clock is out of the calendar.
+    pub fn federation(&self, channel: &str, payer: i64) -> Result<Option<i64>, Failure> {
         let (Ok(number), today) = (u16::try_from(payer), self.today()?) else { return Ok(None) };
         let destination = match channel {
             "efact" => self.app.tariffs.mutuality(number, today),
