@@ -50,7 +50,7 @@ pub fn person(n: usize) -> InsuredPerson {
         affiliation: MUTUALITIES.get(n % MUTUALITIES.len()).copied(),
         ct1: Some(110),
         ct2: Some(110),
-        care_fund: Some(801),
+        care_fund: Some(701),
     }
 }
 
@@ -116,10 +116,15 @@ pub async fn books(gateway: &Gateway) -> Books<'_> {
 
 /// A worker that speaks to the insurers of a sandbox.
 pub fn worker(gateway: &Gateway, world: &World) -> Worker {
-    let at = |name: &str| {
-        Some(Settings { base_url: world.url(name), enterprise: None, signer: None, is_deflated: true, page: 64 })
+    worker_at(gateway, (&world.url("mutualities"), &world.url("care-funds")), true)
+}
+
+/// The same, where they are; content is compressed on its way or not.
+pub fn worker_at(gateway: &Gateway, (mutualities, care_funds): (&str, &str), is_deflated: bool) -> Worker {
+    let at = |base_url: &str| {
+        Some(Settings { base_url: base_url.to_owned(), enterprise: None, signer: None, is_deflated, page: 64 })
     };
     let insurers =
-        Insurers { mutualities: at("mutualities"), care_funds: at("care-funds"), every: Duration::from_mins(10) };
+        Insurers { mutualities: at(mutualities), care_funds: at(care_funds), every: Duration::from_mins(10) };
     gateway.worker_to(Outside { insurers, ..outside() })
 }

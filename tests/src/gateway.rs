@@ -225,6 +225,11 @@ impl Gateway {
         format!("https://localhost:{port}")
     }
 
+    /// Its keys, for another process on the same database.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
     /// Another gateway on the same database, with an issuer and connections of its own.
     pub async fn replica(&self) -> Self {
         self.replica_with(Options::default()).await

@@ -6,6 +6,7 @@
 pub mod billing;
 pub mod browser;
 pub mod caller;
+pub mod centre;
 pub mod certificates;
 pub mod corpus;
 pub mod gateway;

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::process::Command;
 
 use gateway::config::{Config, DatabaseUrl, RingSource};
+use serde::{Deserialize, Serialize};
 
 /// The key store and the key ring of a gateway of the tests, for another one on the same database.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Vault {
     /// The URL of the key store.
     pub key_store: String,

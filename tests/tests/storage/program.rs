@@ -3,6 +3,7 @@
 //! Every transaction has three resources, so that half a one can be seen, and an idempotency key, so that it can be repeated.
 //! `tests/long/kills` kills it two hundred times.
 
+mod billing;
 mod deliveries;
 mod drill;
 mod process;

@@ -95,7 +95,7 @@ async fn a_month_goes_from_lines_to_a_settlement_that_adds_up(gateway: Gateway) 
     assert_eq!(faulty.first().map(|line| (line.code, line.findings.as_str())), None, "{} are faulty", faulty.len());
     let told: Vec<_> = sealed.iter().map(|one| (one.federation, one.state.as_str(), one.number)).collect();
     let expected: Vec<(i64, &str, i64)> =
-        [100, 200, 300, 400, 500, 801].into_iter().zip(1..).map(|(federation, n)| (federation, "sealed", n)).collect();
+        [100, 200, 300, 400, 500, 701].into_iter().zip(1..).map(|(federation, n)| (federation, "sealed", n)).collect();
     assert_eq!(told, expected, "{:?}", sealed[0].remark);
     assert_eq!(counts(&gateway).await["sealed"].0, 46);
 

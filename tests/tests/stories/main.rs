@@ -21,6 +21,7 @@ mod ihe;
 mod intake;
 mod labels;
 mod machine_clients;
+mod month;
 mod outbound;
 mod partners;
 mod people;
