@@ -22,7 +22,7 @@ mod written;
 pub use answer::{Answer, Kept};
 pub use check::{Checked, Progress};
 pub use decide::Correction;
-pub use detail::{Finding, LineDetail, Refusal};
+pub use detail::{ContactDetail, Finding, LineDetail, Refusal};
 pub use draft::{NewLine, Source, Taken};
 pub use fhir::{on_claim, on_contact};
 pub use party::BillingParty;
