@@ -149,9 +149,9 @@ impl Books<'_> {
         };
         let (today, now_ms) = (self.today()?, self.now_ms());
         let again = self.refused_before(wanted).await?;
-        let mut sending = match again {
-            Some(sending) => SendingRow { attempt: sending.attempt + 1, remark: String::new(), ..sending },
-            None => {
+        let mut sending = if let Some(sending) = again {
+            SendingRow { attempt: sending.attempt + 1, remark: String::new(), ..sending }
+        } else {
                 let year = i64::from(today.year());
                 let number = self.app.store.next_sending_number(&wanted.third_party, year).await?;
                 if number > NUMBER_MAX {
@@ -170,7 +170,6 @@ impl Books<'_> {
                     attempt: 1,
                     ..SendingRow::default()
                 }
-            }
         };
         sending.reference = reference(now_ms);
         sending.created_on = day(today);
@@ -241,7 +240,7 @@ impl Books<'_> {
                     // Another was faster, with the same lines and so the same file.
                     return Ok((WriteSet::default(), now));
                 }
-                self.sealed(now, &made).await
+                self.sealed(now, made).await
             })
         })
         .await

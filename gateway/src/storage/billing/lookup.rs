@@ -137,7 +137,7 @@ impl Store {
             let query = query.bind(&filter.channel).bind(filter.month).bind(filter.payer).bind(&filter.sending);
             let query = query.bind(&filter.person).bind(&filter.before).bind(after);
             let rows = query.bind(i64::from(count.min(ROWS_MAX))).fetch_all(pool).await?;
-            Ok(rows.iter().map(|row| ClaimLineRow::read(row)).collect())
+            Ok(rows.iter().map(ClaimLineRow::read).collect())
         })
     }
 
@@ -227,7 +227,7 @@ impl Store {
             );
             lines.extend(read!(&self.database, |pool| {
                 let query = sqlx::query(AssertSqlSafe(sql)).bind(compartment).bind(sending);
-                query.fetch_all(pool).await?.iter().map(|row| ClaimLineRow::read(row)).collect::<Vec<_>>()
+                query.fetch_all(pool).await?.iter().map(ClaimLineRow::read).collect::<Vec<_>>()
             }));
         }
         Ok(lines)
