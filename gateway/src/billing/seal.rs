@@ -152,24 +152,24 @@ impl Books<'_> {
         let mut sending = if let Some(sending) = again {
             SendingRow { attempt: sending.attempt + 1, remark: String::new(), ..sending }
         } else {
-                let year = i64::from(today.year());
-                let number = self.app.store.next_sending_number(&wanted.third_party, year).await?;
-                if number > NUMBER_MAX {
-                    return Err(refused("100721", "the 999 numbers of this year are used up"));
-                }
-                SendingRow {
-                    compartment: self.compartment.clone(),
-                    id: fresh_id(),
-                    third_party: wanted.third_party.clone(),
-                    year,
-                    number,
-                    channel: wanted.channel.clone(),
-                    federation: wanted.federation,
-                    month: wanted.month,
-                    created_ms: now_ms,
-                    attempt: 1,
-                    ..SendingRow::default()
-                }
+            let year = i64::from(today.year());
+            let number = self.app.store.next_sending_number(&wanted.third_party, year).await?;
+            if number > NUMBER_MAX {
+                return Err(refused("100721", "the 999 numbers of this year are used up"));
+            }
+            SendingRow {
+                compartment: self.compartment.clone(),
+                id: fresh_id(),
+                third_party: wanted.third_party.clone(),
+                year,
+                number,
+                channel: wanted.channel.clone(),
+                federation: wanted.federation,
+                month: wanted.month,
+                created_ms: now_ms,
+                attempt: 1,
+                ..SendingRow::default()
+            }
         };
         sending.reference = reference(now_ms);
         sending.created_on = day(today);
