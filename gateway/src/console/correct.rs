@@ -71,7 +71,7 @@ fn correction(
         correction.first_day = read(Some(fields.get("first_day")), "first_day", &mut wrong, Date::parse);
         let last_day = read(Some(fields.get("last_day")), "last_day", &mut wrong, Date::parse);
         correction.last_day = last_day.filter(|last_day| correction.first_day.is_some_and(|first| first <= *last_day));
-        if correction.last_day.is_none() && !wrong.contains(&"last_day") {
+        if correction.first_day.is_some() && correction.last_day.is_none() && !wrong.contains(&"last_day") {
             wrong.push("last_day");
         }
     }

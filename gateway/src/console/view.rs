@@ -144,6 +144,11 @@ pub(super) struct Line {
 }
 
 impl Line {
+    /// Whether nothing comes of it before a clerk has done something about it.
+    pub(super) fn needs_mending(&self) -> bool {
+        matches!(self.state.as_str(), "faulty" | "refused")
+    }
+
     /// Whether a clerk can make it right: as it is, or by one in its place.
     pub(super) fn is_correctable(&self) -> bool {
         matches!(self.state.as_str(), "faulty" | "refused" | "draft" | "ready")

@@ -196,6 +196,7 @@ mod tests {
         let groups: BTreeSet<String> = all
             .split(".of(\"")
             .skip(1)
+            .chain(all.split("state(shell, \"").skip(1))
             .filter_map(|rest| rest.split('"').next())
             .map(|group| format!("{group}-"))
             .collect();
