@@ -4,6 +4,7 @@
 
 mod audit;
 mod backup;
+mod billing;
 mod channel;
 mod client;
 mod deliveries;
@@ -18,6 +19,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use audit::{AuditAction, AuditArguments, AuditErase, AuditReached, AuditSource, AuditVerify, Between};
 pub use backup::{BackupArguments, RestoreArguments};
+pub use billing::{BillingAction, BillingArguments, BillingPartyArguments, BillingSector};
 pub use channel::{ChannelAction, ChannelArguments, ChannelOf, ChannelSet};
 pub use client::{ClientAction, ClientAdd, ClientArguments, ClientKeyFiles, ClientRotate};
 pub use deliveries::{Decided, DeliveriesAction, DeliveriesArguments, DeliveryState, Listed, Rerun, Shown};
@@ -84,6 +86,8 @@ pub enum Command {
     Deliveries(DeliveriesArguments),
     /// Register treatment demands: who takes part, the form, the file and the report of a year
     Tdi(TdiArguments),
+    /// Say who is paid by third-party billing
+    Billing(BillingArguments),
     /// Check a configuration and name everything that is wrong, without starting anything
     CheckConfig(CheckConfigArguments),
 }

@@ -3,6 +3,7 @@
 mod acts;
 mod audit;
 mod backup;
+mod billing;
 mod channel;
 mod client;
 mod deliveries;
@@ -34,6 +35,7 @@ use crate::telemetry::{Telemetry, TelemetryError};
 
 pub use audit::audit;
 pub use backup::{backup, restore};
+pub use billing::billing;
 pub use channel::channel;
 pub use client::client;
 pub use deliveries::deliveries;

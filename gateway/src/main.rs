@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use gateway::cli::{
-    Cli, ClientAction, Command, ConfigArguments, OrganizationAction, PersonAction, PoolAction, PractitionerAction,
-    TdiAction,
+    BillingAction, Cli, ClientAction, Command, ConfigArguments, OrganizationAction, PersonAction, PoolAction,
+    PractitionerAction, TdiAction,
 };
 use gateway::commands::{self, CommandError};
 use gateway::config::{self, Config};
@@ -99,6 +99,10 @@ async fn run(command: Command) -> Result<(), CommandError> {
                 TdiAction::Questionnaire(form) => return commands::print_questionnaire(form.language),
             };
             Box::pin(commands::tdi(load(config)?, arguments.action)).await
+        }
+        Command::Billing(arguments) => {
+            let BillingAction::Party(party) = &arguments.action;
+            commands::billing(load(&party.config)?, arguments.action).await
         }
         Command::CheckConfig(arguments) => {
             print!("{}", commands::check_config(&arguments).await?);

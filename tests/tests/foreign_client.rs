@@ -1,4 +1,4 @@
-//! Clients that were written without us, in another language, against the built program: one plays the referral, and a browser signs in.
+//! Clients that were written without us, in another language, against the built program: one plays the referral, and a browser signs in and bills.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -70,6 +70,22 @@ fn a_browser_signs_in_at_the_demo_provider_and_out() {
     assert_eq!(said.trim_end(), "signed in and out");
 }
 
+#[test]
+fn a_billing_clerk_gets_through_a_month_in_a_browser_by_the_keyboard_and_within_wcag() {
+    let folder = project().join("tests/clients");
+    if !is_there("node") || !is_there("npm") || !is_there("chromium") {
+        println!("SKIPPED: no Node.js, or no Chromium: tests/setup installs them");
+        return;
+    }
+    install(&folder);
+    let sandbox = Sandbox::start();
+    let output =
+        Command::new("node").arg(folder.join("billing.mjs")).arg(&sandbox.root).output().expect("node is there");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(said.trim_end(), "billed");
+}
+
 fn is_there(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
 }
@@ -79,7 +95,7 @@ fn install(folder: &Path) {
     // Of two tests that find something missing one installs, and the other waits.
     let lock = std::fs::File::create(std::env::temp_dir().join("wellgate-clients.lock")).expect("a file can be made");
     lock.lock().expect("a file can be locked");
-    let packages = ["fhir-kit-client", "playwright-core"];
+    let packages = ["axe-core", "fhir-kit-client", "playwright-core"];
     if packages.iter().all(|name| folder.join("node_modules").join(name).join("package.json").is_file()) {
         return;
     }

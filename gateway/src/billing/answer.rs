@@ -168,8 +168,7 @@ impl Books<'_> {
         }
         let sending = match reading.message {
             Message::Receipt => self.received(sending, set),
-            Message::TechnicalRefusal => self.refused_whole(sending, reading, set).await?,
-            Message::Rejection => self.refused_whole(sending, reading, set).await?,
+            Message::TechnicalRefusal | Message::Rejection => self.refused_whole(sending, reading, set).await?,
             Message::Settlement => self.settled(sending, reading, set).await?,
             _ => sending,
         };

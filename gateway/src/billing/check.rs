@@ -53,6 +53,9 @@ pub struct Checked {
     pub whole: Vec<Finding>,
 }
 
+/// Why there is no file of a line: what is wrong with it, and what with the third party.
+type NoFile = (Vec<Finding>, Vec<Finding>);
+
 /// The states of what a check looks at.
 const OPEN: [&str; 3] = [LineState::Draft.code(), LineState::Faulty.code(), LineState::Ready.code()];
 
@@ -132,14 +135,14 @@ impl Books<'_> {
         &self,
         mut lines: Vec<ClaimLineRow>,
         party: &BillingParty,
-        changed: BTreeMap<String, InsuredPerson>,
+        new: BTreeMap<String, InsuredPerson>,
     ) -> Result<(Vec<LineChange>, Vec<Finding>), Failure> {
         lines.sort_by(|a, b| a.id.cmp(&b.id));
         let mut people: Vec<String> = lines.iter().map(|line| line.person.clone()).collect();
         people.sort_unstable();
         people.dedup();
         let mut people: BTreeMap<String, InsuredPerson> = self.people(&people).await?.into_iter().collect();
-        people.extend(changed);
+        people.extend(new);
         let ids: Vec<String> = lines.iter().map(|line| line.id.clone()).collect();
         let twins: HashMap<String, String> =
             self.app.store.claim_twins(&self.compartment, &ids).await?.into_iter().collect();
@@ -184,7 +187,7 @@ impl Books<'_> {
         detail: LineDetail,
         person: &InsuredPerson,
         (party, previous): (&BillingParty, Option<mappings::billing::Previous>),
-    ) -> Result<Result<Report, (Vec<Finding>, Vec<Finding>)>, Failure> {
+    ) -> Result<Result<Report, NoFile>, Failure> {
         let today = self.today()?;
         let row = SendingRow {
             id: line.id.clone(),

@@ -13,11 +13,11 @@ use super::{Books, day, fresh_id};
 use crate::access::caller::Act;
 use crate::error::Failure;
 use crate::storage::StorageError;
-use crate::storage::billing::ClaimLineRow;
+use crate::storage::billing::{ClaimLineRow, InsuredPersonRow};
 use crate::storage::write_set::WriteSet;
 
 /// Lines are taken in.
-const DRAFT: Act = Act::new("C", "billing-draft");
+pub(super) const DRAFT: Act = Act::new("C", "billing-draft");
 
 /// What a line was made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,36 +78,57 @@ impl Books<'_> {
         for party in parties {
             self.party(party).await?;
         }
-        let people = self.known(lines.iter().map(|line| line.person.clone())).await?;
-        let mut people_rows = Vec::new();
-        for (id, person) in &people {
-            people_rows.push(self.person_row(id, person).await?);
-        }
+        let (people, people_rows) = self.people_of(lines).await?;
         self.decided(|| {
             let (people, people_rows) = (&people, &people_rows);
             Box::pin(async move {
-                let (mut set, mut taken) = (WriteSet::default(), Taken::default());
-                let mut rows = self.rows(lines);
-                let keys: Vec<String> = rows.iter().filter_map(|row| row.source_key.clone()).collect();
-                let mut known: HashSet<String> =
-                    self.app.store.known_sources(&self.compartment, &keys).await?.into_iter().collect();
-                let before = rows.len();
-                // Twice in one file is once as well.
-                rows.retain(|row| row.source_key.as_ref().is_none_or(|key| known.insert(key.clone())));
-                taken.known = u64::try_from(before - rows.len()).unwrap_or(u64::MAX);
-                for row in &mut rows {
-                    self.price(row, &people).await?;
-                    taken.faulty += u64::from(row.state == LineState::Faulty.code());
-                }
-                taken.ids = rows.iter().map(|row| row.id.clone()).collect();
+                let mut set = WriteSet::default();
+                let rows = self.drafted(lines, people).await?;
+                let is_faulty = |row: &&ClaimLineRow| row.state == LineState::Faulty.code();
+                let taken = Taken {
+                    ids: rows.iter().map(|row| row.id.clone()).collect(),
+                    known: u64::try_from(lines.len() - rows.len()).unwrap_or(u64::MAX),
+                    faulty: u64::try_from(rows.iter().filter(is_faulty).count()).unwrap_or(u64::MAX),
+                };
                 let (added, already) = (rows.len().to_string(), taken.known.to_string());
                 set.audit.push(self.event(DRAFT, &[("lines", &added), ("known", &already)]));
-                set.billing.people.clone_from(&people_rows);
+                set.billing.people.clone_from(people_rows);
                 set.billing.lines = rows;
                 Ok((set, taken))
             })
         })
         .await
+    }
+
+    /// The people of lines as they are kept from now on, and their rows.
+    pub(super) async fn people_of(
+        &self,
+        lines: &[NewLine],
+    ) -> Result<(BTreeMap<String, InsuredPerson>, Vec<InsuredPersonRow>), Failure> {
+        let people = self.known(lines.iter().map(|line| line.person.clone())).await?;
+        let mut rows = Vec::new();
+        for (id, person) in &people {
+            rows.push(self.person_row(id, person).await?);
+        }
+        Ok((people, rows))
+    }
+
+    /// The rows of lines, priced; without those that were taken in before.
+    pub(super) async fn drafted(
+        &self,
+        lines: &[NewLine],
+        people: &BTreeMap<String, InsuredPerson>,
+    ) -> Result<Vec<ClaimLineRow>, Failure> {
+        let mut rows = self.rows(lines);
+        let keys: Vec<String> = rows.iter().filter_map(|row| row.source_key.clone()).collect();
+        let mut known: HashSet<String> =
+            self.app.store.known_sources(&self.compartment, &keys).await?.into_iter().collect();
+        // Twice in one file is once as well.
+        rows.retain(|row| row.source_key.as_ref().is_none_or(|key| known.insert(key.clone())));
+        for row in &mut rows {
+            self.price(row, people).await?;
+        }
+        Ok(rows)
     }
 
     fn rows(&self, lines: &[NewLine]) -> Vec<ClaimLineRow> {

@@ -1,6 +1,6 @@
 //! Who is paid: what the operator registered of an organisation's third party.
 
-use mappings::billing::{Account, Contact, Content, Date, Environment, Month, Sector, Sending};
+use mappings::billing::{Account, Contact, Content, Date, Environment, Month, Sector, Sending, iban_holds};
 use mappings::identifiers::{Cbe, Nihdi};
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,30 @@ pub struct BillingParty {
 }
 
 impl BillingParty {
+    /// What is wrong with it, in a sentence; none where every file can begin with it.
+    pub fn fault(&self) -> Option<&'static str> {
+        let is_nihdi = |nihdi: &Nihdi| nihdi.as_str().len() == 11 && nihdi.check_digits_hold();
+        if !Nihdi::parse(&self.nihdi).is_ok_and(|nihdi| is_nihdi(&nihdi)) {
+            return Some("--nihdi is a number of 11 digits, of which the seventh and eighth follow from the others");
+        }
+        if !Cbe::parse(&self.enterprise).is_ok_and(|cbe| cbe.check_digits_hold()) {
+            return Some("--cbe is a number of 10 digits, of which the last two follow from the others");
+        }
+        if !iban_holds(&self.iban) {
+            return Some("--iban is no account: its check digits do not hold");
+        }
+        if !matches!(self.bic.len(), 8 | 11) || !self.bic.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Some("--bic has 8 or 11 letters and digits");
+        }
+        if self.contact_phone > 9_999_999_999 {
+            return Some("--contact-phone has at most ten digits");
+        }
+        if self.profession > 999 || self.accreditation > 999_999_999_999 {
+            return Some("--profession has at most three digits, --accreditation twelve");
+        }
+        None
+    }
+
     /// What begins a file of this third party.
     ///
     /// # Errors

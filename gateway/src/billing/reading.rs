@@ -83,7 +83,7 @@ impl Reading {
                     match raw.read() {
                         Some(Ok(record)) => reading.record(record, detail, &mut line),
                         // What cannot be read back is somebody else's record: its errors still concern the file.
-                        _ => reading.of_file(detail),
+                        _ => reading.of_file(detail.as_ref()),
                     }
                 }
                 Ok(None) => break,
@@ -126,13 +126,13 @@ impl Reading {
             }
             Record::Aid(aid) => self.of_invoice(aid.invoice, detail),
             Record::Header(_) | Record::SendingTotal(_) | Record::Recap(_) | Record::RecapTotal(_) => {
-                self.of_file(detail);
+                self.of_file(detail.as_ref());
             }
         }
     }
 
-    fn of_file(&mut self, detail: Option<Detail>) {
-        for finding in detail.iter().flat_map(findings) {
+    fn of_file(&mut self, detail: Option<&Detail>) {
+        for finding in detail.into_iter().flat_map(findings) {
             self.remark(finding);
         }
     }
@@ -145,7 +145,9 @@ impl Reading {
             refusal.errors.extend(errors);
             refusal.comment = comment(&detail);
         } else {
-            errors.into_iter().for_each(|finding| self.remark(finding));
+            for finding in errors {
+                self.remark(finding);
+            }
         }
     }
 

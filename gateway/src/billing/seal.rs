@@ -123,7 +123,10 @@ impl Books<'_> {
     }
 
     /// The federation or care fund to which a payer's lines go in one file; none for a channel that has no files.
-    fn federation(&self, channel: &str, payer: i64) -> Result<Option<i64>, Failure> {
+    ///
+    /// # Errors
+    /// The clock is out of the calendar.
+    pub fn federation(&self, channel: &str, payer: i64) -> Result<Option<i64>, Failure> {
         let (Ok(number), today) = (u16::try_from(payer), self.today()?) else { return Ok(None) };
         let destination = match channel {
             "efact" => self.app.tariffs.mutuality(number, today),
@@ -146,27 +149,26 @@ impl Books<'_> {
         };
         let (today, now_ms) = (self.today()?, self.now_ms());
         let again = self.refused_before(wanted).await?;
-        let mut sending = match again {
-            Some(sending) => SendingRow { attempt: sending.attempt + 1, remark: String::new(), ..sending },
-            None => {
-                let year = i64::from(today.year());
-                let number = self.app.store.next_sending_number(&wanted.third_party, year).await?;
-                if number > NUMBER_MAX {
-                    return Err(refused("100721", "the 999 numbers of this year are used up"));
-                }
-                SendingRow {
-                    compartment: self.compartment.clone(),
-                    id: fresh_id(),
-                    third_party: wanted.third_party.clone(),
-                    year,
-                    number,
-                    channel: wanted.channel.clone(),
-                    federation: wanted.federation,
-                    month: wanted.month,
-                    created_ms: now_ms,
-                    attempt: 1,
-                    ..SendingRow::default()
-                }
+        let mut sending = if let Some(sending) = again {
+            SendingRow { attempt: sending.attempt + 1, remark: String::new(), ..sending }
+        } else {
+            let year = i64::from(today.year());
+            let number = self.app.store.next_sending_number(&wanted.third_party, year).await?;
+            if number > NUMBER_MAX {
+                return Err(refused("100721", "the 999 numbers of this year are used up"));
+            }
+            SendingRow {
+                compartment: self.compartment.clone(),
+                id: fresh_id(),
+                third_party: wanted.third_party.clone(),
+                year,
+                number,
+                channel: wanted.channel.clone(),
+                federation: wanted.federation,
+                month: wanted.month,
+                created_ms: now_ms,
+                attempt: 1,
+                ..SendingRow::default()
             }
         };
         sending.reference = reference(now_ms);
@@ -238,7 +240,7 @@ impl Books<'_> {
                     // Another was faster, with the same lines and so the same file.
                     return Ok((WriteSet::default(), now));
                 }
-                self.sealed(now, &made).await
+                self.sealed(now, made).await
             })
         })
         .await

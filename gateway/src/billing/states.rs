@@ -80,8 +80,7 @@ impl LineState {
             Void,
         };
         match self {
-            Draft => &[Faulty, Ready, Void],
-            Faulty => &[Faulty, Ready, Void],
+            Draft | Faulty => &[Faulty, Ready, Void],
             Ready => &[Faulty, Ready, Sealed, Exported, Void],
             // An answer may come before the insurer's word that it has the file.
             Sealed => &[Sent, Accepted, Paid, Refused, Ready, Faulty],

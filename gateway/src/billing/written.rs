@@ -40,7 +40,7 @@ impl Books<'_> {
         let created = Date::parse(&sending.created_on).ok_or(WRONG)?;
         let head = party.sending(sending, created, self.environment())?;
         let mut made = Made { lines: i64::try_from(places.len()).unwrap_or(i64::MAX), ..Made::default() };
-        let mut parts = Parts { books: self, sending, part: 0, hash: Sha256::new(), bytes: 0 };
+        let mut kept = Parts { books: self, sending, part: 0, hash: Sha256::new(), bytes: 0 };
         let mut writer = match FileWriter::new(PartWriter::default(), head, self.checks(created)) {
             Ok(writer) => writer,
             Err(error) => {
@@ -70,13 +70,13 @@ impl Books<'_> {
             set.billing.numbered = numbered;
             self.app.store.apply(set).await?;
             while let Some(full) = writer.output().full() {
-                parts.put(full).await?;
+                kept.put(full).await?;
             }
         }
         match writer.finish() {
             Ok((rest, written)) => {
-                parts.put(rest.rest()).await?;
-                parts.end(&mut made).await?;
+                kept.put(rest.rest()).await?;
+                kept.end(&mut made).await?;
                 self.told(sending, &written, &mut made);
             }
             Err(WriteError::NoInvoices) => {
@@ -214,7 +214,7 @@ impl Parts<'_> {
         let owner = (self.sending.compartment.as_str(), self.sending.id.as_str());
         self.books.app.store.drop_billing_parts(owner, (self.sending.attempt, self.part)).await?;
         made.bytes = self.bytes;
-        made.hash = self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        made.hash = crate::audit::seal::hex(&self.hash.finalize());
         Ok(())
     }
 }

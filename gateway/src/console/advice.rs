@@ -12,7 +12,7 @@ pub(super) fn wrong(words: Words, code: &str, letter: &str) -> Wrong {
     let severity = Severity::of_letter(letter).or(explained.severity);
     Wrong {
         code: code.to_owned(),
-        letter: severity.map(|known| known.letter().to_owned()).unwrap_or_else(|| letter.to_owned()),
+        letter: severity.map_or_else(|| letter.to_owned(), |known| known.letter().to_owned()),
         does: severity.map(|known| known.words(language)).unwrap_or_default().to_owned(),
         zone: explained.zone.unwrap_or_default().to_owned(),
         text: explained.text.unwrap_or_default(),
@@ -61,11 +61,17 @@ fn todo(code: &str) -> &'static str {
         "wellgate-not-reconciled" | "wellgate-no-total" => return "not-reconciled",
         "wellgate-tariff-limit" => return "limit",
         "wellgate-tariff-provider" => return "provider",
-        "wellgate-tariff-units" => return "amount",
         "wellgate-tariff-days" => return "day",
-        "wellgate-tariff-no-amount" | "wellgate-tariff-amount" | "wellgate-tariff-too-much" => return "amount",
-        _ if code.starts_with("wellgate-tariff-no-") || code.ends_with("-mutuality") => return "insurance",
-        "wellgate-tariff-care-fund" | "wellgate-tariff-insurability" => return "insurance",
+        "wellgate-tariff-units"
+        | "wellgate-tariff-no-amount"
+        | "wellgate-tariff-amount"
+        | "wellgate-tariff-too-much" => return "amount",
+        "wellgate-tariff-no-mutuality"
+        | "wellgate-tariff-mutuality"
+        | "wellgate-tariff-no-care-fund"
+        | "wellgate-tariff-care-fund"
+        | "wellgate-tariff-no-insurability"
+        | "wellgate-tariff-insurability" => return "insurance",
         _ if code.starts_with("wellgate-tariff-") => return "code",
         // What the gateway itself puts into the file is not the clerk's to mend.
         _ if code.starts_with("wellgate-") => return "ask",

@@ -9,7 +9,10 @@ use super::view::MonthState;
 use super::words::Words;
 
 const SIZE: (u32, u32) = (960, 360);
-/// States in the order in which a line passes them, each in a colour that differs from its neighbours by its lightness as well.
+/// Months that there is room for at least, so that a single one is no wall.
+const MONTHS_MIN: usize = 6;
+/// States in the order in which a line passes them, each in a colour that differs from its neighbours by its lightness as well. The style has
+/// the same colours for the legend.
 const COLOURS: [(&str, RGBColor); 9] = [
     ("draft", RGBColor(0xc9, 0xce, 0xd6)),
     ("faulty", RGBColor(0x9c, 0x2b, 0x1a)),
@@ -33,7 +36,12 @@ pub(super) fn chart(words: Words, months: &[i64], amounts: &[MonthState]) -> Str
     if highest <= 0 {
         return String::new();
     }
-    draw(words, months, amounts, highest).unwrap_or_default()
+    let mut drawn = months.to_vec();
+    while drawn.len() < MONTHS_MIN {
+        let Some(first) = drawn.first().copied() else { break };
+        drawn.insert(0, if first % 100 == 1 { first - 100 + 11 } else { first - 1 });
+    }
+    draw(words, &drawn, amounts, highest).unwrap_or_default()
 }
 
 fn sum(amounts: &[MonthState], month: i64, state: Option<&str>) -> i64 {
@@ -49,7 +57,6 @@ fn draw(words: Words, months: &[i64], amounts: &[MonthState], highest: i64) -> R
         let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
         let mut chart = ChartBuilder::on(&area)
             .margin(12)
-            .margin_right(190)
             .x_label_area_size(32)
             .y_label_area_size(110)
             .build_cartesian_2d((0..months.len().saturating_sub(1)).into_segmented(), 0..highest + highest / 20 + 1)?;
@@ -78,16 +85,8 @@ fn draw(words: Words, months: &[i64], amounts: &[MonthState], highest: i64) -> R
                 bar.set_margin(0, 0, 8, 8);
                 (own > 0).then_some(bar)
             });
-            chart
-                .draw_series(bars)?
-                .label(words.of("state", state))
-                .legend(move |(x, y)| Rectangle::new([(x, y - 6), (x + 14, y + 6)], colour.filled()));
+            chart.draw_series(bars)?;
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::Coordinate(i32::try_from(SIZE.0)? - 310, 4))
-            .label_font(("sans-serif", 13))
-            .draw()?;
         area.present()?;
     }
     Ok(svg)
@@ -109,9 +108,14 @@ mod tests {
         for colour in ["#8FC79A", "#D96B2B"] {
             assert!(svg.contains(colour), "{colour}: {svg}");
         }
-        assert!(svg.contains("maart 2026") && svg.contains("geweigerd"), "{svg}");
+        assert!(svg.contains("maart 2026") && svg.contains("december 2025"), "{svg}");
         let one = chart(Words(Language::Dutch), &[202_602], &amounts);
         assert!(one.contains("#8FC79A") && !one.contains("\"-"), "a single month has its width: {one}");
+        let style = include_str!("../../assets/billing.css");
+        for (state, RGBColor(red, green, blue)) in COLOURS {
+            let rule = format!(".swatch-{state}::before {{ background: #{red:02x}{green:02x}{blue:02x} }}");
+            assert!(style.contains(&rule), "the legend has another colour: {rule}");
+        }
         for forbidden in [" style=", "<style", "<script", "href", "onload"] {
             assert!(!svg.contains(forbidden), "{forbidden}: {svg}");
         }

@@ -71,7 +71,7 @@ fn correction(
         correction.first_day = read(Some(fields.get("first_day")), "first_day", &mut wrong, Date::parse);
         let last_day = read(Some(fields.get("last_day")), "last_day", &mut wrong, Date::parse);
         correction.last_day = last_day.filter(|last_day| correction.first_day.is_some_and(|first| first <= *last_day));
-        if correction.last_day.is_none() && !wrong.contains(&"last_day") {
+        if correction.first_day.is_some() && correction.last_day.is_none() && !wrong.contains(&"last_day") {
             wrong.push("last_day");
         }
     }
@@ -164,7 +164,8 @@ async fn corrected(exchange: Exchange, id: &str, body: Body) -> Result<Response<
 
 /// Seals what is ready for where this line goes; answers where that is shown. Where a rule makes it wait the line stays ready.
 async fn send(desk: &Desk, row: &ClaimLineRow) -> Result<String, Failure> {
-    let (books, wanted) = (desk.books(), wanted(row));
+    let books = desk.books();
+    let Some(wanted) = wanted(desk, row)? else { return Ok(format!("/billing/lines/{}?done=corrected", row.id)) };
     if !books.may_seal_today(&wanted).await? {
         return Ok(format!("/billing/lines/{}?done=waiting", row.id));
     }
@@ -212,7 +213,7 @@ mod tests {
     }
 
     fn asked(typed: &[(&str, &str)]) -> Result<Correction, Vec<&'static str>> {
-        correction(&form(typed), &row(), &known()).map_err(|wrong| wrong.unwrap_or_default())
+        correction(&form(typed), &row(), &known()).map_err(Result::unwrap_or_default)
     }
 
     #[test]

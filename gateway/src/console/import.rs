@@ -220,12 +220,11 @@ mod tests {
     use super::*;
 
     async fn read(parts_of: &[(&str, &str)]) -> Option<(String, Vec<u8>)> {
-        let mut form = String::new();
-        for (name, content) in parts_of {
-            form.push_str(&format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{content}\r\n"));
-        }
-        form.push_str("--x--\r\n");
-        parts(form.into(), "x".to_owned(), "file").await
+        let part = |(name, content): &(&str, &str)| {
+            format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{content}\r\n")
+        };
+        let form: Vec<String> = parts_of.iter().map(part).chain(["--x--\r\n".to_owned()]).collect();
+        parts(form.concat().into(), "x".to_owned(), "file").await
     }
 
     #[tokio::test]

@@ -143,11 +143,13 @@ pub(super) async fn line_page(
 
 /// Until which day the file of this line would have to wait; empty where it can leave today.
 async fn waits_until(desk: &Desk, row: &ClaimLineRow) -> Result<String, Failure> {
-    if desk.books().may_seal_today(&wanted(row)).await? { Ok(String::new()) } else { desk.tomorrow() }
+    let Some(wanted) = wanted(desk, row)? else { return Ok(String::new()) };
+    if desk.books().may_seal_today(&wanted).await? { Ok(String::new()) } else { desk.tomorrow() }
 }
 
-/// The file with which a line goes.
-pub(super) fn wanted(row: &ClaimLineRow) -> Wanted {
-    let federation = if row.channel == "efact" { row.payer / 100 * 100 } else { row.payer };
-    Wanted { third_party: row.third_party.clone(), channel: row.channel.clone(), federation, month: row.month }
+/// The file with which a line goes; none for one that goes with none, or of which that is not known yet.
+pub(super) fn wanted(desk: &Desk, row: &ClaimLineRow) -> Result<Option<Wanted>, Failure> {
+    let federation = desk.books().federation(&row.channel, row.payer)?;
+    let (third_party, channel, month) = (row.third_party.clone(), row.channel.clone(), row.month);
+    Ok(federation.map(|federation| Wanted { third_party, channel, federation, month }))
 }

@@ -1,7 +1,5 @@
 //! `/billing/month`: a month is checked, mended, sealed and sent, one federation at a time.
 
-use std::collections::BTreeMap;
-
 use axum::body::Body;
 use axum::http::{HeaderValue, Response};
 
@@ -104,41 +102,24 @@ async fn page(desk: &Desk, meant: &Meant, running: &Running) -> Result<MonthPage
         findings,
         faulty: lines,
         leaving: leaving(desk, meant).await?,
+        for_portal: if meant.channel == PORTAL { of(LineState::Ready) } else { 0 },
         exported: of(LineState::Exported),
     })
 }
 
-/// What is ready for each federation, and whether it can leave today.
+/// The files that can be made of what is ready, and whether each can leave today.
 async fn leaving(desk: &Desk, meant: &Meant) -> Result<Vec<Leaving>, Failure> {
-    let (books, store, compartment) = (desk.books(), &desk.exchange.app.store, desk.caller.organization());
+    let books = desk.books();
     let mut leaving = Vec::new();
     for party in books.parties().await? {
-        let filter = LineFilter {
-            third_party: party.nihdi.clone(),
-            states: vec![LineState::Ready.code()],
-            channel: meant.channel.to_owned(),
-            ..LineFilter::default()
-        };
-        let mut sums: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
-        for count in store.claim_counts(&compartment, &filter).await? {
-            if count.month > meant.month {
+        for file in books.ready(&party.nihdi, meant.month).await? {
+            if file.wanted.channel != meant.channel {
                 continue;
             }
-            let federation = if meant.channel == "efact" { count.payer / 100 * 100 } else { count.payer };
-            let sum = sums.entry(federation).or_default();
-            *sum = (sum.0 + count.lines, sum.1 + count.amount_cents);
-        }
-        for (federation, (count, cents)) in sums {
-            let wanted = Wanted {
-                third_party: party.nihdi.clone(),
-                channel: meant.channel.to_owned(),
-                federation,
-                month: meant.month,
-            };
-            let waits = meant.channel != PORTAL && !books.may_seal_today(&wanted).await?;
-            let waits_until = if waits { desk.tomorrow()? } else { String::new() };
-            let name = desk.insurer(federation);
-            leaving.push(Leaving { third_party: party.nihdi.clone(), federation, name, count, cents, waits_until });
+            let (third_party, federation) = (file.wanted.third_party, file.wanted.federation);
+            let (name, count, cents) = (desk.insurer(federation), file.lines, file.amount_cents);
+            let waits_until = if file.may_today { String::new() } else { desk.tomorrow()? };
+            leaving.push(Leaving { third_party, federation, name, count, cents, waits_until });
         }
     }
     Ok(leaving)

@@ -130,6 +130,7 @@ fn every_page() -> Vec<String> {
         findings: vec![(wrong(Words(Language::Dutch), "500810", ""), 3)],
         faulty: vec![line("faulty", "500810")],
         leaving: vec![leaving(""), leaving("2026-04-03")],
+        for_portal: 0,
         exported: 0,
     };
     let import = ImportPage {

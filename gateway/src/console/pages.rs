@@ -6,6 +6,7 @@ use super::view::{
     Apart, DestinationSum, ImportRow, Leaving, Line, Message, MonthState, Progress, Sending, Settled, Shell, StateSum,
     WorkItem, Wrong,
 };
+use super::words::Whole;
 
 /// What a clerk sees first.
 #[derive(Template)]
@@ -81,6 +82,8 @@ pub(super) struct MonthPage {
     /// The lines that have something wrong.
     pub(super) faulty: Vec<Line>,
     pub(super) leaving: Vec<Leaving>,
+    /// How many lines of the month are ready for the portal.
+    pub(super) for_portal: i64,
     /// How many lines of the month were handed over for the portal.
     pub(super) exported: i64,
 }
@@ -152,8 +155,9 @@ pub(super) struct FiguresPage {
 
 impl FiguresPage {
     /// The amount of a month in a state.
-    pub(super) fn cents(&self, month: &i64, state: &str) -> i64 {
-        let found = self.amounts.iter().filter(|amount| amount.month == *month && amount.state == state);
+    pub(super) fn cents(&self, month: impl Whole, state: &str) -> i64 {
+        let month = month.whole();
+        let found = self.amounts.iter().filter(|amount| amount.month == month && amount.state == state);
         found.map(|amount| amount.cents).sum()
     }
 }

@@ -3,7 +3,6 @@
 //! No value of these holds a national number but masked, nor anything clinical but codes of services.
 
 use super::words::Words;
-use crate::clock::format_instant;
 
 /// What every page has around it.
 #[derive(Clone, Debug)]
@@ -145,6 +144,11 @@ pub(super) struct Line {
 }
 
 impl Line {
+    /// Whether nothing comes of it before a clerk has done something about it.
+    pub(super) fn needs_mending(&self) -> bool {
+        matches!(self.state.as_str(), "faulty" | "refused")
+    }
+
     /// Whether a clerk can make it right: as it is, or by one in its place.
     pub(super) fn is_correctable(&self) -> bool {
         matches!(self.state.as_str(), "faulty" | "refused" | "draft" | "ready")
@@ -238,13 +242,6 @@ pub(super) struct Message {
     pub(super) received_ms: i64,
     /// The hash by which it is confirmed.
     pub(super) hash: String,
-}
-
-impl Message {
-    /// When it came, as text (UTC).
-    pub(super) fn received(&self) -> String {
-        format_instant(self.received_ms)
-    }
 }
 
 /// What of a month can leave for one federation.

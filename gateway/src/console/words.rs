@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use crate::audit::catalogue::Language;
+use crate::clock::format_instant;
 
 type Texts = BTreeMap<String, String>;
 
@@ -49,7 +50,7 @@ impl Words {
     }
 
     /// A text; the code itself where there is none.
-    pub(super) fn t<'c>(self, code: &'c str) -> &'c str {
+    pub(super) fn t(self, code: &str) -> &str {
         self.texts().get(code).map_or(code, |text| text.as_str())
     }
 
@@ -91,10 +92,20 @@ impl Words {
     /// A day, given as `2026-03-01`; what is none is shown as it is.
     pub(super) fn day(self, day: impl AsRef<str>) -> String {
         let day = day.as_ref();
-        match day.split('-').collect::<Vec<_>>().as_slice() {
-            [year, month, day] => format!("{day}/{month}/{year}"),
+        match (day.split('-').collect::<Vec<_>>().as_slice(), self.0) {
+            ([year, month, day], Language::Dutch | Language::French) => format!("{day}/{month}/{year}"),
+            ([year, month, day], Language::English) => {
+                format!("{} {} {year}", day.trim_start_matches('0'), self.of("month", month))
+            }
             _ => day.to_owned(),
         }
+    }
+
+    /// A moment, given as UTC milliseconds: its day and minute, in UTC.
+    pub(super) fn moment(self, moment_ms: impl Whole) -> String {
+        let text = format_instant(moment_ms.whole());
+        let minute = text.get(11..16).unwrap_or_default();
+        format!("{} {minute} UTC", self.day(text.get(..10).unwrap_or_default()))
     }
 
     /// A month, given as 202603.
@@ -185,6 +196,7 @@ mod tests {
         let groups: BTreeSet<String> = all
             .split(".of(\"")
             .skip(1)
+            .chain(all.split("state(shell, \"").skip(1))
             .filter_map(|rest| rest.split('"').next())
             .map(|group| format!("{group}-"))
             .collect();
@@ -197,13 +209,14 @@ mod tests {
     #[test]
     fn money_counts_days_and_months_are_written_as_the_reader_writes_them() {
         let [nl, fr, en] = Language::ALL.map(Words);
-        assert_eq!(nl.money(&123_456_789), "1.234.567,89\u{a0}€");
-        assert_eq!(fr.money(&-5), "-0,05\u{a0}€");
-        assert_eq!(en.money(&100_000), "€1,000.00");
-        assert_eq!(nl.money(&i64::MIN), "-92.233.720.368.547.758,08\u{a0}€");
-        assert_eq!((nl.count(&1_234), en.count(&999)), ("1.234".to_owned(), "999".to_owned()));
+        assert_eq!(nl.money(123_456_789), "1.234.567,89\u{a0}€");
+        assert_eq!(fr.money(-5), "-0,05\u{a0}€");
+        assert_eq!(en.money(100_000), "€1,000.00");
+        assert_eq!(nl.money(i64::MIN), "-92.233.720.368.547.758,08\u{a0}€");
+        assert_eq!((nl.count(1_234), en.count(999)), ("1.234".to_owned(), "999".to_owned()));
         assert_eq!((nl.day("2026-03-01"), nl.day("")), ("01/03/2026".to_owned(), String::new()));
-        assert_eq!((nl.month(&202_603), fr.month(&202_512)), ("maart 2026".to_owned(), "décembre 2025".to_owned()));
+        assert_eq!(en.moment(1_775_000_000_000), "31 March 2026 23:33 UTC");
+        assert_eq!((nl.month(202_603), fr.month(202_512)), ("maart 2026".to_owned(), "décembre 2025".to_owned()));
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub const MUTUALITY: &str = "mutuality/";
 pub const CARE_FUND: &str = "care-fund/";
 
 /// How often it is looked whether something was left half made, where no insurer is configured.
-const IDLE: Duration = Duration::from_secs(600);
+const IDLE: Duration = Duration::from_mins(10);
 
 /// Where insurers are reached, if they are.
 #[derive(Clone, Debug, Default)]

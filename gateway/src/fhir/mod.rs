@@ -13,6 +13,7 @@ pub mod create;
 pub mod delete;
 pub mod entry;
 pub mod exchange;
+pub mod follow;
 pub mod history;
 pub mod operations;
 pub mod owner;

@@ -15,7 +15,7 @@ use super::content::{must_be, structure};
 use super::create::{self, RequestKey, exists, key_of, remembered, written};
 use super::entry::{Entry, Verb, entries};
 use super::exchange::{Exchange, Target};
-use super::{delete, read, search, update, write};
+use super::{delete, follow, read, search, update, write};
 use crate::access::caller::Act;
 use crate::access::draft::Content;
 use crate::access::{Caller, Draft, attempts};
@@ -175,7 +175,7 @@ async fn decide_all(
     for n in order {
         if done[n].is_none() {
             if std::mem::replace(&mut stage, entries[n].stage()) != stage {
-                write::settle(draft).await.map_err(|failure| (n, failure))?;
+                follow::settle(draft).await.map_err(|failure| (n, failure))?;
             }
             let one = decide(exchange, draft, &entries[n], &ids[n], &addresses).await;
             let (one, key) = one.map_err(|failure| (n, within(failure, n)))?;
@@ -189,7 +189,7 @@ async fn decide_all(
             done[n] = Some(one);
         }
     }
-    write::settle(draft).await.map_err(|failure| (0, failure))?;
+    follow::settle(draft).await.map_err(|failure| (0, failure))?;
     Ok(done.into_iter().map(|one| one.unwrap_or(Done::Later)).collect())
 }
 

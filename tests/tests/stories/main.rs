@@ -1,7 +1,12 @@
 //! The stories: a running gateway, told over HTTP what EHRs tell it, on both databases.
 
+/// Any file of invoices that is right, as the library's own tests make it.
+#[path = "../../../mappings/tests/billing/any.rs"]
+#[expect(dead_code, reason = "the tests of the library use more of it")]
+mod any;
 mod authorization;
 mod billing;
+mod billing_fhir;
 mod blindness;
 mod client_certificates;
 mod conflicts;
@@ -25,6 +30,9 @@ mod practitioners;
 mod referral;
 mod refusal;
 mod rest;
+#[path = "../../../mappings/tests/billing/sample.rs"]
+#[expect(dead_code, reason = "the tests of the library use more of it")]
+mod sample;
 mod sealed;
 mod search;
 mod subscriptions;

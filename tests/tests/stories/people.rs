@@ -1,5 +1,6 @@
 //! People sign in: what signs somebody in and what does not, sessions, roles, fresh sign-ins, and the codes of patients.
 
+mod billing;
 mod deliveries;
 mod links;
 mod oversight;

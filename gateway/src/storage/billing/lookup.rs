@@ -137,7 +137,7 @@ impl Store {
             let query = query.bind(&filter.channel).bind(filter.month).bind(filter.payer).bind(&filter.sending);
             let query = query.bind(&filter.person).bind(&filter.before).bind(after);
             let rows = query.bind(i64::from(count.min(ROWS_MAX))).fetch_all(pool).await?;
-            Ok(rows.iter().map(|row| ClaimLineRow::read(row)).collect())
+            Ok(rows.iter().map(ClaimLineRow::read).collect())
         })
     }
 
@@ -177,7 +177,8 @@ impl Store {
     /// [`StorageError`].
     pub async fn sending_places(&self, compartment: &str, sending: &str) -> Result<Vec<LinePlace>, StorageError> {
         let sql = "SELECT payer, CAST(CASE WHEN kind = 3 THEN 0 ELSE 1 END AS BIGINT), person, corrects, id FROM claim_line \
-                   WHERE compartment = $1 AND sending = $2 AND sending <> ''";
+                   WHERE compartment = $1 AND id IN \
+                   (SELECT id FROM claim_line WHERE compartment = $1 AND sending = $2 AND sending <> '')";
         let mut places: Vec<LinePlace> = read!(&self.database, |pool| {
             let rows = sqlx::query(sql).bind(compartment).bind(sending).fetch_all(pool).await?;
             let place = |row: &_| LinePlace {
@@ -227,7 +228,7 @@ impl Store {
             );
             lines.extend(read!(&self.database, |pool| {
                 let query = sqlx::query(AssertSqlSafe(sql)).bind(compartment).bind(sending);
-                query.fetch_all(pool).await?.iter().map(|row| ClaimLineRow::read(row)).collect::<Vec<_>>()
+                query.fetch_all(pool).await?.iter().map(ClaimLineRow::read).collect::<Vec<_>>()
             }));
         }
         Ok(lines)

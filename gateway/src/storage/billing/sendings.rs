@@ -66,7 +66,7 @@ impl Store {
         read!(&self.database, |pool| {
             let query = sqlx::query(AssertSqlSafe(sql)).bind(compartment).bind(states).bind(before);
             let rows = query.bind(i64::from(count.min(ROWS_MAX))).fetch_all(pool).await?;
-            Ok(rows.iter().map(|row| SendingRow::read(row)).collect())
+            Ok(rows.iter().map(SendingRow::read).collect())
         })
     }
 
@@ -81,7 +81,7 @@ impl Store {
         );
         read!(&self.database, |pool| {
             let rows = sqlx::query(AssertSqlSafe(sql)).bind(before_ms).fetch_all(pool).await?;
-            Ok(rows.iter().map(|row| SendingRow::read(row)).collect())
+            Ok(rows.iter().map(SendingRow::read).collect())
         })
     }
 
@@ -126,7 +126,7 @@ impl Store {
         );
         read!(&self.database, |pool| {
             let rows = sqlx::query(AssertSqlSafe(sql)).bind(compartment).bind(sending).fetch_all(pool).await?;
-            Ok(rows.iter().map(|row| SendingTotalRow::read(row)).collect())
+            Ok(rows.iter().map(SendingTotalRow::read).collect())
         })
     }
 
@@ -184,7 +184,7 @@ impl Store {
         );
         read!(&self.database, |pool| {
             let query = sqlx::query(AssertSqlSafe(sql)).bind(compartment).bind(sending).bind(state);
-            Ok(query.fetch_all(pool).await?.iter().map(|row| BillingMessageRow::read(row)).collect())
+            Ok(query.fetch_all(pool).await?.iter().map(BillingMessageRow::read).collect())
         })
     }
 

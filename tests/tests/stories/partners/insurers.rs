@@ -4,6 +4,7 @@ use connectors::care_requests::{DECISION, Decision, DecisionState};
 use connectors::delivery::{Connector as _, Inquiry, Message as Delivery};
 use connectors::gen_async::{Fetched, Flow, GenAsync, Incoming, Settings};
 use connectors::http::HttpClient;
+use gateway::clock::Clock;
 use mappings::billing::{FileReader, Message, ReadLimits, Record, Second, segment_faults};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -47,8 +48,12 @@ async fn fetch(connector: &GenAsync, federation: u16) -> Fetched {
 }
 
 async fn confirm(connector: &GenAsync, federation: u16, messages: &[Incoming]) {
+    confirm_of(connector, (THIRD_PARTY, federation), messages).await;
+}
+
+async fn confirm_of(connector: &GenAsync, (third_party, federation): (&str, u16), messages: &[Incoming]) {
     let hashes: Vec<String> = messages.iter().map(|message| message.hash.clone()).collect();
-    connector.confirm(THIRD_PARTY, federation, &hashes).await.expect("it is confirmed");
+    connector.confirm(third_party, federation, &hashes).await.expect("it is confirmed");
 }
 
 fn names(messages: &[Incoming]) -> Vec<&str> {
@@ -112,6 +117,37 @@ async fn a_file_that_is_right_is_received_and_settled_to_the_cent() {
     assert_eq!(reference, Ok(named(1).reference));
     let totals = vec![(304, 7_242, 7_242, 0), (319, 118_450, 118_450, 0), (399, 125_692, 125_692, 0)];
     assert_eq!(told(&messages[1]), Told { totals, errors: Vec::new() });
+}
+
+#[tokio::test]
+async fn the_independent_reader_finds_nothing_to_refuse_in_what_validation_passed() {
+    // The files are of October.
+    const OCTOBER_MS: i64 = 1_791_000_000_000;
+    let world = World::with(&Clock::fixed(OCTOBER_MS)).await;
+    let connector = connector(&world, Flow::Mutualities);
+    for number in 1..=150_u16 {
+        let (mut sending, invoices) = crate::any::file(&mut crate::any::Chance::new(number.into()));
+        sending.number = number;
+        let (bytes, written) = crate::sample::written(sending.clone(), &invoices);
+        assert!(written.report.is_clean(), "{number}: {:?}", written.report);
+        let federation = written.file.destination / 100 * 100;
+        let reference = format!("{:014}", sending.reference);
+        let third_party = sending.third_party.as_str();
+        let content = String::from_utf8(bytes).expect("it is ASCII");
+        let body = json!({"federation": federation, "thirdParty": third_party, "inputReference": reference, "content": content});
+        let message = Delivery { reference: format!("d-{number}"), kind: "invoice-file".to_owned(), body };
+        assert_eq!(connector.send(&message).await.codes(), ("delivered", ""), "{number}");
+        let messages = connector.fetch(third_party, federation, 64).await.expect("a page").messages;
+        assert_eq!(names(&messages), ["931000", "920900"], "{number}: {invoices:?}");
+        let told = told(&messages[1]);
+        let asked = written.file.amount_a.0 + written.file.amount_b.0;
+        assert_eq!(
+            (told.errors, told.totals.last().map(|all| (all.1, all.2, all.3))),
+            (Vec::new(), Some((asked, asked, 0))),
+            "{number}"
+        );
+        confirm_of(&connector, (third_party, federation), &messages).await;
+    }
 }
 
 #[tokio::test]

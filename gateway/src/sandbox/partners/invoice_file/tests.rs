@@ -408,6 +408,20 @@ fn what_is_seeded_into_segments_and_recaps_is_found_by_its_zone() {
 }
 
 #[test]
+fn a_character_that_is_altered_in_a_record_is_found_wherever_it_is() {
+    let good = written(sending(), &invoices());
+    let records = codes_at(&good, "95");
+    let mut altered = good.clone();
+    for at in (HEAD..HEAD + records * RECORD_LENGTH).filter(|at| at % 7 < 2) {
+        // A digit counts as what it is, and everything else as more than nine: so what is written here never counts the same.
+        let before = altered[at];
+        altered[at] = if before == b'7' { b'3' } else { b'7' };
+        assert!(!codes(&altered).is_empty(), "character {at}");
+        altered[at] = before;
+    }
+}
+
+#[test]
 fn what_cannot_be_cut_into_records_is_not_read() {
     let good = written(sending(), &invoices());
     for length in [0, 1, HEAD, HEAD + RECORD_LENGTH, good.len() - 1] {
