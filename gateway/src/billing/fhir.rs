@@ -175,6 +175,7 @@ fn service(draft: &Draft<'_>, contact: &BillableContact) -> Option<(Service, Con
         relative_code: None,
         time: contact.time,
         agreed: None,
+        admitted: None,
     };
     Some((service, detail))
 }
