@@ -31,8 +31,8 @@ const PORTAL: u32 = 991_012;
 
 /// Two hundred and eighty people as they should be, and twenty at whose desk something goes wrong first.
 fn insured(n: usize) -> InsuredPerson {
-    let ct = Some(if n % 3 == 0 { 111 } else { 110 });
-    let care_fund = Some(if n % 2 == 0 { 701 } else { 702 });
+    let ct = Some(if n.is_multiple_of(3) { 111 } else { 110 });
+    let care_fund = Some(if n.is_multiple_of(2) { 701 } else { 702 });
     InsuredPerson { ct1: ct, ct2: ct, care_fund, ..person(n) }
 }
 
@@ -111,8 +111,11 @@ const FAULTS: [Fault; 14] = [
     ("300544", 5, |_| {}, Mend::Out),
 ];
 
+/// The code that says so, and what is wrong.
+type WrongPerson = (&'static str, fn(&mut InsuredPerson));
+
 /// What goes wrong with people, from the 280th on: with all that they have.
-const WRONG_PEOPLE: [(&str, fn(&mut InsuredPerson)); 8] = [
+const WRONG_PEOPLE: [WrongPerson; 8] = [
     ("wellgate-tariff-no-mutuality", |person| person.affiliation = None),
     ("wellgate-tariff-mutuality", |person| person.affiliation = Some(801)),
     ("wellgate-tariff-no-care-fund", |person| person.care_fund = None),

@@ -125,7 +125,9 @@ fn check_lines(lines: &[ClaimLineRow], sendings: &[SendingRow], files: &HashMap<
     }
     let mut files_of: HashMap<&str, Vec<i64>> = HashMap::new();
     for (reference, ids) in files {
-        ids.iter().for_each(|id| files_of.entry(id).or_default().push(*reference));
+        for id in ids {
+            files_of.entry(id).or_default().push(*reference);
+        }
     }
     let sending_of: HashMap<&str, &SendingRow> = sendings.iter().map(|one| (one.id.as_str(), one)).collect();
     for line in lines {
