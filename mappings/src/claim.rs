@@ -36,7 +36,7 @@ pub const SHARE_EXTENSION: &str =
     "https://www.ehealth.fgov.be/standards/fhir/mycarenet/StructureDefinition/be-ext-mycarenet-item-patientfee";
 /// What the patient pays above the share, as Money.
 pub const SUPPLEMENT_EXTENSION: &str = "https://wellgate.example/fhir/StructureDefinition/item-supplement";
-/// The categories of `Claim.supportingInfo`: `prescribed`, `agreed`, `convention`, `relative-code`.
+/// The categories of `Claim.supportingInfo`: `prescribed`, `agreed`, `admitted`, `convention`, `relative-code`.
 pub const INFORMATION_SYSTEM: &str = "https://wellgate.example/fhir/CodeSystem/claim-information";
 /// The roles in `Claim.careTeam`: `prescriber`; anybody else is who did it.
 pub const ROLE_SYSTEM: &str = "https://wellgate.example/fhir/CodeSystem/claim-role";

@@ -31,4 +31,6 @@ pub struct Service {
     pub time: Option<u16>,
     /// The day of the agreement.
     pub agreed: Option<Date>,
+    /// The day of the admission, of residential rehabilitation.
+    pub admitted: Option<Date>,
 }

@@ -85,6 +85,7 @@ pub fn service(code: u32, day: &str) -> Service {
         relative_code: None,
         time: None,
         agreed: None,
+        admitted: None,
     }
 }
 

@@ -272,19 +272,26 @@ impl Books<'_> {
 
     /// The lines of a sending that an answer refuses, each with why.
     async fn refused(&self, sending: &SendingRow, reading: &Reading) -> Result<Vec<(ClaimLineRow, Refusal)>, Failure> {
-        let mut refused: BTreeMap<String, (ClaimLineRow, Refusal)> = BTreeMap::new();
-        let invoices: Vec<i64> = reading.invoices.keys().copied().take(LINES_MAX).collect();
-        let of = (self.compartment.as_str(), sending.id.as_str());
-        for line in self.app.store.claim_lines_of_invoices(of, &invoices).await? {
-            let refusal = reading.invoices.get(&line.invoice).cloned().unwrap_or_default();
-            refused.insert(line.id.clone(), (line, refusal));
-        }
         let said = reading.lines.iter().filter(|(_, said)| !said.refusal.errors.is_empty());
         let said: HashMap<String, &Said> = said.map(|(id, said)| (id.clone(), said)).take(LINES_MAX).collect();
         let ids: Vec<String> = said.keys().cloned().collect();
+        let mut invoices = reading.invoices.clone();
+        let mut refused: BTreeMap<String, (ClaimLineRow, Refusal)> = BTreeMap::new();
         for line in self.app.store.claim_lines_by_id(&self.compartment, &ids).await? {
             let Some(said) = said.get(&line.id) else { continue };
+            // An error that takes the invoice takes every line of it. Which invoice that is, the line knows: its head need not come back.
+            let whole = said.refusal.errors.iter().filter(|error| error.takes_invoice()).cloned();
+            if line.sending == sending.id && said.refusal.errors.iter().any(Finding::takes_invoice) {
+                invoices.entry(line.invoice).or_default().errors.extend(whole);
+            }
             refused.insert(line.id.clone(), (line, said.refusal.clone()));
+        }
+        let numbers: Vec<i64> = invoices.keys().copied().take(LINES_MAX).collect();
+        let of = (self.compartment.as_str(), sending.id.as_str());
+        for line in self.app.store.claim_lines_of_invoices(of, &numbers).await? {
+            let refusal = invoices.get(&line.invoice).cloned().unwrap_or_default();
+            // What is said of a line itself says more.
+            refused.entry(line.id.clone()).or_insert((line, refusal));
         }
         // A line of another file is not this answer's to refuse.
         let is_ours = |(line, _): &(ClaimLineRow, Refusal)| line.sending == sending.id && is_under_way(line);

@@ -5,7 +5,7 @@ use std::io::sink;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use mappings::billing::{Checks, Environment, FileWriter, Report, WriteError};
+use mappings::billing::{Checks, Date, Environment, FileWriter, Report, WriteError};
 use mappings::tariff::{RecordKind, twin_code};
 
 use super::detail::{Finding, LineDetail};
@@ -203,13 +203,22 @@ impl Books<'_> {
             Ok(invoice) => invoice,
             Err(findings) => return Ok(Err((findings, Vec::new()))),
         };
-        let mut writer = match FileWriter::new(sink(), sending, Checks::on(today)) {
+        let mut writer = match FileWriter::new(sink(), sending, self.checks(today)) {
             Ok(writer) => writer,
             // Where not even the begin can be written, every line of every file would say so.
             Err(error) => return Ok(Err((Vec::new(), vec![not_written(&error)]))),
         };
         let written = writer.invoice(&invoice).and_then(|()| writer.finish());
         Ok(written.map(|(_, written)| written.report).map_err(|error| (vec![not_written(&error)], Vec::new())))
+    }
+
+    /// The checks of a day, which know by the operator's tariffs what is a share of its own.
+    pub(super) fn checks(&self, today: Date) -> Checks {
+        let mut checks = Checks::on(today);
+        checks.share_codes.extend(self.app.tariffs.tariffs().iter().filter_map(|tariff| tariff.share_record));
+        checks.share_codes.sort_unstable();
+        checks.share_codes.dedup();
+        checks
     }
 
     pub(super) fn environment(&self) -> Environment {

@@ -56,6 +56,9 @@ pub struct LineDetail {
     /// The day of the agreement.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agreed: Option<String>,
+    /// The day of the admission.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admitted: Option<String>,
     /// The contact.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contact: Option<ContactDetail>,
@@ -75,7 +78,7 @@ pub struct LineDetail {
 impl LineDetail {
     /// What a service says, before it is priced.
     pub(super) fn of(service: &Service, contact: Option<ContactDetail>) -> Self {
-        let Service { stated, prescriber, place, convention, relative_code, time, agreed, .. } = service;
+        let Service { stated, prescriber, place, convention, relative_code, time, agreed, admitted, .. } = service;
         Self {
             stated_amount: stated.amount.map(|cents| cents.0),
             stated_share: stated.share.map(|cents| cents.0),
@@ -87,6 +90,7 @@ impl LineDetail {
             relative_code: *relative_code,
             time: *time,
             agreed: agreed.map(day),
+            admitted: admitted.map(day),
             contact,
             ..Self::default()
         }
@@ -160,6 +164,11 @@ impl Finding {
     /// Whether the line or file cannot be sent with it.
     pub fn blocks(&self) -> bool {
         Severity::of_letter(&self.severity).is_none_or(|severity| severity >= Severity::Record)
+    }
+
+    /// Whether it takes the whole invoice, with every line of it.
+    pub(super) fn takes_invoice(&self) -> bool {
+        Severity::of_letter(&self.severity).is_some_and(|severity| severity >= Severity::Invoice)
     }
 
     /// Those of a row.

@@ -13,12 +13,16 @@ use crate::storage::billing::ClaimLineRow;
 
 const WRONG: StorageError = StorageError::Corrupt("a claim line");
 
+/// The type of an invoice of residential rehabilitation.
+const RESIDENTIAL: u8 = 5;
+
 /// What lines of one invoice have in common.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct InvoiceKey {
     invoice_type: u8,
     convention: Option<String>,
     agreed: Option<String>,
+    admitted: Option<String>,
     /// The sending and invoice that it corrects or takes back.
     previous: (i64, i64, i64),
 }
@@ -30,6 +34,7 @@ impl InvoiceKey {
             invoice_type: detail.invoice_type,
             convention: detail.convention.clone().filter(|_| is_rehabilitation),
             agreed: detail.agreed.clone().filter(|_| is_rehabilitation),
+            admitted: detail.admitted.clone().filter(|_| detail.invoice_type == RESIDENTIAL),
             previous: previous.map_or((0, 0, 0), |one| {
                 (i64::from(one.month.number()), i64::from(one.sending), i64::try_from(one.invoice).unwrap_or(0))
             }),
@@ -78,7 +83,8 @@ pub(super) fn invoice(
         patient,
         residence: institution.filter(|_| is_rehabilitation).map(|institution| Residence {
             institution,
-            admitted: None,
+            // Of ambulatory rehabilitation there is none.
+            admitted: date(detail.admitted.as_ref()).filter(|_| detail.invoice_type == RESIDENTIAL).map(|day| (day, 0)),
             discharged: None,
             admission: 0,
             service: 0,

@@ -69,7 +69,7 @@ impl Reading {
             reading.faults(Kind::Segment200, first);
             reading.faults(Kind::Segment300, second);
         }
-        let (mut invoice, mut line) = (0, String::new());
+        let mut line = String::new();
         loop {
             match reader.next_record() {
                 Ok(Some(raw)) => {
@@ -81,7 +81,7 @@ impl Reading {
                     }
                     let detail = raw.detail().and_then(Result::ok);
                     match raw.read() {
-                        Some(Ok(record)) => reading.record(record, detail, (&mut invoice, &mut line)),
+                        Some(Ok(record)) => reading.record(record, detail, &mut line),
                         // What cannot be read back is somebody else's record: its errors still concern the file.
                         _ => reading.of_file(detail.as_ref()),
                     }
@@ -108,27 +108,23 @@ impl Reading {
         }
     }
 
-    fn record(&mut self, record: Record, detail: Option<Detail>, (invoice, line): (&mut i64, &mut String)) {
+    fn record(&mut self, record: Record, detail: Option<Detail>, line: &mut String) {
         match record {
             Record::Settlement(total) => self.totals.push(total),
             Record::SettlementTotal(_) => {}
             Record::Invoice(head) => {
-                *invoice = i64::try_from(head.invoice).unwrap_or(0);
                 line.clear();
-                self.of_invoice(*invoice, detail);
+                self.of_invoice(head.invoice, detail);
             }
-            Record::InvoiceTotal(total) => {
-                *invoice = i64::try_from(total.invoice).unwrap_or(0);
-                self.of_invoice(*invoice, detail);
-            }
-            Record::Stay(stay) => self.of_line((stay.reference, line), *invoice, detail),
-            Record::Service(service) => self.of_line((service.reference, line), *invoice, detail),
+            Record::InvoiceTotal(total) => self.of_invoice(total.invoice, detail),
+            Record::Stay(stay) => self.of_line((stay.reference, line), detail),
+            Record::Service(service) => self.of_line((service.reference, line), detail),
             // They are of the service before them.
             Record::Commitment(_) | Record::Reading(_) | Record::OldReading(_) => {
                 let of = line.clone();
-                self.of_line((of, line), *invoice, detail);
+                self.of_line((of, line), detail);
             }
-            Record::Aid(_) => self.of_invoice(*invoice, detail),
+            Record::Aid(aid) => self.of_invoice(aid.invoice, detail),
             Record::Header(_) | Record::SendingTotal(_) | Record::Recap(_) | Record::RecapTotal(_) => {
                 self.of_file(detail.as_ref());
             }
@@ -141,11 +137,11 @@ impl Reading {
         }
     }
 
-    fn of_invoice(&mut self, invoice: i64, detail: Option<Detail>) {
+    fn of_invoice(&mut self, invoice: u64, detail: Option<Detail>) {
         let Some(detail) = detail else { return };
         let errors = findings(&detail);
         if errors.iter().any(Finding::blocks) {
-            let refusal = self.invoices.entry(invoice).or_default();
+            let refusal = self.invoices.entry(i64::try_from(invoice).unwrap_or(0)).or_default();
             refusal.errors.extend(errors);
             refusal.comment = comment(&detail);
         } else {
@@ -155,18 +151,10 @@ impl Reading {
         }
     }
 
-    fn of_line(&mut self, (reference, line): (String, &mut String), invoice: i64, detail: Option<Detail>) {
+    fn of_line(&mut self, (reference, line): (String, &mut String), detail: Option<Detail>) {
         reference.trim().clone_into(line);
         let Some(detail) = detail else { return };
         let errors = findings(&detail);
-        // An error that takes the invoice takes every line of it.
-        let is_whole = |finding: &Finding| {
-            Severity::of_letter(&finding.severity).is_some_and(|severity| severity >= Severity::Invoice)
-        };
-        if errors.iter().any(is_whole) {
-            let refusal = self.invoices.entry(invoice).or_default();
-            refusal.errors.extend(errors.iter().filter(|one| is_whole(one)).cloned());
-        }
         let said = self.lines.entry(line.clone()).or_default();
         for finding in errors {
             if finding.blocks() { said.refusal.errors.push(finding) } else { said.remarks.push(finding) }

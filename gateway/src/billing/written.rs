@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use mappings::billing::{Checks, Date, FileWriter, Previous, Severity, WriteError, Written};
+use mappings::billing::{Date, FileWriter, Previous, Severity, WriteError, Written};
 use sha2::{Digest, Sha256};
 
 use super::check::not_written;
@@ -41,7 +41,7 @@ impl Books<'_> {
         let head = party.sending(sending, created, self.environment())?;
         let mut made = Made { lines: i64::try_from(places.len()).unwrap_or(i64::MAX), ..Made::default() };
         let mut kept = Parts { books: self, sending, part: 0, hash: Sha256::new(), bytes: 0 };
-        let mut writer = match FileWriter::new(PartWriter::default(), head, Checks::on(created)) {
+        let mut writer = match FileWriter::new(PartWriter::default(), head, self.checks(created)) {
             Ok(writer) => writer,
             Err(error) => {
                 made.faults.push((None, not_written(&error)));

@@ -346,7 +346,8 @@ pub(super) static MOVE_LINES: LazyLock<Fat> = LazyLock::new(|| {
          paid_cents = CASE WHEN q.state <> 'paid' THEN claim_line.paid_cents \
          WHEN claim_line.kind = 3 THEN -claim_line.amount_cents ELSE claim_line.amount_cents END FROM ",
         &columns,
-        " WHERE claim_line.compartment = q.compartment AND claim_line.sending = q.sending AND claim_line.state = q.was",
+        " WHERE claim_line.compartment = q.compartment AND claim_line.sending = q.sending AND claim_line.sending <> '' \
+         AND claim_line.state = q.was",
     )
 });
 
@@ -363,9 +364,9 @@ fat!(
     CREDIT_LINES = Fat::over(
         "UPDATE claim_line SET state = 'credited', changed_ms = q.now_ms FROM ",
         &[("compartment", Text), ("sending", Text), ("now_ms", Integer)],
-        " WHERE claim_line.compartment = q.compartment AND claim_line.state = 'paid' AND claim_line.id IN \
-     (SELECT c.corrects FROM claim_line c WHERE c.compartment = q.compartment AND c.sending = q.sending \
-     AND c.kind = 3 AND c.state = 'paid')"
+        ", claim_line AS c WHERE c.compartment = q.compartment AND c.sending = q.sending AND c.sending <> '' \
+         AND c.kind = 3 AND c.state = 'paid' \
+         AND claim_line.compartment = c.compartment AND claim_line.id = c.corrects AND claim_line.state = 'paid'"
     )
 );
 

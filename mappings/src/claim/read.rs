@@ -255,6 +255,7 @@ fn numbers(item: &Place<'_>, name: &str) -> Vec<u32> {
 struct Information {
     prescribed: Option<Date>,
     agreed: Option<Date>,
+    admitted: Option<Date>,
     convention: Option<Nihdi>,
     relative_code: Option<u32>,
 }
@@ -295,6 +296,7 @@ fn line(item: &Place<'_>, context: &Context<'_>, issues: &mut Issues) -> Option<
         relative_code: information.relative_code,
         time,
         agreed: information.agreed,
+        admitted: information.admitted,
     };
     Some(ClaimedLine { sequence: sequence?, service, encounter })
 }
@@ -418,6 +420,7 @@ fn information(item: &Place<'_>, context: &Context<'_>, issues: &mut Issues) -> 
         match *kind {
             "prescribed" => read.prescribed = needed_day(info, "timingDate", issues),
             "agreed" => read.agreed = needed_day(info, "timingDate", issues),
+            "admitted" => read.admitted = needed_day(info, "timingDate", issues),
             "convention" => {
                 let number = info.text("valueString").and_then(|text| Nihdi::parse(text).ok());
                 read.convention = number.filter(|nihdi| nihdi.qualification().is_some());

@@ -7,7 +7,7 @@ use crate::identifiers::Nihdi;
 use crate::sheet::{Cells, Column, digits};
 use crate::tariff::{Insured, Stated};
 
-pub(super) const COLUMNS: [Column; 25] = [
+pub(super) const COLUMNS: [Column; 26] = [
     required("ssin", &["rijksregisternummer", "insz", "rrn", "numeronational", "niss", "nationalnumber"]),
     optional("name", &["naam", "nom"]),
     optional("sex", &["geslacht", "sexe"]),
@@ -50,6 +50,7 @@ pub(super) const COLUMNS: [Column; 25] = [
     optional("convention", &["conventie", "overeenkomst", "conventionnumber"]),
     optional("relative_code", &["betrekkelijkeverstrekking", "prestationrelative"]),
     optional("agreed", &["akkoorddatum", "datumakkoord", "dateaccord"]),
+    optional("admitted", &["opnamedatum", "datumopname", "dateadmission"]),
     optional("reference", &["referentie", "kenmerk"]),
     optional("remark", &["opmerking", "remarque"]),
 ];
@@ -81,6 +82,7 @@ pub(super) fn line(cells: &mut Cells<'_>) -> Option<ImportedLine> {
     let relative_code = cells.code("relative_code");
     let time = cells.read("time", "wellgate-sheet-time", time);
     let agreed = cells.date("agreed");
+    let admitted = cells.date("admitted");
     let third_party = cells.nihdi("third_party");
     let is_short = |text: &str| text.chars().count() <= REFERENCE_CHARACTERS_MAX;
     let reference =
@@ -100,6 +102,7 @@ pub(super) fn line(cells: &mut Cells<'_>) -> Option<ImportedLine> {
         relative_code,
         time,
         agreed,
+        admitted,
     };
     Some(ImportedLine { person: person?, service, third_party, reference })
 }

@@ -140,8 +140,8 @@ pub(crate) fn measure_routed(
     runtime: &Runtime,
     report: &mut Report,
 ) -> io::Result<()> {
-    subject.tell(RECEIVER, &receiver.base())?;
-    subject.tell(slow_one, &slow.base())?;
+    subject.tell(RECEIVER, &receiver.base(), runtime)?;
+    subject.tell(slow_one, &slow.base(), runtime)?;
     // Until every part of the gateway knows of them.
     routed(subject, receiver)?;
     let (commit_ms, answer_ms) = parts(subject, receiver, runtime)?;

@@ -1,6 +1,8 @@
 //! The bench: starts the release binary on PostgreSQL and on SQLite, drives it, and prints each operation beside its floor
 //! from the same run. `README.md` says how, and what it came to.
 
+mod billing;
+mod billing_floor;
 mod cluster;
 mod consents;
 mod deliveries;
@@ -67,7 +69,7 @@ struct Arguments {
     #[arg(long)]
     database: Option<String>,
     /// Only the operations whose name begins so: `token`, `metadata`, `read`, `consents`, `referral`, `start`. `search` fills a database with a million
-    /// resources, `trail` one with ten million events, `deliveries` queues a hundred thousand, and `overload` needs 32,000 open files, so these are measured only where they
+    /// resources, `trail` one with ten million events, `deliveries` queues a hundred thousand, `billing` makes a month of as many lines, and `overload` needs 32,000 open files, so these are measured only where they
     /// are named.
     #[arg(long, default_value = "")]
     only: String,
@@ -80,6 +82,9 @@ struct Arguments {
     /// Serves this file as the bare handler (the bench calls itself so).
     #[arg(long, hide = true, num_args = 2)]
     bare: Option<Vec<String>>,
+    /// Bills on this database, with keys in this directory (the bench calls itself so).
+    #[arg(long, hide = true, num_args = 2)]
+    billing: Option<Vec<String>>,
 }
 
 fn main() -> io::Result<()> {
@@ -88,6 +93,9 @@ fn main() -> io::Result<()> {
         return serve_bare(&bare[0], &bare[1]);
     }
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    if let Some(billing) = &arguments.billing {
+        return billing::run(&billing[0], &billing[1]);
+    }
     let parent = arguments.directory.clone().unwrap_or_else(std::env::temp_dir);
     let directory = parent.join(format!("wellgate-bench-{}", uuid::Uuid::new_v4().simple()));
     std::fs::create_dir_all(&directory)?;
@@ -149,6 +157,9 @@ impl Bench<'_> {
 
     fn run(&self, subject: Subject, report: &mut Report) -> io::Result<()> {
         eprintln!("{}", subject.name);
+        if self.arguments.only == "billing" {
+            return self.billing(&subject, report);
+        }
         if self.arguments.only == "search" {
             return self.search(&subject, report);
         }
@@ -307,6 +318,21 @@ impl Bench<'_> {
             report.add(&name, ("/s", Goal::AtLeast(0.35)), (figure, Some(floor)), "");
         }
         deliveries::drained(&subject, &receiver, self.runtime, report)
+    }
+
+    /// A large month, on databases of its own.
+    fn billing(&self, subject: &Subject, report: &mut Report) -> io::Result<()> {
+        for round in 1..=self.arguments.rounds {
+            eprintln!(" round {round}, load {}", std::fs::read_to_string("/proc/loadavg")?.trim());
+            let url = if self.cluster.is_some() {
+                subject.database.execute(&format!("CREATE DATABASE billing_{round}"), self.runtime)?;
+                self.url.replace("/wellgate?", &format!("/billing_{round}?"))
+            } else {
+                format!("sqlite:{}", self.directory.join(format!("billing-{round}.sqlite")).display())
+            };
+            billing::measure(subject.name, &url, self.directory, report)?;
+        }
+        Ok(())
     }
 
     /// A caller who may see a thousand of a million resources: pages, the last like the first, and the total.

@@ -230,6 +230,24 @@ async fn a_file_that_is_refused_whole_was_never_billed(gateway: Gateway) {
     assert_eq!(counts(&gateway).await["paid"].0, 3, "{:?}", sendings(&gateway).await);
 }
 
+async fn an_error_of_an_invoice_takes_every_line_of_it_and_no_other(gateway: Gateway) {
+    let (world, books) = (World::with(&gateway.clock).await, books(&gateway).await);
+    let taken =
+        books.take_in(&[session(0, 2), session(5, 2), session(0, 3), session(0, 4)]).await.expect("they are taken in");
+    let line = |n: usize| taken.ids[n].clone();
+    // Alone comes back the record that has the error, and not the head of its invoice.
+    let refusal = |n: usize| json!({"answer": "refuse-line", "reference": line(n), "errors": ["F500542"]});
+    wish(&world, "mutualities", &refusal(2)).await;
+    seal_all(&books).await;
+    exchange(&gateway, &world).await;
+    for (n, expected) in [(0, "refused"), (1, "paid"), (2, "refused"), (3, "refused")] {
+        let line = books.line(&line(n)).await.expect("it is there");
+        assert_eq!(line.state, expected, "{n}: {line:?}");
+    }
+    let sending = sendings(&gateway).await.remove(0);
+    assert_eq!((sending.state.as_str(), sending.remark.as_str()), ("partly-settled", ""), "the sums agree");
+}
+
 async fn answers_count_once_and_what_nobody_understands_is_kept(gateway: Gateway) {
     let (world, books) = (World::with(&gateway.clock).await, books(&gateway).await);
     books.take_in(&[session(0, 2)]).await.expect("it is taken in");
@@ -355,6 +373,7 @@ stories!(
     nothing_is_billed_twice,
     one_file_a_day_goes_to_a_federation,
     a_file_that_is_refused_whole_was_never_billed,
+    an_error_of_an_invoice_takes_every_line_of_it_and_no_other,
     answers_count_once_and_what_nobody_understands_is_kept,
     a_forged_answer_changes_nothing,
     a_clerk_gives_up_takes_out_and_takes_back,

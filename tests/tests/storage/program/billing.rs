@@ -125,7 +125,9 @@ fn check_lines(lines: &[ClaimLineRow], sendings: &[SendingRow], files: &HashMap<
     }
     let mut files_of: HashMap<&str, Vec<i64>> = HashMap::new();
     for (reference, ids) in files {
-        ids.iter().for_each(|id| files_of.entry(id).or_default().push(*reference));
+        for id in ids {
+            files_of.entry(id).or_default().push(*reference);
+        }
     }
     let sending_of: HashMap<&str, &SendingRow> = sendings.iter().map(|one| (one.id.as_str(), one)).collect();
     for line in lines {
@@ -168,6 +170,7 @@ struct Tally {
     files: usize,
     void: usize,
     repeated: usize,
+    uncertain: usize,
     lines: usize,
     credited: usize,
     corrected: usize,
@@ -220,8 +223,11 @@ async fn month(kind: &str, (first, kills): (usize, usize), tally: &mut Tally) ->
     check_numbers(&sendings);
     check_lines(&lines, &sendings, &files, taken);
     tally.paid_cents += check_money(&lines, &sendings);
-    let open = ask(&url, "SELECT CAST(COUNT(*) AS TEXT) FROM delivery WHERE state <> 'delivered'").await;
+    // One about which nobody could be asked so often as it is tried is the operator's, and marked as such; its answer came all the same.
+    let states = "SELECT CAST(COUNT(*) AS TEXT) FROM delivery WHERE state";
+    let open = ask(&url, &format!("{states} NOT IN ('delivered', 'uncertain')")).await;
     assert_eq!(open, "0", "{kind}: deliveries are open");
+    tally.uncertain += ask(&url, &format!("{states} = 'uncertain'")).await.parse::<usize>().expect("a number");
     tally.kills += kills;
     tally.files += files.len();
     tally.void += sendings.len() - files.len();
@@ -244,7 +250,7 @@ async fn killed(kind: &str) {
         }
     }
     println!(
-        "{kind}: {} kills, {} lines in {} files, {} corrected, {} taken back, {} numbers void, {} files repeated under their reference, \
+        "{kind}: {} kills, {} lines in {} files, {} corrected, {} taken back, {} numbers void, {} files repeated under their reference, {} marked uncertain, \
          {} cents paid; none lost, none twice",
         tally.kills,
         tally.lines,
@@ -253,6 +259,7 @@ async fn killed(kind: &str) {
         tally.credited,
         tally.void,
         tally.repeated,
+        tally.uncertain,
         tally.paid_cents
     );
     assert!(tally.files >= tally.kills && tally.corrected > 0 && tally.paid_cents > 0, "too little: {tally:?}");
