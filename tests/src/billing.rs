@@ -5,6 +5,7 @@ use std::time::Duration;
 use connectors::gen_async::Settings;
 use gateway::audit::Actor;
 use gateway::billing::{BillingParty, Books, InsuredPerson, NewLine, Source};
+use gateway::config::DeliveriesConfig;
 use gateway::delivery::{Insurers, Outside, Worker};
 use mappings::billing::Date;
 use mappings::claim_line::Service;
@@ -116,16 +117,25 @@ pub async fn books(gateway: &Gateway) -> Books<'_> {
 }
 
 /// A worker that speaks to the insurers of a sandbox.
+///
+/// # Panics
+/// There can be no client.
 pub fn worker(gateway: &Gateway, world: &World) -> Worker {
     worker_at(gateway, (&world.url("mutualities"), &world.url("care-funds")), true)
 }
 
 /// The same, where they are; content is compressed on its way or not.
+///
+/// # Panics
+/// There can be no client.
 pub fn worker_at(gateway: &Gateway, (mutualities, care_funds): (&str, &str), is_deflated: bool) -> Worker {
     let at = |base_url: &str| {
         Some(Settings { base_url: base_url.to_owned(), enterprise: None, signer: None, is_deflated, page: 64 })
     };
     let insurers =
         Insurers { mutualities: at(mutualities), care_funds: at(care_funds), every: Duration::from_mins(10) };
-    gateway.worker_to(Outside { insurers, ..outside() })
+    // A kill takes an attempt.
+    let settings =
+        DeliveriesConfig { attempts_max: 50, inquiries_max: 50, parallel_max: 4, lease: Duration::from_mins(2) };
+    Worker::new(&gateway.app, Outside { insurers, ..outside() }, settings).expect("a client can be built")
 }

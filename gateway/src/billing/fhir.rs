@@ -176,6 +176,7 @@ fn service(draft: &Draft<'_>, contact: &BillableContact) -> Option<(Service, Con
         time: contact.time,
         admitted: None,
         agreed: None,
+        admitted: None,
     };
     Some((service, detail))
 }

@@ -338,6 +338,10 @@ pub(super) static TAKE_LINES: LazyLock<Fat> = LazyLock::new(|| {
     )
 });
 
+/// The ids of a sending's lines by its index alone, then each line by its key: SQLite else walks every line that there ever was.
+const OF_SENDING_BY_STATE: &str = ", claim_line AS s WHERE s.compartment = q.compartment AND s.sending = q.sending AND s.sending <> '' \
+    AND claim_line.compartment = s.compartment AND claim_line.id = s.id AND claim_line.state = q.was";
+
 pub(super) static MOVE_LINES: LazyLock<Fat> = LazyLock::new(|| {
     let columns = [("compartment", Text), ("sending", Text), ("was", Text), ("state", Text), ("now_ms", Integer)];
     Fat::over(
@@ -347,8 +351,7 @@ pub(super) static MOVE_LINES: LazyLock<Fat> = LazyLock::new(|| {
          paid_cents = CASE WHEN q.state <> 'paid' THEN claim_line.paid_cents \
          WHEN claim_line.kind = 3 THEN -claim_line.amount_cents ELSE claim_line.amount_cents END FROM ",
         &columns,
-        " WHERE claim_line.compartment = q.compartment AND claim_line.sending = q.sending AND claim_line.sending <> '' \
-         AND claim_line.state = q.was",
+        OF_SENDING_BY_STATE,
     )
 });
 
@@ -365,8 +368,8 @@ fat!(
     CREDIT_LINES = Fat::over(
         "UPDATE claim_line SET state = 'credited', changed_ms = q.now_ms FROM ",
         &[("compartment", Text), ("sending", Text), ("now_ms", Integer)],
-        ", claim_line AS c WHERE c.compartment = q.compartment AND c.sending = q.sending AND c.sending <> '' \
-         AND c.kind = 3 AND c.state = 'paid' \
+        ", claim_line AS s, claim_line AS c WHERE s.compartment = q.compartment AND s.sending = q.sending AND s.sending <> '' \
+         AND c.compartment = s.compartment AND c.id = s.id AND c.kind = 3 AND c.state = 'paid' \
          AND claim_line.compartment = c.compartment AND claim_line.id = c.corrects AND claim_line.state = 'paid'"
     )
 );

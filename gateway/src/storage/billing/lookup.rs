@@ -177,7 +177,8 @@ impl Store {
     /// [`StorageError`].
     pub async fn sending_places(&self, compartment: &str, sending: &str) -> Result<Vec<LinePlace>, StorageError> {
         let sql = "SELECT payer, CAST(CASE WHEN kind = 3 THEN 0 ELSE 1 END AS BIGINT), person, corrects, id FROM claim_line \
-                   WHERE compartment = $1 AND sending = $2 AND sending <> ''";
+                   WHERE compartment = $1 AND id IN \
+                   (SELECT id FROM claim_line WHERE compartment = $1 AND sending = $2 AND sending <> '')";
         let mut places: Vec<LinePlace> = read!(&self.database, |pool| {
             let rows = sqlx::query(sql).bind(compartment).bind(sending).fetch_all(pool).await?;
             let place = |row: &_| LinePlace {
