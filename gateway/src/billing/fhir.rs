@@ -174,6 +174,7 @@ fn service(draft: &Draft<'_>, contact: &BillableContact) -> Option<(Service, Con
         convention: None,
         relative_code: None,
         time: contact.time,
+        admitted: None,
         agreed: None,
         admitted: None,
     };

@@ -2,6 +2,9 @@
 
 use axum::body::Body;
 use axum::http::Response;
+use mappings::billing::{Cents, Date};
+use mappings::identifiers::Ssin;
+use mappings::portal_export::{PortalLine, write_portal};
 
 use super::EXPORT;
 use super::desk::{Desk, Fields, Stopped};
@@ -156,9 +159,8 @@ async fn handed_over(exchange: Exchange, body: Body) -> Result<Response<Body>, S
     let is_again = !fields.get("again").is_empty();
     let rows = for_portal(&desk, month, is_again).await;
     let rows = desk.or_stopped(rows).await?;
-    let table = of_portal(&desk, &rows).await;
-    let table = desk.or_stopped(table).await?;
-    let file = desk.or_stopped(written(&table, "csv")).await?;
+    let file = of_portal(&desk, &rows).await;
+    let file = desk.or_stopped(file).await?;
     if !is_again {
         // Before it is handed out: what is handed out and not noted would be handed over twice.
         let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
@@ -169,7 +171,7 @@ async fn handed_over(exchange: Exchange, body: Body) -> Result<Response<Body>, S
         format!("list=portal&month={}&rows={}", month_text(month), rows.len()),
         format!("mhc-{}.csv", month_text(month)),
     );
-    Ok(desk.hand_out(&about, &name, file.1, Body::from(file.0)).await)
+    Ok(desk.hand_out(&about, &name, CSV, Body::from(file)).await)
 }
 
 /// What is ready for the portal in a month; or what was handed over of it already.
@@ -185,26 +187,30 @@ async fn for_portal(desk: &Desk, month: i64, is_again: bool) -> Result<Vec<Claim
 }
 
 /// The worklist, with whole numbers: they are typed over into the portal.
-async fn of_portal(desk: &Desk, rows: &[ClaimLineRow]) -> Result<Table, Failure> {
-    let words = desk.shell.words;
+async fn of_portal(desk: &Desk, rows: &[ClaimLineRow]) -> Result<Vec<u8>, Failure> {
+    const WRONG: Failure = Failure::Internal("a line of the portal cannot be read");
+    let (tables, language) = (&desk.exchange.app.tariffs, desk.shell.words.of_file());
     let mut ids: Vec<String> = rows.iter().map(|row| row.person.clone()).collect();
     ids.sort_unstable();
     ids.dedup();
     let people = desk.books().people(&ids).await?;
-    let heads = ["number", "person", "day", "code", "units", "provider", "amount", "share", "reference"];
-    let cells = |row: &ClaimLineRow| {
+    let mut lines = Vec::with_capacity(rows.len());
+    for row in rows {
         let person = people.get(&row.person).cloned().unwrap_or_default();
-        vec![
-            Value::Text(person.ssin),
-            Value::Text(person.name.unwrap_or_default()),
-            Value::Text(row.first_day.clone()),
-            Value::Text(format!("{:06}", row.code)),
-            Value::Count(row.units),
-            Value::Text(row.provider.clone()),
-            Value::Cents(row.amount_cents),
-            Value::Cents(row.share_cents),
-            Value::Text(row.id.clone()),
-        ]
-    };
-    Ok(Table { heads: heads.map(|head| words.of("head", head)).to_vec(), rows: rows.iter().map(cells).collect() })
+        let (day, code) = (Date::parse(&row.first_day).ok_or(WRONG)?, u32::try_from(row.code).map_err(|_| WRONG)?);
+        lines.push(PortalLine {
+            id: row.id.clone(),
+            ssin: Ssin::parse(&person.ssin).map_err(|_| WRONG)?,
+            name: person.name.unwrap_or_default(),
+            mutuality: u16::try_from(row.payer).map_err(|_| WRONG)?,
+            day,
+            code,
+            text: tables.tariff(code, day).map(|tariff| tariff.text(language)).unwrap_or_default(),
+            units: u16::try_from(row.units).map_err(|_| WRONG)?,
+            provider: row.provider.clone(),
+            amount: Cents(row.amount_cents),
+            share: Cents(row.share_cents),
+        });
+    }
+    write_portal(Vec::new(), lines, language).map_err(|_| Failure::Internal("a list is not written as a file"))
 }

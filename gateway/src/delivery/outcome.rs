@@ -172,6 +172,11 @@ impl Decided {
         if delivery.partner == intake::PARTNER && self == Self::Abandon {
             return Some("an intake ends by its Task: whoever looks writes cancelled");
         }
+        if delivery.kind == billing::KIND && self == Self::Abandon {
+            return Some(
+                "its lines would wait for ever: release it, or repeat it; what the insurer refuses can go again",
+            );
+        }
         if delivery.partner.starts_with(subscription::PARTNER) && self == Self::Rerun {
             return Some("what was told has its number: the subscriber asks for it");
         }

@@ -12,6 +12,7 @@ pub use lookup::{LineCount, LineFilter, LinePlace};
 pub use parts::PartWriter;
 pub use sendings::BillingAddress;
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use super::rows::Kind::{Integer, Text};
@@ -390,8 +391,12 @@ pub(super) fn credited_rows(set: &WriteSet) -> Rows<'_> {
     rows
 }
 
-pub(super) fn person_rows(set: &WriteSet) -> Rows<'_> {
-    set.billing.people.iter().map(InsuredPersonRow::cells).collect()
+/// Of somebody who is put twice, by one set or by two, the last counts: PostgreSQL takes a row once in a statement.
+pub(super) fn person_rows<'a>(sets: &[&'a WriteSet]) -> Rows<'a> {
+    let people = sets.iter().flat_map(|set| &set.billing.people);
+    let last: BTreeMap<(&str, &str), &InsuredPersonRow> =
+        people.map(|person| ((person.compartment.as_str(), person.id.as_str()), person)).collect();
+    last.into_values().map(InsuredPersonRow::cells).collect()
 }
 
 pub(super) fn line_rows(set: &WriteSet) -> Rows<'_> {

@@ -74,7 +74,7 @@ pub(super) fn statements<'a>(sets: &[&'a WriteSet], place: Place) -> Vec<Stateme
     add(&treatment::END_DEMAND, each(treatment::ended_rows));
     add(&treatment::PUT_DEMAND, each(treatment::demand_rows));
     add(&treatment::SEE_DEMAND, each(treatment::seen_rows));
-    add(&billing::PUT_PERSON, each(billing::person_rows));
+    add(&billing::PUT_PERSON, billing::person_rows(sets));
     add(&billing::PUT_LINE, each(billing::line_rows));
     add(&billing::PUT_SENDING, each(billing::sending_rows));
     add(&billing::TAKE_LINES, each(billing::taken_rows));

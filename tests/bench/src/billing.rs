@@ -151,7 +151,7 @@ async fn month(app: &App, (compartment, count): (&str, usize)) -> io::Result<[f6
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what an error is made of")]
+#[expect(clippy::needless_pass_by_value, reason = "it is what an error is mapped by")]
 fn failed(failure: gateway::error::Failure) -> io::Error {
     io::Error::other(format!("{failure:?}"))
 }

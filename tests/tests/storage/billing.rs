@@ -336,7 +336,9 @@ async fn people_and_files_are_sealed_and_no_number_is_on_the_disk() {
         let part = store.seal_text("a/Sending/s", &format!("20{NUMBER}"), NOW_MS).await.expect("it is sealed");
         let row =
             InsuredPersonRow { compartment: OWN.to_owned(), id: "p".to_owned(), sealed: sealed.clone(), changed_ms: 1 };
-        let people = vec![row.clone()];
+        let before = InsuredPersonRow { sealed: part.clone(), ..row.clone() };
+        // Twice in one write set: the last counts.
+        let people = vec![before, row.clone()];
         store.apply(set!(billing: BillingRows { people, ..<_>::default() },)).await.expect("kept");
         for (number, text) in [(0, "x"), (1, &part), (2, "y")] {
             store.put_billing_part((OWN, "s"), (1, number), text).await.expect("it is kept");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use gateway::billing::{Books, Correction, Finding, InsuredPerson, Kept, NewLine, Progress, Refusal, Wanted};
+use gateway::delivery::Decided;
 use gateway::storage::billing::{ClaimLineRow, LineFilter, SendingRow};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -357,6 +358,11 @@ async fn numbers_are_given_once_whatever_happens_at_once(gateway: Gateway) {
     let sealed = lines(&gateway, &["sealed"]).await;
     assert_eq!(sealed.len(), 10);
     assert!(sealed.iter().all(|line| !line.sending.is_empty() && line.invoice > 0));
+    for sending in sendings(&gateway).await {
+        let delivery = gateway.app.store.delivery(&sending.delivery).await.expect("it answers").expect("it is there");
+        assert!(Decided::Abandon.objection(&delivery).is_some(), "its lines would wait for ever");
+        assert!(Decided::Release.objection(&delivery).is_none());
+    }
 }
 
 async fn all(books: &Books<'_>, wanted: &[Wanted]) -> usize {

@@ -15,6 +15,9 @@ const INSURER: &str = "https://www.ehealth.fgov.be/standards/fhir/core/NamingSys
 const CODE: &str = "https://www.ehealth.fgov.be/standards/fhir/core/NamingSystem/be-ns-nihdi-nomenclature";
 const HOLDER: &str = "https://www.ehealth.fgov.be/standards/fhir/mycarenet/CodeSystem/be-cs-holder-code";
 
+/// What makes a Claim wrong.
+type Change = fn(&mut Value);
+
 async fn lines(gateway: &Gateway) -> Vec<ClaimLineRow> {
     gateway.app.store.claim_lines(OWN, &LineFilter::default(), ("", 100)).await.expect("it answers")
 }
@@ -74,14 +77,14 @@ async fn a_claim_that_cannot_be_billed_is_refused_and_nothing_of_it_is_stored(ga
     books(&gateway).await;
     let centre = gateway.as_("cgg-1");
     let (patient, coverage) = insured(&centre).await;
-    let wrong: [(&str, fn(&mut Value)); 5] = [
+    let wrong: [(&str, Change); 5] = [
         ("Claim.diagnosis", |claim| {
-            claim["diagnosis"] = json!([{"sequence": 1, "diagnosisCodeableConcept": {"text": "x"}}])
+            claim["diagnosis"] = json!([{"sequence": 1, "diagnosisCodeableConcept": {"text": "x"}}]);
         }),
         ("Claim.provider", |claim| claim["provider"]["identifier"]["value"] = json!(PROVIDER)),
         ("Claim.insurance", |claim| claim["insurance"][0]["coverage"]["reference"] = json!("Coverage/none")),
         ("Claim.item[0].servicedDate", |claim| {
-            drop(claim["item"][0].as_object_mut().expect("an object").remove("servicedDate"))
+            drop(claim["item"][0].as_object_mut().expect("an object").remove("servicedDate"));
         }),
         ("Claim.item[0].bodySite", |claim| claim["item"][0]["bodySite"] = json!({"text": "knee"})),
     ];
@@ -148,7 +151,19 @@ async fn a_contact_becomes_a_line_where_a_tariff_is_for_it(gateway: Gateway) {
     assert_eq!(clerk().organization, OWN);
 }
 
+async fn claims_of_one_person_in_one_transaction_are_all_billed(gateway: Gateway) {
+    books(&gateway).await;
+    let centre = gateway.as_("cgg-1");
+    let (patient, coverage) = insured(&centre).await;
+    let entry = |day: &str| json!({"resource": claim(&patient, &coverage, &[day]), "request": {"method": "POST", "url": "Claim"}});
+    let bundle =
+        json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry("2026-02-02"), entry("2026-02-03")]});
+    centre.post("", &bundle).await.expect(200);
+    assert_eq!(lines(&gateway).await.len(), 2);
+}
+
 stories!(
+    claims_of_one_person_in_one_transaction_are_all_billed,
     a_claim_becomes_lines_of_its_own_organisation_once,
     a_claim_that_cannot_be_billed_is_refused_and_nothing_of_it_is_stored,
     a_person_who_refuses_that_an_insurer_is_told_pays_themselves,

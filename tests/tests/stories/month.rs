@@ -111,11 +111,11 @@ const FAULTS: [Fault; 14] = [
     ("300544", 5, |_| {}, Mend::Out),
 ];
 
-/// The code that says so, and what is wrong.
-type WrongPerson = (&'static str, fn(&mut InsuredPerson));
+/// What makes a person wrong.
+type Change = fn(&mut InsuredPerson);
 
 /// What goes wrong with people, from the 280th on: with all that they have.
-const WRONG_PEOPLE: [WrongPerson; 8] = [
+const WRONG_PEOPLE: [(&str, Change); 8] = [
     ("wellgate-tariff-no-mutuality", |person| person.affiliation = None),
     ("wellgate-tariff-mutuality", |person| person.affiliation = Some(801)),
     ("wellgate-tariff-no-care-fund", |person| person.care_fund = None),
