@@ -6,6 +6,9 @@ CREATE TABLE billing_party (
     PRIMARY KEY (compartment, third_party)
 ) /*SQLITE WITHOUT ROWID */;
 
+-- Numbers, answers and the rule of one file a day are of the number, wherever it is used.
+CREATE UNIQUE INDEX billing_party_third_party ON billing_party (third_party);
+
 -- Who is billed for, in the compartment of the organisation that bills: number, name and insurance are sealed, with a key of the person's
 -- own; `id` is a keyed name of the number. It is joined to no record, and stays when the dossier moves on.
 CREATE TABLE insured_person (
@@ -81,6 +84,7 @@ CREATE TABLE sending (
     file_bytes BIGINT NOT NULL,
     file_hash code_point_text NOT NULL,
     delivery code_point_text NOT NULL,
+    parts code_point_text NOT NULL,
     remark TEXT NOT NULL,
     PRIMARY KEY (compartment, id)
 ) /*SQLITE WITHOUT ROWID */;

@@ -3,15 +3,16 @@
 //!
 //! The same answer counts once, however often it comes; it is confirmed to the insurer only after it is kept.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mappings::billing::{Message, Severity};
 
 use super::Books;
-use super::detail::{Finding, Refusal};
+use super::detail::{Finding, LineDetail, Refusal};
 use super::reading::{Reading, Said};
+use super::send::partner_of;
 use super::states::{LineState, SendingState};
 use crate::access::caller::Act;
 use crate::error::Failure;
@@ -38,6 +39,8 @@ pub struct Answer {
     pub third_party: String,
     /// From whom: `mutuality/300` or `care-fund/701`.
     pub partner: String,
+    /// The reference that its envelope names; empty where it names none.
+    pub reference: String,
     /// Its characters.
     pub content: Vec<u8>,
 }
@@ -146,12 +149,23 @@ impl Books<'_> {
             return Ok((None, remarks, kept));
         };
         let found = self.app.store.sending_by_reference(&answer.third_party, reading.reference).await?;
-        let Some(sending) = found.filter(|sending| sending.compartment == self.compartment) else {
+        // What went to one insurer is not another's to answer.
+        let is_asked = |sending: &SendingRow| {
+            sending.compartment == self.compartment
+                && answer.partner == partner_of(sending)
+                && (answer.reference.is_empty() || answer.reference.parse() == Ok(sending.reference))
+        };
+        let Some(sending) = found.filter(is_asked) else {
             let (remarks, kept) = unknown("wellgate-answer-to-nothing");
             return Ok((None, remarks, kept));
         };
         if matches!(reading.message, Message::Unknown(_) | Message::InvoiceFile) {
             let (remarks, kept) = unknown("wellgate-message-unknown");
+            return Ok((Some(sending), remarks, kept));
+        }
+        if reading.is_broken {
+            // Whatever it did not get to say would count as paid.
+            let (remarks, kept) = unknown("wellgate-answer-broken");
             return Ok((Some(sending), remarks, kept));
         }
         if reading.number.is_some_and(|number| number != sending.number) {
@@ -166,6 +180,14 @@ impl Books<'_> {
             let (remarks, kept) = unknown("wellgate-answer-out-of-order");
             return Ok((Some(sending), remarks, kept));
         }
+        if reading.message == Message::Settlement && !self.has_totals(&sending, reading).await? {
+            let (remarks, kept) = unknown("wellgate-no-total");
+            return Ok((Some(sending), remarks, kept));
+        }
+        if reading.message == Message::Settlement && self.refuses_others(&sending, reading).await? {
+            let (remarks, kept) = unknown("wellgate-answer-unmatched");
+            return Ok((Some(sending), remarks, kept));
+        }
         let sending = match reading.message {
             Message::Receipt => self.received(sending, set),
             Message::TechnicalRefusal | Message::Rejection => self.refused_whole(sending, reading, set).await?,
@@ -175,6 +197,26 @@ impl Books<'_> {
         let mut remarks = reading.remarks.clone();
         remarks.extend(reading.lines.values().flat_map(|said| said.remarks.iter().cloned()).take(100));
         Ok((Some(sending), remarks, Kept::Applied))
+    }
+
+    /// Whether a settlement says of every payer what it makes of the file: one that does not is not whole.
+    async fn has_totals(&self, sending: &SendingRow, reading: &Reading) -> Result<bool, Failure> {
+        let totals = self.app.store.sending_totals(&self.compartment, &sending.id).await?;
+        let is_there =
+            |total: &SendingTotalRow| reading.totals.iter().any(|said| i64::from(said.destination) == total.payer);
+        Ok(totals.iter().all(is_there))
+    }
+
+    /// Whether a settlement refuses what is not in the file, or the file as such: then nobody knows what it pays.
+    async fn refuses_others(&self, sending: &SendingRow, reading: &Reading) -> Result<bool, Failure> {
+        let refused = self.refused(sending, reading).await?;
+        let lines: HashSet<&str> = refused.iter().map(|(line, _)| line.id.as_str()).collect();
+        let invoices: HashSet<i64> = refused.iter().map(|(line, _)| line.invoice).collect();
+        let said = reading.lines.iter().filter(|(_, said)| !said.refusal.errors.is_empty());
+        let is_other = |(id, _): (&String, &Said)| !lines.contains(id.as_str());
+        Ok(reading.remarks.iter().any(Finding::blocks)
+            || said.map(|(id, said)| (id, said)).any(is_other)
+            || reading.invoices.keys().any(|invoice| !invoices.contains(invoice)))
     }
 
     fn moved(&self, sending: &SendingRow, state: LineState, set: &mut WriteSet) {
@@ -237,7 +279,7 @@ impl Books<'_> {
         let (mut refused_of, mut less_of): (HashMap<i64, i64>, HashMap<i64, i64>) = <_>::default();
         let refused = self.refused(&sending, reading).await?;
         let has_refused = !refused.is_empty();
-        let taken: Vec<String> = refused.iter().map(|(line, _)| line.id.clone()).collect();
+        let taken: HashSet<String> = refused.iter().map(|(line, _)| line.id.clone()).collect();
         for (mut line, refusal) in refused {
             let was = state_of(&line)?;
             *refused_of.entry(line.payer).or_default() += signed(&line);
@@ -254,6 +296,11 @@ impl Books<'_> {
             set.billing.changed.push(LineChange { line, was });
         }
         self.moved(&sending, LineState::Paid, set);
+        for (note, taken_back) in self.app.store.credit_notes(&self.compartment, &sending.id).await? {
+            if !taken.contains(&note) {
+                set.billing.credited.push((self.compartment.clone(), taken_back, self.now_ms()));
+            }
+        }
         let totals = self.app.store.sending_totals(&self.compartment, &sending.id).await?;
         let mut remarks = reading.remarks.clone();
         (sending.accepted_cents, sending.refused_cents) = (0, 0);
@@ -302,17 +349,22 @@ impl Books<'_> {
     async fn paid_otherwise(
         &self,
         reading: &Reading,
-        refused: &[String],
+        refused: &HashSet<String>,
         sending: &SendingRow,
     ) -> Result<Vec<(ClaimLineRow, i64)>, Failure> {
         let results: HashMap<&String, i64> =
             reading.lines.iter().filter_map(|(id, said)| Some((id, said.result?.0))).take(LINES_MAX).collect();
-        let ids: Vec<String> = results.keys().filter(|id| !refused.contains(id)).map(|id| (*id).clone()).collect();
+        let ids: Vec<String> =
+            results.keys().filter(|id| !refused.contains(id.as_str())).map(|id| (*id).clone()).collect();
         let lines = self.app.store.claim_lines_by_id(&self.compartment, &ids).await?;
         let lines = lines.into_iter().filter(|line| line.sending == sending.id && is_under_way(line));
         let otherwise = |line: ClaimLineRow| {
-            let result = results.get(&line.id).copied()?;
-            (result != signed(&line)).then_some((line, result))
+            let (result, asked) = (results.get(&line.id).copied()?, signed(&line));
+            // Nobody pays more than was asked, nor takes anything for a service.
+            let is_less = if asked < 0 { (asked..=0).contains(&result) } else { (0..=asked).contains(&result) };
+            // A record that says nothing of the amount has zeros there, and a day with its share in a record of its own says it in two.
+            let has_share = LineDetail::read(&line).is_ok_and(|detail| detail.share_record.is_some());
+            (is_less && result != asked && result != 0 && !has_share).then_some((line, result))
         };
         Ok(lines.filter_map(otherwise).collect())
     }
@@ -359,7 +411,10 @@ fn reconciled(
         }
         Some(said) => {
             (total.accepted_cents, total.refused_cents) = (said.accepted.cents().0, said.refused.cents().0);
-            said.payment_a.trim().clone_into(&mut total.payment_reference);
+            total.payment_reference = said.payment_a.trim().to_owned();
+            if crate::vault::has_number(&total.payment_reference) {
+                total.payment_reference.clear();
+            }
             if (total.accepted_cents, total.refused_cents) != (accepted, refused) {
                 let about = format!("{payer}: {accepted} / {}", total.accepted_cents);
                 remarks.push(Finding::new("wellgate-not-reconciled", Severity::Signal, about));
@@ -371,5 +426,6 @@ fn reconciled(
 
 /// A name that somebody else wrote, as a short word.
 fn word(name: &str) -> String {
-    name.chars().filter(|one| one.is_ascii_alphanumeric() || *one == '-').take(32).collect()
+    let word: String = name.chars().filter(|one| one.is_ascii_alphanumeric() || *one == '-').take(32).collect();
+    if crate::vault::has_number(&word) { String::new() } else { word }
 }

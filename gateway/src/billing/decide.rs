@@ -47,6 +47,18 @@ pub struct Correction {
 }
 
 impl Correction {
+    /// Whether it leaves everything as it is.
+    fn is_none(&self) -> bool {
+        let Self { code, first_day, last_day, units, provider, prescriber, person } = self;
+        code.is_none()
+            && first_day.is_none()
+            && last_day.is_none()
+            && units.is_none()
+            && provider.is_none()
+            && prescriber.is_none()
+            && person.is_none()
+    }
+
     fn apply(&self, line: &mut ClaimLineRow, person: Option<&str>) -> Result<(), StorageError> {
         let mut detail = LineDetail::read(line)?;
         if let Some(code) = self.code {
@@ -94,6 +106,9 @@ impl Books<'_> {
                 let party = self.party(&line.third_party).await?;
                 let state = state_of(&line)?;
                 let person = person.as_deref();
+                if line.kind == 3 && !correction.is_none() {
+                    return Err(wrong_state("a credit note says what was invoiced: it goes as it is, or is taken out"));
+                }
                 if state.is_open() {
                     correction.apply(&mut line, person)?;
                     let checked = self.checked(line, (&party, correction.person.as_ref())).await?;
@@ -105,6 +120,11 @@ impl Books<'_> {
                     return Err(wrong_state(
                         "it is under way, or has come to its end: only a refused one is sent again",
                     ));
+                }
+                if line.kind == 3
+                    && (self.line(&line.corrects).await?.state != "paid" || self.is_taken_back(&line.corrects).await?)
+                {
+                    return Err(wrong_state("what it takes back was taken back by another"));
                 }
                 let mut next = self.successor(&line, if line.kind == 3 { 3 } else { 1 });
                 correction.apply(&mut next, person)?;
@@ -204,11 +224,7 @@ impl Books<'_> {
                 if state_of(&line)? != LineState::Paid || line.kind == 3 {
                     return Err(wrong_state("only what was paid is taken back"));
                 }
-                let later = self.app.store.claim_successors(&self.compartment, &[id.to_owned()]).await?;
-                let stands = |one: &ClaimLineRow| {
-                    !matches!(one.state.as_str(), "void" | "refused" | "corrected" | "uncollectable") && one.kind == 3
-                };
-                if later.iter().any(stands) {
+                if self.is_taken_back(id).await? {
                     return Err(wrong_state("it is being taken back already"));
                 }
                 let party = self.party(&line.third_party).await?;
@@ -222,6 +238,15 @@ impl Books<'_> {
             })
         })
         .await
+    }
+
+    /// Whether a credit note of a line stands.
+    async fn is_taken_back(&self, id: &str) -> Result<bool, Failure> {
+        let later = self.app.store.claim_successors(&self.compartment, &[id.to_owned()]).await?;
+        let stands = |one: &ClaimLineRow| {
+            one.kind == 3 && !matches!(one.state.as_str(), "void" | "refused" | "corrected" | "uncollectable")
+        };
+        Ok(later.iter().any(stands))
     }
 
     /// One line of this organisation.

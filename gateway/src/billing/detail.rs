@@ -187,14 +187,11 @@ impl Finding {
     }
 }
 
-/// Why an insurer refused a line.
+/// Why an insurer refused a line: in codes. Its words are in the answer alone, which is sealed: they may name somebody.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// The errors, as they came: the letter of the weight is the insurer's own.
     pub errors: Vec<Finding>,
-    /// The insurer's words; may be empty.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub comment: String,
 }
 
 impl Refusal {

@@ -3,6 +3,7 @@
 //!
 //! A person may refuse it: then they pay themselves, and nothing goes to an insurer.
 
+use mappings::billing::Date;
 use mappings::claim::{
     BillableContact, ElementIssue, Insurer, ReadClaim, from_claim, from_coverage, from_encounter, references_of_claim,
 };
@@ -17,7 +18,7 @@ use super::people::InsuredPerson;
 use super::{BILLING_RULE, Books};
 use crate::access::Draft;
 use crate::audit::Actor;
-use crate::consent::{Consent, Decision, Grantee, Purpose, Reason, Request, decide};
+use crate::consent::{Consent, Decision, Grantee, Provision, ProvisionType, Purpose, Reason, Request, decide};
 use crate::error::{Failure, Issue};
 use crate::labels::{Facts, ResourceFacts};
 use crate::storage::resource::Touched;
@@ -28,8 +29,6 @@ use crate::storage::write_set::ResourceKey;
 const RESOURCES_MAX: u32 = 2_000;
 /// The purpose of whoever pays for care.
 const PAYMENT: &str = "HPAYMT";
-/// A purpose that nobody has who insures: what is denied for it as well is denied whatever it is for.
-const ANOTHER: &str = "HOPERAT";
 /// Who insures, as the operator registers kinds of organisations.
 const KINDS: [&str; 2] = ["mutuality", "care-fund"];
 
@@ -66,7 +65,10 @@ pub async fn on_claim(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Fa
         let details = "must be a Coverage of the record of the Claim's patient";
         return Err(Failure::content("Claim.insurance.coverage", "value", details));
     };
-    insured(&mut person, &coverage.content.value).map_err(|issues| unprocessable(&issues))?;
+    for line in &read.lines {
+        let on = line.service.first_day;
+        insured(&mut person, &coverage.content.value, on).map_err(|issues| unprocessable(&issues))?;
+    }
     let ReadClaim { third_party, lines, .. } = read;
     let new = lines.into_iter().map(|line| NewLine {
         person: person.clone(),
@@ -114,7 +116,7 @@ pub async fn on_contact(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), 
         let coverage = ResourceKey { compartment: key.compartment.clone(), resource_type: "Coverage", id };
         if let Some(coverage) = draft.content(&coverage).await? {
             // One that is over or not understood insures nobody.
-            let _ = insured(&mut person, &coverage.content.value);
+            let _ = insured(&mut person, &coverage.content.value, service.first_day);
         }
     }
     let new = NewLine {
@@ -160,8 +162,11 @@ fn touched(draft: &Draft<'_>, key: &ResourceKey) -> Touched {
 fn service(draft: &Draft<'_>, contact: &BillableContact) -> Option<(Service, ContactDetail)> {
     let provider = contact.provider.clone()?;
     let detail = ContactDetail { class: contact.class.clone(), types: contact.types.clone(), minutes: contact.minutes };
-    let types: Vec<&str> = detail.types.iter().map(String::as_str).collect();
+    let types: Vec<&str> = contact.types.iter().map(String::as_str).collect();
     let tariff: &Tariff = draft.app.tariffs.of_contact(&detail.asked(&types), &provider, contact.first_day).ok()?;
+    // Of what kind a contact was stays in the dossier, but for what the price rests on.
+    let types = contact.types.iter().filter(|one| tariff.encounter.types.contains(one)).cloned().collect();
+    let detail = ContactDetail { types, ..detail };
     let service = Service {
         code: tariff.code,
         first_day: contact.first_day,
@@ -176,7 +181,6 @@ fn service(draft: &Draft<'_>, contact: &BillableContact) -> Option<(Service, Con
         time: contact.time,
         admitted: None,
         agreed: None,
-        admitted: None,
     };
     Some((service, detail))
 }
@@ -217,8 +221,13 @@ async fn person(draft: &Draft<'_>, compartment: &str) -> Result<InsuredPerson, F
 }
 
 /// What a Coverage says of how somebody is insured.
-fn insured(person: &mut InsuredPerson, coverage: &Value) -> Result<(), Vec<ElementIssue>> {
+fn insured(person: &mut InsuredPerson, coverage: &Value, on: Date) -> Result<(), Vec<ElementIssue>> {
     let by = from_coverage(coverage)?;
+    if by.first_day.is_some_and(|first| on < first) || by.last_day.is_some_and(|last| on > last) {
+        let details = "the Coverage is not of the day of the service: send the one that was";
+        let expression = "Claim.insurance.coverage".to_owned();
+        return Err(vec![ElementIssue { expression, code: "business-rule", details: details.to_owned() }]);
+    }
     match by.insurer {
         Insurer::Mutuality(number) => {
             person.affiliation = Some(number);
@@ -236,8 +245,8 @@ async fn refused(draft: &mut Draft<'_>, compartment: &str) -> Result<(), Failure
     let consents = draft.consents(compartment).await?;
     let now_ms = draft.caller.now_ms;
     let facts = ResourceFacts::of("Patient", compartment, &Facts::UNKNOWN, draft.app.labels.version());
-    let denies = |consents: &[Consent], grantees: &[Grantee], purpose: &str| {
-        let Some(purpose) = Purpose::from_code(purpose) else { return false };
+    let denies = |consents: &[Consent], grantees: &[Grantee]| {
+        let Some(purpose) = Purpose::from_code(PAYMENT) else { return false };
         let request = Request { grantees, former_teams: &[], purpose };
         decide(request, &facts, consents, now_ms) == Decision::Deny(Reason::Excluded)
     };
@@ -248,7 +257,7 @@ async fn refused(draft: &mut Draft<'_>, compartment: &str) -> Result<(), Failure
     insurers.extend(KINDS.map(|kind| vec![Grantee::kind(kind)]));
     let is_meant = |consent: &&Consent| {
         let alone = std::slice::from_ref(*consent);
-        insurers.iter().any(|insurer| denies(alone, insurer, PAYMENT) && !denies(alone, insurer, ANOTHER))
+        is_about_payment(consent) && insurers.iter().any(|insurer| denies(alone, insurer))
     };
     let refusing: Vec<String> = consents.iter().filter(is_meant).map(|consent| consent.id.0.clone()).collect();
     if refusing.is_empty() {
@@ -257,6 +266,17 @@ async fn refused(draft: &mut Draft<'_>, compartment: &str) -> Result<(), Failure
     let details = "the person refuses that an insurer is told: they pay themselves";
     let refusal = Failure::refused(Reason::Excluded.code(), details, Some("Claim.patient".to_owned()));
     Err(refusal.about(compartment).resting_on(refusing))
+}
+
+/// Whether a Consent names payment in a deny, or cannot be read any more: nothing is decided on half of what a person said.
+fn is_about_payment(consent: &Consent) -> bool {
+    let Some(root) = &consent.provision else { return false };
+    let Some(payment) = Purpose::from_code(PAYMENT) else { return false };
+    let names = |provision: &Provision| {
+        provision.provision_type == Some(ProvisionType::Deny)
+            && provision.purposes.is_some_and(|purposes| purposes.contains(payment))
+    };
+    *consent == Consent::denying(consent.id.clone()) || names(root) || root.nested.iter().any(names)
 }
 
 fn unprocessable(issues: &[ElementIssue]) -> Failure {

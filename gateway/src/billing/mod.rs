@@ -47,8 +47,8 @@ use crate::storage::write_set::{Precondition, WriteSet};
 
 /// On what it rests that an insurer is told who was treated, when, and for how much: the law on third-party payment. It is no Consent.
 pub const BILLING_RULE: &str = "third-party-billing";
-/// A day begins in Belgium up to so long before it does in UTC.
-const AHEAD_MS: i64 = 2 * 60 * 60 * 1000;
+/// A day begins in Belgium so long before it does in UTC, in summer an hour earlier: what is written is never of tomorrow.
+const AHEAD_MS: i64 = 60 * 60 * 1000;
 /// How often an act is decided that others overtake.
 const TRIES_MAX: usize = 32;
 /// Lines that are looked at together.
@@ -76,8 +76,7 @@ impl<'a> Books<'a> {
     /// # Errors
     /// The clock is out of the calendar.
     pub fn today(&self) -> Result<Date, Failure> {
-        Date::of_date_time(&format_instant(self.now_ms() + AHEAD_MS))
-            .ok_or(Failure::Internal("the clock is out of the calendar"))
+        day_of(self.now_ms()).ok_or(Failure::Internal("the clock is out of the calendar"))
     }
 
     fn now_ms(&self) -> i64 {
@@ -127,6 +126,11 @@ fn fresh_id() -> String {
         rest /= 36;
     }
     id.iter().map(|digit| char::from(*digit)).collect()
+}
+
+/// The day in Belgium of a moment.
+fn day_of(moment_ms: i64) -> Option<Date> {
+    Date::of_date_time(&format_instant(moment_ms + AHEAD_MS))
 }
 
 /// A day as it is kept.

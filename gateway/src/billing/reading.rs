@@ -9,8 +9,6 @@ use mappings::billing::{
 
 use super::detail::{Finding, Refusal};
 
-/// The longest comment of an insurer that is kept.
-const COMMENT_CHARACTERS_MAX: usize = 200;
 /// Findings about a whole file that are kept.
 const REMARKS_MAX: usize = 100;
 
@@ -23,6 +21,8 @@ pub(super) struct Reading {
     pub(super) reference: i64,
     /// The number of the sending, where it says one.
     pub(super) number: Option<i64>,
+    /// Whether it breaks off.
+    pub(super) is_broken: bool,
     /// What is wrong with the file as such.
     pub(super) remarks: Vec<Finding>,
     /// What it says of lines, by our reference.
@@ -45,7 +45,7 @@ pub(super) struct Said {
 }
 
 impl Reading {
-    /// Reads an answer. One that breaks off is read as far as it goes, with a remark that says so.
+    /// Reads an answer. One that breaks off is read as far as it goes, and says so.
     pub(super) fn of(content: &[u8]) -> Option<Self> {
         let mut reader = FileReader::new(content, ReadLimits::default()).ok()?;
         let head = reader.head();
@@ -59,6 +59,7 @@ impl Reading {
             message: head.message.clone(),
             reference,
             number,
+            is_broken: false,
             remarks: Vec::new(),
             lines: BTreeMap::new(),
             invoices: BTreeMap::new(),
@@ -87,8 +88,8 @@ impl Reading {
                     }
                 }
                 Ok(None) => break,
-                Err(error) => {
-                    reading.remark(Finding::new("wellgate-answer-broken", Severity::Signal, error.to_string()));
+                Err(_) => {
+                    reading.is_broken = true;
                     break;
                 }
             }
@@ -143,7 +144,6 @@ impl Reading {
         if errors.iter().any(Finding::blocks) {
             let refusal = self.invoices.entry(i64::try_from(invoice).unwrap_or(0)).or_default();
             refusal.errors.extend(errors);
-            refusal.comment = comment(&detail);
         } else {
             for finding in errors {
                 self.remark(finding);
@@ -159,9 +159,6 @@ impl Reading {
         for finding in errors {
             if finding.blocks() { said.refusal.errors.push(finding) } else { said.remarks.push(finding) }
         }
-        if !said.refusal.errors.is_empty() {
-            said.refusal.comment = comment(&detail);
-        }
         // A day and the patient's share in it are two records of one line: what is paid of it is their sum.
         if let Some(result) = detail.result.map(mappings::billing::Signed::cents) {
             said.result = Some(Cents(said.result.map_or(0, |cents| cents.0) + result.0));
@@ -176,10 +173,4 @@ fn findings(detail: &Detail) -> Vec<Finding> {
         Finding::new(error.code.clone(), known, "")
     };
     detail.errors.iter().map(finding).collect()
-}
-
-/// The insurer's words, without what could be a number of a person.
-fn comment(detail: &Detail) -> String {
-    let text: String = detail.comment.trim().chars().take(COMMENT_CHARACTERS_MAX).collect();
-    if crate::vault::has_number(&text) { String::new() } else { text }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::detail::Finding;
-use super::send::{KIND, RESOURCE_TYPE};
+use super::send::{KIND, RESOURCE_TYPE, partner_of};
 use super::states::{LineState, SendingState};
 use super::written::Made;
 use super::{Books, PAGE, day, fresh_id};
@@ -150,7 +150,13 @@ impl Books<'_> {
         let (today, now_ms) = (self.today()?, self.now_ms());
         let again = self.refused_before(wanted).await?;
         let mut sending = if let Some(sending) = again {
-            SendingRow { attempt: sending.attempt + 1, remark: String::new(), ..sending }
+            SendingRow {
+                attempt: sending.attempt + 1,
+                remark: String::new(),
+                accepted_cents: 0,
+                refused_cents: 0,
+                ..sending
+            }
         } else {
             let year = i64::from(today.year());
             let number = self.app.store.next_sending_number(&wanted.third_party, year).await?;
@@ -256,12 +262,12 @@ impl Books<'_> {
             sending.requested_cents = made.requested_cents;
             sending.file_bytes = made.bytes;
             sending.file_hash.clone_from(&made.hash);
+            sending.parts.clone_from(&made.parts);
             sending.delivery = Uuid::now_v7().simple().to_string();
-            let partner = if sending.channel == "efact" { "mutuality" } else { "care-fund" };
             set.deliveries.push(NewDelivery {
                 compartment: self.compartment.clone(),
                 id: sending.delivery.clone(),
-                partner: format!("{partner}/{}", sending.federation),
+                partner: partner_of(&sending),
                 kind: KIND.into(),
                 resource_type: RESOURCE_TYPE,
                 resource_id: sending.id.clone(),
@@ -322,7 +328,14 @@ pub(crate) async fn finish_left(app: &App) -> Result<usize, Failure> {
     let left = app.store.unfinished_sendings(app.clock.now_ms() - LEFT_MS).await?;
     for sending in &left {
         let books = Books::new(app, sending.compartment.clone(), Actor::gateway());
-        books.finish(sending.clone()).await?;
+        // One that cannot be finished does not keep the others, nor the answers of insurers, waiting.
+        if let Err(failure) = books.finish(sending.clone()).await {
+            tracing::error!(
+                sending.id,
+                status = failure.status().as_u16(),
+                "a file of billing that was left half made cannot be finished"
+            );
+        }
     }
     Ok(left.len())
 }

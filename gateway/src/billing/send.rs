@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use super::Books;
 use super::detail::Finding;
 use super::states::{LineState, SendingState};
+use crate::access::caller::Act;
 use crate::app::App;
+use crate::audit::seal::hex;
+use crate::audit::{Actor, AuditEvent};
 use crate::error::Failure;
 use crate::queue::{Next, State};
 use crate::storage::StorageError;
@@ -13,11 +16,20 @@ use crate::storage::billing::{MovedLines, SendingRow};
 use crate::storage::delivery::Delivery;
 use crate::storage::write_set::{Precondition, WriteSet};
 use mappings::billing::Severity;
+use sha2::{Digest, Sha256};
 
+/// A file leaves.
+const SEND: Act = Act::new("R", "billing-send");
 /// What the delivery of a file is called.
 pub const KIND: &str = "invoice-file";
 /// The type under which deliveries and the trail name a sending: it is no resource of its own.
 pub(super) const RESOURCE_TYPE: &str = "Basic";
+
+/// The partner that a sending goes to: `mutuality/300` or `care-fund/701`.
+pub(super) fn partner_of(sending: &SendingRow) -> String {
+    let kind = if sending.channel == "efact" { "mutuality" } else { "care-fund" };
+    format!("{kind}/{}", sending.federation)
+}
 
 /// What is sent: the very file that was sealed. None where it must not leave: it has left, or was made void.
 ///
@@ -35,9 +47,15 @@ pub async fn payload(app: &App, delivery: &Delivery) -> Result<Option<Value>, Fa
         content.push_str(&text);
         part += 1;
     }
-    if i64::try_from(content.len()).ok() != Some(sending.file_bytes) {
+    if hex(&Sha256::digest(content.as_bytes())) != sending.file_hash {
         return Err(StorageError::Corrupt("a sealed file").into());
     }
+    // On record before it leaves, whatever comes of it.
+    let (number, lines) = (format!("{}-{}", sending.year, sending.number), sending.lines.to_string());
+    let said = [("sending", sending.id.as_str()), ("number", &number), ("to", &delivery.partner), ("lines", &lines)];
+    let books = Books::new(app, sending.compartment.clone(), Actor::gateway());
+    let event = AuditEvent { purpose: "HPAYMT".to_owned(), ..books.event(SEND, &said) };
+    store.record_only(vec![event]).await?;
     Ok(Some(json!({
         "federation": sending.federation,
         "thirdParty": sending.third_party,
@@ -51,7 +69,7 @@ pub async fn payload(app: &App, delivery: &Delivery) -> Result<Option<Value>, Fa
 /// # Errors
 /// The database or the key store is away.
 async fn file_part(app: &App, sending: &SendingRow, part: i64) -> Result<Option<String>, Failure> {
-    let of = (sending.compartment.as_str(), sending.id.as_str());
+    let of = (sending.compartment.as_str(), sending.parts.as_str());
     match app.store.billing_part(of, (sending.attempt, part)).await? {
         None => Ok(None),
         Some(sealed) => Ok(Some(app.store.open_text(&sealed).await?)),

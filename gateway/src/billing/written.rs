@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use connectors::gen_async::CONTENT_BYTES_MAX;
 use mappings::billing::{Date, FileWriter, Previous, Severity, WriteError, Written};
 use sha2::{Digest, Sha256};
 
@@ -12,7 +13,7 @@ use super::detail::{Finding, LineDetail};
 use super::file::{InvoiceKey, invoice, previous};
 use super::party::BillingParty;
 use super::people::InsuredPerson;
-use super::{Books, PAGE};
+use super::{Books, PAGE, day_of, fresh_id};
 use crate::error::Failure;
 use crate::storage::StorageError;
 use crate::storage::billing::{ClaimLineRow, LinePlace, NumberedLine, PartWriter, SendingRow, SendingTotalRow};
@@ -28,6 +29,8 @@ pub(super) struct Made {
     pub(super) requested_cents: i64,
     pub(super) bytes: i64,
     pub(super) hash: String,
+    /// Whose the parts are that it was written into.
+    pub(super) parts: String,
     /// Why it cannot be sent, and which lines are to blame.
     pub(super) faults: Vec<(Option<String>, Finding)>,
 }
@@ -38,9 +41,11 @@ impl Books<'_> {
         const WRONG: StorageError = StorageError::Corrupt("a sending");
         let places = self.app.store.sending_places(&self.compartment, &sending.id).await?;
         let created = Date::parse(&sending.created_on).ok_or(WRONG)?;
+        // A file that goes again keeps the date of its invoices.
+        let invoiced = day_of(sending.created_ms).ok_or(WRONG)?;
         let head = party.sending(sending, created, self.environment())?;
         let mut made = Made { lines: i64::try_from(places.len()).unwrap_or(i64::MAX), ..Made::default() };
-        let mut kept = Parts { books: self, sending, part: 0, hash: Sha256::new(), bytes: 0 };
+        let mut kept = Parts { books: self, sending, owner: fresh_id(), part: 0, hash: Sha256::new(), bytes: 0 };
         let mut writer = match FileWriter::new(PartWriter::default(), head, self.checks(created)) {
             Ok(writer) => writer,
             Err(error) => {
@@ -50,7 +55,7 @@ impl Books<'_> {
         };
         let mut number = 0;
         for chunk in chunks(&places) {
-            let invoices = self.invoices(sending, chunk, (&mut number, created)).await?;
+            let invoices = self.invoices(sending, chunk, (&mut number, invoiced)).await?;
             let mut numbered = Vec::new();
             for (ids, invoice) in invoices {
                 let written = match &invoice {
@@ -63,7 +68,12 @@ impl Books<'_> {
                     return Ok(made);
                 }
                 let invoice = invoice.map(|invoice| i64::try_from(invoice.number).unwrap_or(0)).unwrap_or_default();
-                let of_line = |id: String| NumberedLine { compartment: self.compartment.clone(), id, invoice };
+                let of_line = |id: String| NumberedLine {
+                    compartment: self.compartment.clone(),
+                    id,
+                    sending: sending.id.clone(),
+                    invoice,
+                };
                 numbered.extend(ids.into_iter().map(of_line));
             }
             let mut set = WriteSet::default();
@@ -76,7 +86,7 @@ impl Books<'_> {
         match writer.finish() {
             Ok((rest, written)) => {
                 kept.put(rest.rest()).await?;
-                kept.end(&mut made).await?;
+                kept.end(&mut made);
                 self.told(sending, &written, &mut made);
             }
             Err(WriteError::NoInvoices) => {
@@ -95,6 +105,13 @@ impl Books<'_> {
                 let line = Some(finding.reference.clone()).filter(|reference| reference.len() == 25);
                 (line, Finding::new(finding.code.clone(), finding.severity, ""))
             }));
+        }
+        if !written.report.is_clean() && made.faults.is_empty() {
+            // There were more findings than are kept, and the weighty ones came last.
+            made.faults.push((None, Finding::new("wellgate-too-many-findings", Severity::Blocking, "")));
+        }
+        if usize::try_from(made.bytes).is_ok_and(|bytes| bytes > CONTENT_BYTES_MAX) {
+            made.faults.push((None, Finding::new("wellgate-too-long", Severity::Blocking, "")));
         }
         made.invoices = i64::from(written.file.invoices);
         made.requested_cents = written.file.amount_a.0;
@@ -188,6 +205,8 @@ impl Books<'_> {
 struct Parts<'b> {
     books: &'b Books<'b>,
     sending: &'b SendingRow,
+    /// Of this writer alone: two that write the same file never mix theirs.
+    owner: String,
     part: i64,
     hash: Sha256,
     bytes: i64,
@@ -204,18 +223,16 @@ impl Parts<'_> {
         let (store, sending) = (&self.books.app.store, self.sending);
         let of = scope(&sending.compartment, "Sending", &sending.id);
         let sealed = store.seal_text(&of, &text, self.books.now_ms()).await?;
-        let owner = (sending.compartment.as_str(), sending.id.as_str());
+        let owner = (sending.compartment.as_str(), self.owner.as_str());
         store.put_billing_part(owner, (sending.attempt, self.part), &sealed).await?;
         self.part += 1;
         Ok(())
     }
 
-    async fn end(self, made: &mut Made) -> Result<(), Failure> {
-        let owner = (self.sending.compartment.as_str(), self.sending.id.as_str());
-        self.books.app.store.drop_billing_parts(owner, (self.sending.attempt, self.part)).await?;
+    fn end(self, made: &mut Made) {
         made.bytes = self.bytes;
         made.hash = crate::audit::seal::hex(&self.hash.finalize());
-        Ok(())
+        made.parts = self.owner;
     }
 }
 

@@ -44,6 +44,11 @@ async fn put_party(store: &Store, asked: BillingPartyArguments) -> Result<(), Co
         return Err(CommandError::Wrong(wrong.to_owned()));
     }
     let compartment = format!("organization/{}", asked.organization);
+    let others = store.billing_parties("").await.map_err(StartError::Storage)?;
+    if others.iter().any(|(of, number, _)| *number == party.nihdi && *of != compartment) {
+        let text = "another organisation is paid under this number: insurers would answer one for the other";
+        return Err(CommandError::Wrong(text.to_owned()));
+    }
     let act = OperatorAct {
         act: REGISTER,
         organization: Some(&asked.organization),

@@ -95,6 +95,8 @@ fn correction(
     let typed = read(ssin, "number", &mut wrong, |text| Ssin::parse(text).ok().filter(Ssin::check_digits_hold));
     if let Some(typed) = typed.filter(|typed| typed.as_str() != known.ssin) {
         typed.as_str().clone_into(&mut person.ssin);
+        // Another person has another name: it is known of them already, or it is not.
+        person.name = None;
         // Whoever was meant all along has the insurance that stands in the form.
         person.sex = person.sex.or(known.sex);
         person.affiliation = person.affiliation.or(known.affiliation);

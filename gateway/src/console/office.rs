@@ -101,7 +101,6 @@ impl Desk {
             wrong: wrongs(words, told),
             sending: row.sending.clone(),
             corrects: row.corrects.clone(),
-            comment: refusal.comment,
             source: row.source.clone(),
             decided,
         })

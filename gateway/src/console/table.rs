@@ -84,8 +84,10 @@ fn euros(cents: i64) -> String {
 
 /// A text that no spreadsheet takes for a formula.
 fn harmless(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
-    if is_formula { format!("'{text}") } else { text.to_owned() }
+    // Blanks before it do not keep a spreadsheet from it, nor does a tab or a line end within.
+    let plain: String = text.chars().map(|one| if one.is_control() { ' ' } else { one }).collect();
+    let is_formula = plain.trim_start().starts_with(['=', '+', '-', '@']);
+    if is_formula { format!("'{plain}") } else { plain }
 }
 
 #[cfg(test)]

@@ -135,8 +135,6 @@ pub(super) struct Line {
     pub(super) sending: String,
     /// The line whose place it takes, or that it takes back; empty where it is an original.
     pub(super) corrects: String,
-    /// What the insurer said of a refusal in words; may be empty.
-    pub(super) comment: String,
     /// Where it came from.
     pub(super) source: String,
     /// Who decided that it is not asked for any more, and why; empty where nobody did.

@@ -76,12 +76,13 @@ impl Worker {
                 );
             }
             let mut kept = Vec::new();
-            for Incoming { hash, message_name, content, .. } in fetched.messages {
+            for Incoming { hash, message_name, content, reference } in fetched.messages {
                 let answer = Answer {
                     hash: hash.clone(),
                     name: message_name,
                     third_party: address.third_party.clone(),
                     partner: partner.to_owned(),
+                    reference,
                     content,
                 };
                 new += usize::from(books.keep(&answer).await? != crate::billing::Kept::Known);

@@ -135,6 +135,8 @@ pub struct NumberedLine {
     pub compartment: String,
     /// The line.
     pub id: String,
+    /// The sending: in another it has another number.
+    pub sending: String,
     /// The invoice.
     pub invoice: i64,
 }
@@ -201,6 +203,8 @@ table! {
         file_hash: text,
         /// The delivery by which it leaves; empty before.
         delivery: text,
+        /// The owner of the parts that are the file; empty before it is sealed.
+        parts: text,
         /// What a clerk should know: JSON array of findings; may be empty.
         remark: text,
     }
@@ -273,6 +277,8 @@ pub struct BillingRows {
     pub numbered: Vec<NumberedLine>,
     /// Lines that go on with their sending, after those that change by themselves.
     pub moved: Vec<MovedLines>,
+    /// Lines that a paid credit note took back: compartment, id and moment.
+    pub credited: Vec<(String, String, i64)>,
     /// Answers as they are to be.
     pub messages: Vec<BillingMessageRow>,
 }
@@ -358,37 +364,31 @@ pub(super) static MOVE_LINES: LazyLock<Fat> = LazyLock::new(|| {
 fat!(
     NUMBER_LINE = Fat::over(
         "UPDATE claim_line SET invoice = q.invoice FROM ",
-        &[("compartment", Text), ("id", Text), ("invoice", Integer)],
-        " WHERE claim_line.compartment = q.compartment AND claim_line.id = q.id AND claim_line.state = 'sealed'"
+        &[("compartment", Text), ("id", Text), ("sending", Text), ("invoice", Integer)],
+        " WHERE claim_line.compartment = q.compartment AND claim_line.id = q.id AND claim_line.sending = q.sending \
+     AND claim_line.state = 'sealed'"
     )
 );
 
-// What a credit note took back, once the note was paid. Of all sendings whose lines become paid: one without a credit note has none.
 fat!(
     CREDIT_LINES = Fat::over(
         "UPDATE claim_line SET state = 'credited', changed_ms = q.now_ms FROM ",
-        &[("compartment", Text), ("sending", Text), ("now_ms", Integer)],
-        ", claim_line AS s, claim_line AS c WHERE s.compartment = q.compartment AND s.sending = q.sending AND s.sending <> '' \
-         AND c.compartment = s.compartment AND c.id = s.id AND c.kind = 3 AND c.state = 'paid' \
-         AND claim_line.compartment = c.compartment AND claim_line.id = c.corrects AND claim_line.state = 'paid'"
+        &[("compartment", Text), ("id", Text), ("now_ms", Integer)],
+        " WHERE claim_line.compartment = q.compartment AND claim_line.id = q.id AND claim_line.state = 'paid'"
     )
 );
 
 pub(super) fn numbered_rows(set: &WriteSet) -> Rows<'_> {
-    let numbered = set.billing.numbered.iter();
-    numbered.map(|one| vec![one.compartment.as_str().into(), one.id.as_str().into(), one.invoice.into()]).collect()
+    fn row(line: &NumberedLine) -> Vec<Cell<'_>> {
+        let NumberedLine { compartment, id, sending, invoice } = line;
+        vec![compartment.as_str().into(), id.as_str().into(), sending.as_str().into(), (*invoice).into()]
+    }
+    set.billing.numbered.iter().map(row).collect()
 }
 
 pub(super) fn credited_rows(set: &WriteSet) -> Rows<'_> {
-    let mut rows: Rows<'_> = set
-        .billing
-        .moved
-        .iter()
-        .filter(|moved| moved.state == "paid")
-        .map(|moved| vec![moved.compartment.as_str().into(), moved.sending.as_str().into(), moved.now_ms.into()])
-        .collect();
-    rows.dedup();
-    rows
+    let credited = set.billing.credited.iter();
+    credited.map(|(of, id, now_ms)| vec![of.as_str().into(), id.as_str().into(), (*now_ms).into()]).collect()
 }
 
 /// Of somebody who is put twice, by one set or by two, the last counts: PostgreSQL takes a row once in a statement.

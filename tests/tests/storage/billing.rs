@@ -191,12 +191,20 @@ async fn a_sending_takes_what_is_ready_for_it_and_its_lines_go_on_with_it() {
         let places = store.sending_places(OWN, "s").await.expect("it answers");
         let order: Vec<&str> = places.iter().map(|place| place.id.as_str()).collect();
         assert_eq!(order, ["2", "5", "1"], "{kind}: payers ascend, credit notes first");
-        let number = |id: &str, invoice: i64| NumberedLine { compartment: OWN.to_owned(), id: id.to_owned(), invoice };
-        let numbered = vec![number("2", 1), number("5", 2), number("1", 3), number("6", 4)];
+        let number = |id: &str, invoice: i64| NumberedLine {
+            compartment: OWN.to_owned(),
+            id: id.to_owned(),
+            sending: "s".to_owned(),
+            invoice,
+        };
+        let elsewhere = NumberedLine { sending: "t".to_owned(), ..number("1", 9) };
+        let numbered = vec![number("2", 1), number("5", 2), number("1", 3), number("6", 4), elsewhere];
         store.apply(set!(billing: BillingRows { numbered, ..<_>::default() },)).await.expect("they are numbered");
         let of = store.claim_lines_of_invoices((OWN, "s"), &[2, 3, 4]).await.expect("it answers");
         assert_eq!(ids(&of), ["1", "5"], "{kind}: one that is in no file has no number");
 
+        let notes = store.credit_notes(OWN, "s").await.expect("it answers");
+        assert_eq!(notes, [("5".to_owned(), "8".to_owned())], "{kind}");
         let total = SendingTotalRow {
             compartment: OWN.to_owned(),
             sending: "s".to_owned(),
@@ -207,6 +215,7 @@ async fn a_sending_takes_what_is_ready_for_it_and_its_lines_go_on_with_it() {
         let rows = BillingRows {
             totals: vec![total.clone()],
             moved: vec![moved("s", "sealed", "paid")],
+            credited: vec![(OWN.to_owned(), "8".to_owned(), NOW_MS + 1), (OWN.to_owned(), "3".to_owned(), NOW_MS + 1)],
             ..BillingRows::default()
         };
         store.apply(set!(billing: rows,)).await.expect("it is settled");

@@ -271,35 +271,83 @@ async fn answers_count_once_and_what_nobody_understands_is_kept(gateway: Gateway
     assert!(raw.starts_with(b"920950"));
 }
 
-async fn a_forged_answer_changes_nothing(gateway: Gateway) {
+/// Segment 200 of an answer.
+fn first_segment(message: &str, reference: &str) -> String {
+    format!("{message}00020092000000{reference}00{:014}00{:015}", 0, 0)
+}
+
+fn receipt(reference: &str) -> String {
+    format!("{}93100000{:152}", first_segment("931000", reference), "")
+}
+
+/// What begins a settlement of the sending with this number.
+fn settlement(reference: &str, number: i64) -> String {
+    let second = format!(
+        "20260200{number:03}002026030100{:13}00000199900{:45}00{:24}00{:010}0003000100{:05}00000{:460}",
+        "", "", "", 0, 0, ""
+    );
+    format!("{}{second:610}", first_segment("920900", reference))
+}
+
+async fn an_answer_that_is_forged_or_not_whole_changes_nothing(gateway: Gateway) {
     let (world, books) = (World::with(&gateway.clock).await, books(&gateway).await);
     books.take_in(&[session(0, 2)]).await.expect("it is taken in");
     wish(&world, "mutualities", &json!({"answer": "never"})).await;
     let sealed = seal_all(&books).await;
     exchange(&gateway, &world).await;
-    let reference = format!("{:014}", sealed[0].reference);
-    let receipt = |reference: &str| format!("931000000200920000{reference}{:0<35}931000{:154}", "", "");
-    for (n, (content, party)) in [
-        (receipt("00000000000001"), PARTY),
-        (receipt(&reference), "12345625004"),
-        ("nonsense".to_owned(), PARTY),
-        (String::new(), PARTY),
+    let (reference, number) = (format!("{:014}", sealed[0].reference), sealed[0].number);
+    let answer = |n: usize, content: &str, (party, partner, of): (&str, &str, &str)| gateway::billing::Answer {
+        hash: format!("{n:064x}"),
+        name: "931000".to_owned(),
+        third_party: party.to_owned(),
+        partner: partner.to_owned(),
+        reference: of.to_owned(),
+        content: content.as_bytes().to_vec(),
+    };
+    let from = (PARTY, "mutuality/100", reference.as_str());
+    let broken = format!("{}{:400}", settlement(&reference, number), "50");
+    for (n, (content, from)) in [
+        (receipt("00000000000001"), from),
+        (receipt(&reference), ("12345625004", "mutuality/100", "")),
+        (receipt(&reference), (PARTY, "mutuality/300", "")),
+        (receipt(&reference), (PARTY, "care-fund/100", "")),
+        (receipt(&reference), (PARTY, "mutuality/100", "00000000000001")),
+        (settlement(&reference, number + 1), from),
+        // It says of nobody what is paid.
+        (settlement(&reference, number), from),
+        // What it did not get to say would count as paid.
+        (broken, from),
+        ("nonsense".to_owned(), from),
+        (String::new(), from),
     ]
     .into_iter()
     .enumerate()
     {
-        let answer = gateway::billing::Answer {
-            hash: format!("{n:064x}"),
-            name: "931000".to_owned(),
-            third_party: party.to_owned(),
-            partner: "mutuality/100".to_owned(),
-            content: content.clone().into_bytes(),
-        };
-        assert_eq!(books.keep(&answer).await.expect("it is kept"), Kept::Unknown, "{content}");
-        assert_eq!(sendings(&gateway).await[0].state, "sent", "{content}");
+        let kept = books.keep(&answer(n, &content, from)).await.expect("it is kept");
+        assert_eq!(kept, Kept::Unknown, "{n}: {content}");
+        assert_eq!(sendings(&gateway).await[0].state, "sent", "{n}: {content}");
+        assert_eq!(lines(&gateway, &["sent"]).await.len(), 1, "{n}: {content}");
     }
-    let unknown = gateway.app.store.billing_messages(OWN, ("", "unknown")).await.expect("it answers");
-    assert_eq!(unknown.len(), 4, "each is there to be looked at");
+    let messages = gateway.app.store.billing_messages(OWN, ("", "unknown")).await.expect("it answers");
+    let of_sending = gateway.app.store.billing_messages(OWN, (&sealed[0].id, "unknown")).await.expect("it answers");
+    assert_eq!(messages.len() + of_sending.len(), 10, "each is there to be looked at");
+    let right = books.keep(&answer(99, &receipt(&reference), from)).await.expect("it is kept");
+    assert_eq!((right, sendings(&gateway).await[0].state.as_str()), (Kept::Applied, "acknowledged"));
+}
+
+async fn what_was_billed_meanwhile_is_not_billed_by_an_older_line(gateway: Gateway) {
+    let (world, books) = (World::with(&gateway.clock).await, books(&gateway).await);
+    let wrong = line(person(0), service(123_456, "2026-02-02"));
+    let older = books.take_in(&[wrong]).await.expect("it is taken in").ids.remove(0);
+    books.take_in(&[session(0, 2)]).await.expect("it is taken in");
+    seal_all(&books).await;
+    exchange(&gateway, &world).await;
+    assert_eq!(counts(&gateway).await["paid"].0, 1, "what is faulty is no twin");
+    let mended = Correction { code: Some(990_010), ..Correction::default() };
+    let mended = books.correct(&older, &mended).await.expect("it is checked");
+    let findings = Finding::read(&mended.findings).expect("they read");
+    assert_eq!(mended.state, "faulty", "{mended:?}");
+    assert_eq!(findings.first().map(|one| one.code.as_str()), Some("500544"), "{findings:?}");
 }
 
 async fn a_clerk_gives_up_takes_out_and_takes_back(gateway: Gateway) {
@@ -381,7 +429,8 @@ stories!(
     a_file_that_is_refused_whole_was_never_billed,
     an_error_of_an_invoice_takes_every_line_of_it_and_no_other,
     answers_count_once_and_what_nobody_understands_is_kept,
-    a_forged_answer_changes_nothing,
+    an_answer_that_is_forged_or_not_whole_changes_nothing,
+    what_was_billed_meanwhile_is_not_billed_by_an_older_line,
     a_clerk_gives_up_takes_out_and_takes_back,
     numbers_are_given_once_whatever_happens_at_once,
 );

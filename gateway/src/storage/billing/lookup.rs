@@ -194,6 +194,19 @@ impl Store {
         Ok(places)
     }
 
+    /// The credit notes of a sending, each with the line that it takes back.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn credit_notes(&self, compartment: &str, sending: &str) -> Result<Vec<(String, String)>, StorageError> {
+        let sql = "SELECT id, corrects FROM claim_line WHERE compartment = $1 AND sending = $2 AND sending <> '' \
+                   AND kind = 3 ORDER BY id";
+        read!(&self.database, |pool| {
+            let rows = sqlx::query(sql).bind(compartment).bind(sending).fetch_all(pool).await?;
+            Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+        })
+    }
+
     /// Which of these lines have a twin: the same service to the same person on the same day by the same provider, billed already or also
     /// to be billed, and older. Pairs of line and twin.
     ///
@@ -202,8 +215,9 @@ impl Store {
     pub async fn claim_twins(&self, compartment: &str, ids: &[String]) -> Result<Vec<(String, String)>, StorageError> {
         let sql = "SELECT a.id, MIN(b.id) FROM claim_line a JOIN claim_line b ON b.compartment = a.compartment \
                    AND b.person = a.person AND b.code = a.code AND b.first_day = a.first_day AND b.provider = a.provider \
-                   AND b.id < a.id AND b.id <> a.corrects AND b.kind <> 3 \
-                   AND b.state IN ('draft', 'ready', 'sealed', 'sent', 'accepted', 'paid') \
+                   AND b.id <> a.id AND b.id <> a.corrects AND b.kind <> 3 \
+                   AND (b.state IN ('sealed', 'sent', 'accepted', 'paid', 'exported') \
+                   OR (b.id < a.id AND b.state IN ('draft', 'ready'))) \
                    WHERE a.kind <> 3 AND a.compartment = $1 AND a.id IN ";
         Ok(by_ids!(self, sql, compartment, ids, " GROUP BY a.id", |row| (row.get(0), row.get(1))))
     }
@@ -258,7 +272,8 @@ impl Store {
         let codes: Vec<String> = codes.iter().map(u32::to_string).collect();
         let sql = format!(
             "SELECT CAST(COALESCE(SUM(units), 0) AS BIGINT) FROM claim_line WHERE compartment = $1 AND person = $2 \
-             AND code IN ({}) AND first_day >= $3 AND first_day <= $4 AND id < $5 AND kind <> 3 \
+             AND code IN ({}) AND first_day >= $3 AND first_day <= $4 AND id <> $5 AND kind <> 3 \
+             AND (id < $5 OR state IN ('sealed', 'sent', 'accepted', 'paid', 'exported')) \
              AND state NOT IN ('faulty', 'refused', 'corrected', 'uncollectable', 'credited', 'void')",
             codes.join(", ")
         );
