@@ -176,7 +176,6 @@ fn service(draft: &Draft<'_>, contact: &BillableContact) -> Option<(Service, Con
         time: contact.time,
         admitted: None,
         agreed: None,
-        admitted: None,
     };
     Some((service, detail))
 }
