@@ -212,10 +212,10 @@ impl Books<'_> {
         let refused = self.refused(sending, reading).await?;
         let lines: HashSet<&str> = refused.iter().map(|(line, _)| line.id.as_str()).collect();
         let invoices: HashSet<i64> = refused.iter().map(|(line, _)| line.invoice).collect();
-        let said = reading.lines.iter().filter(|(_, said)| !said.refusal.errors.is_empty());
+        let mut said = reading.lines.iter().filter(|(_, said)| !said.refusal.errors.is_empty());
         let is_other = |(id, _): (&String, &Said)| !lines.contains(id.as_str());
         Ok(reading.remarks.iter().any(Finding::blocks)
-            || said.map(|(id, said)| (id, said)).any(is_other)
+            || said.any(is_other)
             || reading.invoices.keys().any(|invoice| !invoices.contains(invoice)))
     }
 

@@ -143,9 +143,8 @@ impl Books<'_> {
         people.dedup();
         let mut people: BTreeMap<String, InsuredPerson> = self.people(&people).await?.into_iter().collect();
         people.extend(new);
-        let ids: Vec<String> = lines.iter().map(|line| line.id.clone()).collect();
-        let twins: HashMap<String, String> =
-            self.app.store.claim_twins(&self.compartment, &ids).await?.into_iter().collect();
+        let twins = self.app.store.claim_twins(&self.compartment, &lines).await?;
+        let twins: HashMap<String, String> = twins.into_iter().collect();
         let previous = self.previous_of(&lines).await?;
         let (mut changes, mut whole) = (Vec::new(), Vec::new());
         for mut line in lines {

@@ -42,7 +42,7 @@ impl Books<'_> {
         let places = self.app.store.sending_places(&self.compartment, &sending.id).await?;
         let created = Date::parse(&sending.created_on).ok_or(WRONG)?;
         // A file that goes again keeps the date of its invoices.
-        let invoiced = day_of(sending.created_ms).ok_or(WRONG)?;
+        let dated = day_of(sending.created_ms).ok_or(WRONG)?;
         let head = party.sending(sending, created, self.environment())?;
         let mut made = Made { lines: i64::try_from(places.len()).unwrap_or(i64::MAX), ..Made::default() };
         let mut kept = Parts { books: self, sending, owner: fresh_id(), part: 0, hash: Sha256::new(), bytes: 0 };
@@ -55,7 +55,7 @@ impl Books<'_> {
         };
         let mut number = 0;
         for chunk in chunks(&places) {
-            let invoices = self.invoices(sending, chunk, (&mut number, invoiced)).await?;
+            let invoices = self.invoices(sending, chunk, (&mut number, dated)).await?;
             let mut numbered = Vec::new();
             for (ids, invoice) in invoices {
                 let written = match &invoice {

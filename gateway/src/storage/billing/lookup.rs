@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, Row};
 
 use super::{ClaimLineRow, InsuredPersonRow, ROWS_MAX, spaced};
-use crate::storage::rows::{Cell, json};
+use crate::storage::rows::{Cell, integers, json, texts};
 use crate::storage::{Database, StorageError, Store, read};
 
 /// Numbers of invoices in one statement.
@@ -67,18 +67,18 @@ pub struct LinePlace {
 /// Rows whose id is among these.
 macro_rules! by_ids {
     ($store:expr, $sql:expr, $compartment:expr, $ids:expr, $row:ident) => {
-        by_ids!($store, $sql, $compartment, $ids, "", |row| $row::read(row))
+        by_ids!($store, $sql, $compartment, $ids, |row| $row::read(row))
     };
-    ($store:expr, $sql:expr, $compartment:expr, $ids:expr, $tail:literal, |$one:ident| $made:expr) => {
+    ($store:expr, $sql:expr, $compartment:expr, $ids:expr, |$one:ident| $made:expr) => {
         match &$store.database {
             Database::Sqlite { reader, .. } => {
                 let cells: Vec<Vec<Cell<'_>>> = $ids.iter().map(|id| vec![Cell::from(id.as_str())]).collect();
-                let sql = format!("{}(SELECT json_extract(value, '$[0]') FROM jsonb_each($2)){}", $sql, $tail);
+                let sql = format!("{}(SELECT json_extract(value, '$[0]') FROM jsonb_each($2))", $sql);
                 let query = sqlx::query(AssertSqlSafe(sql)).bind($compartment).bind(json(&cells)?);
                 query.fetch_all(reader).await?.iter().map(|$one| $made).collect()
             }
             Database::Postgres { pool } => {
-                let sql = format!("{}(SELECT UNNEST($2::text[])){}", $sql, $tail);
+                let sql = format!("{}(SELECT UNNEST($2::text[]))", $sql);
                 let query = sqlx::query(AssertSqlSafe(sql)).bind($compartment).bind($ids);
                 query.fetch_all(pool).await?.iter().map(|$one| $made).collect()
             }
@@ -207,19 +207,52 @@ impl Store {
         })
     }
 
-    /// Which of these lines have a twin: the same service to the same person on the same day by the same provider, billed already or also
-    /// to be billed, and older. Pairs of line and twin.
+    /// Which of these lines, as they are handed in, have a twin: the same service to the same person on the same day by the same provider,
+    /// billed already, or also to be billed and older. Pairs of line and twin.
     ///
     /// # Errors
     /// [`StorageError`].
-    pub async fn claim_twins(&self, compartment: &str, ids: &[String]) -> Result<Vec<(String, String)>, StorageError> {
-        let sql = "SELECT a.id, MIN(b.id) FROM claim_line a JOIN claim_line b ON b.compartment = a.compartment \
-                   AND b.person = a.person AND b.code = a.code AND b.first_day = a.first_day AND b.provider = a.provider \
-                   AND b.id <> a.id AND b.id <> a.corrects AND b.kind <> 3 \
-                   AND (b.state IN ('sealed', 'sent', 'accepted', 'paid', 'exported') \
-                   OR (b.id < a.id AND b.state IN ('draft', 'ready'))) \
-                   WHERE a.kind <> 3 AND a.compartment = $1 AND a.id IN ";
-        Ok(by_ids!(self, sql, compartment, ids, " GROUP BY a.id", |row| (row.get(0), row.get(1))))
+    pub async fn claim_twins(
+        &self,
+        compartment: &str,
+        lines: &[ClaimLineRow],
+    ) -> Result<Vec<(String, String)>, StorageError> {
+        let join = "JOIN claim_line b ON b.compartment = $1 AND b.person = q.person AND b.code = q.code \
+                    AND b.first_day = q.first_day AND b.provider = q.provider \
+                    AND b.id <> q.id AND b.id <> q.corrects AND b.kind <> 3 \
+                    AND (b.state IN ('sealed', 'sent', 'accepted', 'paid', 'exported') \
+                    OR (b.id < q.id AND b.state IN ('draft', 'ready'))) GROUP BY q.id ORDER BY q.id";
+        let billed = lines.iter().filter(|line| line.kind != 3);
+        let cells: Vec<Vec<Cell<'_>>> = billed
+            .map(|line| {
+                let ClaimLineRow { id, person, code, first_day, provider, corrects, .. } = line;
+                let texts = [id, person, first_day, provider, corrects].map(|text| Cell::from(text.as_str()));
+                texts.into_iter().chain([Cell::from(*code)]).collect()
+            })
+            .collect();
+        match &self.database {
+            Database::Sqlite { reader, .. } => {
+                let columns = ["id", "person", "first_day", "provider", "corrects", "code"].iter().enumerate();
+                let columns: Vec<String> =
+                    columns.map(|(n, name)| format!("json_extract(value, '$[{n}]') AS {name}")).collect();
+                let columns = columns.join(", ");
+                let sql = format!("SELECT q.id, MIN(b.id) FROM (SELECT {columns} FROM jsonb_each($2)) AS q {join}");
+                let query = sqlx::query(AssertSqlSafe(sql)).bind(compartment).bind(json(&cells)?);
+                Ok(query.fetch_all(reader).await?.iter().map(|row| (row.get(0), row.get(1))).collect())
+            }
+            Database::Postgres { pool } => {
+                let sql = format!(
+                    "SELECT q.id, MIN(b.id) FROM UNNEST($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], \
+                     $7::bigint[]) AS q(id, person, first_day, provider, corrects, code) {join}"
+                );
+                let mut query = sqlx::query(AssertSqlSafe(sql)).bind(compartment);
+                for column in 0..5 {
+                    query = query.bind(texts(&cells, column));
+                }
+                let query = query.bind(integers(&cells, 5));
+                Ok(query.fetch_all(pool).await?.iter().map(|row| (row.get(0), row.get(1))).collect())
+            }
+        }
     }
 
     /// The lines of a sending that are in these invoices.
@@ -254,7 +287,7 @@ impl Store {
     /// [`StorageError`].
     pub async fn known_sources(&self, compartment: &str, keys: &[String]) -> Result<Vec<String>, StorageError> {
         let sql = "SELECT source_key FROM claim_line WHERE compartment = $1 AND source_key IN ";
-        Ok(by_ids!(self, sql, compartment, keys, "", |row| row.get(0)))
+        Ok(by_ids!(self, sql, compartment, keys, |row| row.get(0)))
     }
 
     /// How many units of these codes a person had from one day to another, both included, in lines older than one that still stand: what a
