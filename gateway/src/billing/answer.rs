@@ -152,7 +152,7 @@ impl Books<'_> {
         // What went to one insurer is not another's to answer.
         let is_asked = |sending: &SendingRow| {
             sending.compartment == self.compartment
-                && answer.partner == partner_of(sending)
+                && answer.partner == partner_of(&sending.channel, sending.federation)
                 && (answer.reference.is_empty() || answer.reference.parse() == Ok(sending.reference))
         };
         let Some(sending) = found.filter(is_asked) else {

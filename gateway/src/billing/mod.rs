@@ -29,7 +29,7 @@ pub use party::BillingParty;
 pub use people::InsuredPerson;
 pub(crate) use seal::finish_left;
 pub use seal::{ReadyFile, Wanted};
-pub use send::{KIND, delivered, payload};
+pub use send::{KIND, delivered, partner_of, payload};
 pub use tables::{TablesError, tables};
 
 use std::pin::Pin;

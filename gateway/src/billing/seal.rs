@@ -267,7 +267,7 @@ impl Books<'_> {
             set.deliveries.push(NewDelivery {
                 compartment: self.compartment.clone(),
                 id: sending.delivery.clone(),
-                partner: partner_of(&sending),
+                partner: partner_of(&sending.channel, sending.federation),
                 kind: KIND.into(),
                 resource_type: RESOURCE_TYPE,
                 resource_id: sending.id.clone(),

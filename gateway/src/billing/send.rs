@@ -25,10 +25,10 @@ pub const KIND: &str = "invoice-file";
 /// The type under which deliveries and the trail name a sending: it is no resource of its own.
 pub(super) const RESOURCE_TYPE: &str = "Basic";
 
-/// The partner that a sending goes to: `mutuality/300` or `care-fund/701`.
-pub(super) fn partner_of(sending: &SendingRow) -> String {
-    let kind = if sending.channel == "efact" { "mutuality" } else { "care-fund" };
-    format!("{kind}/{}", sending.federation)
+/// The partner to whom a file of a channel and federation goes: `mutuality/300` or `care-fund/701`.
+pub fn partner_of(channel: &str, federation: i64) -> String {
+    let kind = if channel == "efact" { "mutuality" } else { "care-fund" };
+    format!("{kind}/{federation}")
 }
 
 /// What is sent: the very file that was sealed. None where it must not leave: it has left, or was made void.

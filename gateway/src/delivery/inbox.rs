@@ -5,7 +5,7 @@ use tokio::sync::watch;
 
 use super::worker::Worker;
 use crate::audit::Actor;
-use crate::billing::{Answer, Books};
+use crate::billing::{Answer, Books, partner_of};
 use crate::error::Failure;
 use crate::storage::billing::BillingAddress;
 
@@ -39,7 +39,7 @@ impl Worker {
         crate::billing::finish_left(&self.app).await?;
         let mut new = 0;
         for address in self.app.store.billing_addresses().await? {
-            let partner = partner(&address);
+            let partner = partner_of(&address.channel, address.federation);
             let Some(connector) = self.partners.insurer(&partner) else { continue };
             match self.fetch(&connector, &address, &partner).await {
                 Ok(count) => new += count,
@@ -102,9 +102,4 @@ impl Worker {
         }
         Ok(new)
     }
-}
-
-fn partner(address: &BillingAddress) -> String {
-    let kind = if address.channel == "efact" { "mutuality" } else { "care-fund" };
-    format!("{kind}/{}", address.federation)
 }

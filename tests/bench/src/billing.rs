@@ -36,7 +36,8 @@ const FEW: usize = 1_000;
 const OF_PERSON: usize = 20;
 /// Lines that are taken in at once, as an import does.
 const AT_ONCE: usize = 1_000;
-const PARTY: &str = "71000436000";
+/// A number is of one organisation: each has its own, by its last digit.
+const PARTIES: [&str; 3] = ["71000436000", "71000436001", "71000436002"];
 const PROVIDER: &str = "12345625004";
 const MUTUALITIES: [u16; 5] = [131, 206, 306, 403, 509];
 const MONTH: i64 = 202_602;
@@ -70,11 +71,11 @@ pub(crate) fn run(url: &str, directory: &str) -> io::Result<()> {
     runtime.block_on(async {
         let app = app(url, Path::new(directory)).await?;
         // What is made once is made.
-        month(&app, ("organization/bench-a", FEW)).await?;
-        let few = month(&app, ("organization/bench-b", FEW)).await?;
+        month(&app, ("organization/bench-a", PARTIES[0], FEW)).await?;
+        let few = month(&app, ("organization/bench-b", PARTIES[1], FEW)).await?;
         fs::write("/proc/self/clear_refs", "5")?;
         let before = memory_mb("VmRSS:");
-        let many = month(&app, ("organization/bench-c", MANY)).await?;
+        let many = month(&app, ("organization/bench-c", PARTIES[2], MANY)).await?;
         let grown_mb = memory_mb("VmHWM:") - before;
         let floor_s = billing_floor::measure(&app.store, url, "organization/bench-c").await?;
         let parts = format!("taken in {:.1} s, checked {:.1} s, written {:.1} s", many[0], many[1], many[2]);
@@ -106,9 +107,9 @@ async fn app(url: &str, directory: &Path) -> io::Result<App> {
 }
 
 /// A month of so many lines, from nothing to sealed files; how many seconds each part took: taken in, checked, written.
-async fn month(app: &App, (compartment, count): (&str, usize)) -> io::Result<[f64; 3]> {
+async fn month(app: &App, (compartment, number, count): (&str, &str, usize)) -> io::Result<[f64; 3]> {
     let party = BillingParty {
-        nihdi: PARTY.to_owned(),
+        nihdi: number.to_owned(),
         enterprise: "0123456749".to_owned(),
         iban: "BE71096123456769".to_owned(),
         bic: "GKCCBEBB".to_owned(),
@@ -119,21 +120,21 @@ async fn month(app: &App, (compartment, count): (&str, usize)) -> io::Result<[f6
         ..BillingParty::default()
     };
     let record = serde_json::to_string(&party).map_err(io::Error::other)?;
-    app.store.put_billing_party((compartment, PARTY), &record).await.map_err(io::Error::other)?;
+    app.store.put_billing_party((compartment, number), &record).await.map_err(io::Error::other)?;
     let books = Books::new(app, compartment, Actor::gateway());
     let mut took = [0.0; 3];
     let begun = Instant::now();
     for from in (0..count).step_by(AT_ONCE) {
         let lines: Vec<NewLine> =
-            (from..(from + AT_ONCE).min(count)).map(line).collect::<Option<_>>().unwrap_or_default();
+            (from..(from + AT_ONCE).min(count)).map(|n| line(n, number)).collect::<Option<_>>().unwrap_or_default();
         books.take_in(&lines).await.map_err(failed)?;
     }
     took[0] = begun.elapsed().as_secs_f64();
     let begun = Instant::now();
-    books.check(PARTY, MONTH, &Progress::default()).await.map_err(failed)?;
+    books.check(number, MONTH, &Progress::default()).await.map_err(failed)?;
     took[1] = begun.elapsed().as_secs_f64();
     let begun = Instant::now();
-    for ready in books.ready(PARTY, MONTH).await.map_err(failed)? {
+    for ready in books.ready(number, MONTH).await.map_err(failed)? {
         let sending = books.seal(&ready.wanted).await.map_err(failed)?;
         if sending.state != "sealed" {
             return Err(io::Error::other(format!("a file is {}: {}", sending.state, sending.remark)));
@@ -157,7 +158,7 @@ fn failed(failure: gateway::error::Failure) -> io::Error {
 }
 
 /// The nth line: a person has one on each of twenty days.
-fn line(n: usize) -> Option<NewLine> {
+fn line(n: usize, number: &str) -> Option<NewLine> {
     let (person, day) = (n / OF_PERSON, Date::parse(&format!("2026-02-{:02}", 1 + n % OF_PERSON))?);
     let born = format!("7{}{:02}{:02}{:03}", person % 10, 1 + person % 12, 1 + person % 28, 1 + person / 28);
     let check = 97 - born.parse::<u64>().ok()? % 97;
@@ -169,7 +170,7 @@ fn line(n: usize) -> Option<NewLine> {
             ct2: Some(110),
             ..InsuredPerson::default()
         },
-        third_party: PARTY.to_owned(),
+        third_party: number.to_owned(),
         service: Service {
             code: 990_010,
             first_day: day,
