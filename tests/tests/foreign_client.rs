@@ -55,6 +55,36 @@ fn fhir_kit_client_plays_the_referral() {
 }
 
 #[test]
+fn fhirpy_plays_the_referral() {
+    let folder = project().join("tests/clients");
+    let packages = folder.join("python_packages");
+    if !Command::new("python3").args(["-m", "pip", "--version"]).output().is_ok_and(|output| output.status.success()) {
+        println!("SKIPPED: no Python with pip: tests/setup installs it");
+        return;
+    }
+    // Exactly the versions of the list, and nothing of theirs is run for it.
+    if !packages.join("fhirpy").is_dir() {
+        let pip = Command::new("python3")
+            .args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--target"])
+            .args([&packages, Path::new("-r"), &folder.join("requirements.txt")])
+            .output()
+            .expect("pip is there");
+        assert!(pip.status.success(), "pip install: {}", String::from_utf8_lossy(&pip.stderr));
+    }
+    let sandbox = Sandbox::start();
+    let output = Command::new("python3")
+        .arg(folder.join("referral.py"))
+        .arg(&sandbox.root)
+        .env("PYTHONPATH", &packages)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .expect("Python is there");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(said.trim_end(), "played");
+}
+
+#[test]
 fn a_browser_signs_in_at_the_demo_provider_and_out() {
     let folder = project().join("tests/clients");
     if !is_there("node") || !is_there("npm") || !is_there("chromium") {

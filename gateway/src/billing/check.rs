@@ -68,16 +68,11 @@ impl Books<'_> {
         let party = self.party(third_party).await?;
         let states = OPEN.to_vec();
         let filter = LineFilter { third_party: third_party.to_owned(), states, month, ..LineFilter::default() };
-        let counts = self.app.store.claim_counts(&self.compartment, &filter).await?;
-        progress.expect(counts.iter().map(|count| u64::try_from(count.lines).unwrap_or(0)).sum());
+        let ids = self.app.store.claim_line_ids(&self.compartment, &filter).await?;
+        progress.expect(u64::try_from(ids.len()).unwrap_or(u64::MAX));
         let mut checked = Checked::default();
-        let mut after = String::new();
-        loop {
-            let lines = self.app.store.claim_lines(&self.compartment, &filter, (&after, PAGE)).await?;
-            let Some(last) = lines.last() else { break };
-            after.clone_from(&last.id);
-            let ids: Vec<String> = lines.iter().map(|line| line.id.clone()).collect();
-            self.check_lines(&ids, &party, &mut checked).await?;
+        for ids in ids.chunks(usize::try_from(PAGE).unwrap_or(1)) {
+            self.check_lines(ids, &party, &mut checked).await?;
             progress.done(ids.len());
         }
         let (ready, faulty) = (checked.ready.to_string(), checked.faulty.to_string());

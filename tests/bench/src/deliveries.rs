@@ -69,8 +69,9 @@ impl Receiver {
         let reference = message["identifier"]["value"].as_str().unwrap_or_default().to_owned();
         let (state, changed) = &*self.state;
         let mut arrived = state.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new = arrived.references.insert(reference.clone());
-        arrived.twice += usize::from(!is_new);
+        // What is sent to measure the receiver itself is no delivery.
+        let is_new = !reference.is_empty() && arrived.references.insert(reference.clone());
+        arrived.twice += usize::from(!is_new && !reference.is_empty());
         changed.notify_all();
         let header = json!({"resourceType": "MessageHeader", "response": {"identifier": reference, "code": "ok"}});
         let answer = json!({"resourceType": "Bundle", "type": "message", "entry": [{"resource": header}]});

@@ -9,7 +9,9 @@ fn text_of(folder: &Path) -> String {
     let mut text = String::new();
     for entry in std::fs::read_dir(folder).expect("the folder is part of the project") {
         let path = entry.expect("the folder can be listed").path();
-        if path.extension().is_some_and(|extension| extension == "rs") {
+        if path.is_dir() {
+            text.push_str(&text_of(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
             let _ = writeln!(text, "{}", std::fs::read_to_string(path).expect("a source is text"));
         }
     }

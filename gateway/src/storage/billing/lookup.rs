@@ -64,22 +64,39 @@ pub struct LinePlace {
     pub id: String,
 }
 
-/// Rows whose id is among these.
-macro_rules! by_ids {
-    ($store:expr, $sql:expr, $compartment:expr, $ids:expr, $row:ident) => {
-        by_ids!($store, $sql, $compartment, $ids, |row| $row::read(row))
-    };
-    ($store:expr, $sql:expr, $compartment:expr, $ids:expr, |$one:ident| $made:expr) => {
+/// Rows of a table of which one column is among these keys. Each key is looked up by itself: a planner that knows the table as it was when it
+/// was empty else goes through all that there is for each statement.
+macro_rules! by_keys {
+    ($store:expr, ($columns:expr, $table:literal, $column:literal), $compartment:expr, $keys:expr, |$one:ident| $made:expr) => {
         match &$store.database {
             Database::Sqlite { reader, .. } => {
-                let cells: Vec<Vec<Cell<'_>>> = $ids.iter().map(|id| vec![Cell::from(id.as_str())]).collect();
-                let sql = format!("{}(SELECT json_extract(value, '$[0]') FROM jsonb_each($2))", $sql);
+                let cells: Vec<Vec<Cell<'_>>> = $keys.iter().map(|key| vec![Cell::from(key.as_str())]).collect();
+                let sql = format!(
+                    concat!(
+                        "SELECT {} FROM (SELECT DISTINCT json_extract(value, '$[0]') AS wanted FROM jsonb_each($2)) AS k \
+                         CROSS JOIN ",
+                        $table,
+                        " WHERE compartment = $1 AND ",
+                        $column,
+                        " = k.wanted"
+                    ),
+                    $columns
+                );
                 let query = sqlx::query(AssertSqlSafe(sql)).bind($compartment).bind(json(&cells)?);
                 query.fetch_all(reader).await?.iter().map(|$one| $made).collect()
             }
             Database::Postgres { pool } => {
-                let sql = format!("{}(SELECT UNNEST($2::text[]))", $sql);
-                let query = sqlx::query(AssertSqlSafe(sql)).bind($compartment).bind($ids);
+                let sql = format!(
+                    concat!(
+                        "SELECT x.* FROM (SELECT DISTINCT UNNEST($2::text[]) AS wanted) AS k CROSS JOIN LATERAL (SELECT {} FROM ",
+                        $table,
+                        " WHERE compartment = $1 AND ",
+                        $column,
+                        " = k.wanted OFFSET 0) AS x"
+                    ),
+                    $columns
+                );
+                let query = sqlx::query(AssertSqlSafe(sql)).bind($compartment).bind($keys);
                 query.fetch_all(pool).await?.iter().map(|$one| $made).collect()
             }
         }
@@ -100,8 +117,8 @@ impl Store {
         compartment: &str,
         ids: &[String],
     ) -> Result<Vec<InsuredPersonRow>, StorageError> {
-        let sql = format!("SELECT {} FROM insured_person WHERE compartment = $1 AND id IN ", InsuredPersonRow::NAMES);
-        Ok(by_ids!(self, sql, compartment, ids, InsuredPersonRow))
+        let columns = InsuredPersonRow::NAMES;
+        Ok(by_keys!(self, (columns, "insured_person", "id"), compartment, ids, |row| InsuredPersonRow::read(row)))
     }
 
     /// Lines by their ids, those that there are, in no order.
@@ -113,8 +130,24 @@ impl Store {
         compartment: &str,
         ids: &[String],
     ) -> Result<Vec<ClaimLineRow>, StorageError> {
-        let sql = format!("SELECT {} FROM claim_line WHERE compartment = $1 AND id IN ", ClaimLineRow::NAMES);
-        Ok(by_ids!(self, sql, compartment, ids, ClaimLineRow))
+        let columns = ClaimLineRow::NAMES;
+        Ok(by_keys!(self, (columns, "claim_line", "id"), compartment, ids, |row| ClaimLineRow::read(row)))
+    }
+
+    /// The ids of all lines that are asked for, the oldest first. A month is looked for once, and then gone through by these.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn claim_line_ids(&self, compartment: &str, filter: &LineFilter) -> Result<Vec<String>, StorageError> {
+        let sql = format!("SELECT id FROM claim_line WHERE {MATCHING}");
+        let states = states(filter);
+        let mut ids: Vec<String> = read!(&self.database, |pool| {
+            let query = sqlx::query_scalar(AssertSqlSafe(sql)).bind(compartment).bind(&filter.third_party).bind(states);
+            let query = query.bind(&filter.channel).bind(filter.month).bind(filter.payer).bind(&filter.sending);
+            query.bind(&filter.person).bind(&filter.before).fetch_all(pool).await?
+        });
+        ids.sort_unstable();
+        Ok(ids)
     }
 
     /// Up to so many lines after an id, by id.
@@ -217,11 +250,13 @@ impl Store {
         compartment: &str,
         lines: &[ClaimLineRow],
     ) -> Result<Vec<(String, String)>, StorageError> {
-        let join = "JOIN claim_line b ON b.compartment = $1 AND b.person = q.person AND b.code = q.code \
-                    AND b.first_day = q.first_day AND b.provider = q.provider \
+        // The same person, service and day by their index alone, then each line by its key: SQLite else walks every line that there ever was.
+        let same = "s.compartment = $1 AND s.person = q.person AND s.code = q.code AND s.first_day = q.first_day";
+        let twin = "b.compartment = $1 AND b.id = s.id AND b.provider = q.provider \
                     AND b.id <> q.id AND b.id <> q.corrects AND b.kind <> 3 \
                     AND (b.state IN ('sealed', 'sent', 'accepted', 'paid', 'exported') \
-                    OR (b.id < q.id AND b.state IN ('draft', 'ready'))) GROUP BY q.id ORDER BY q.id";
+                    OR (b.id < q.id AND b.state IN ('draft', 'ready')))";
+        let end = "GROUP BY q.id ORDER BY q.id";
         let billed = lines.iter().filter(|line| line.kind != 3);
         let cells: Vec<Vec<Cell<'_>>> = billed
             .map(|line| {
@@ -236,14 +271,19 @@ impl Store {
                 let columns: Vec<String> =
                     columns.map(|(n, name)| format!("json_extract(value, '$[{n}]') AS {name}")).collect();
                 let columns = columns.join(", ");
-                let sql = format!("SELECT q.id, MIN(b.id) FROM (SELECT {columns} FROM jsonb_each($2)) AS q {join}");
+                let sql = format!(
+                    "SELECT q.id, MIN(b.id) FROM (SELECT {columns} FROM jsonb_each($2)) AS q CROSS JOIN claim_line AS s \
+                     CROSS JOIN claim_line AS b WHERE {same} AND {twin} {end}"
+                );
                 let query = sqlx::query(AssertSqlSafe(sql)).bind(compartment).bind(json(&cells)?);
                 Ok(query.fetch_all(reader).await?.iter().map(|row| (row.get(0), row.get(1))).collect())
             }
             Database::Postgres { pool } => {
                 let sql = format!(
                     "SELECT q.id, MIN(b.id) FROM UNNEST($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], \
-                     $7::bigint[]) AS q(id, person, first_day, provider, corrects, code) {join}"
+                     $7::bigint[]) AS q(id, person, first_day, provider, corrects, code) \
+                     CROSS JOIN LATERAL (SELECT s.id FROM claim_line AS s WHERE {same} OFFSET 0) AS s \
+                     CROSS JOIN LATERAL (SELECT b.id FROM claim_line AS b WHERE {twin} OFFSET 0) AS b {end}"
                 );
                 let mut query = sqlx::query(AssertSqlSafe(sql)).bind(compartment);
                 for column in 0..5 {
@@ -286,8 +326,7 @@ impl Store {
     /// # Errors
     /// [`StorageError`].
     pub async fn known_sources(&self, compartment: &str, keys: &[String]) -> Result<Vec<String>, StorageError> {
-        let sql = "SELECT source_key FROM claim_line WHERE compartment = $1 AND source_key IN ";
-        Ok(by_ids!(self, sql, compartment, keys, |row| row.get(0)))
+        Ok(by_keys!(self, ("source_key", "claim_line", "source_key"), compartment, keys, |row| row.get(0)))
     }
 
     /// How many units of these codes a person had from one day to another, both included, in lines older than one that still stand: what a
@@ -304,8 +343,9 @@ impl Store {
         // Numbers alone: nothing of a client's text is in the statement.
         let codes: Vec<String> = codes.iter().map(u32::to_string).collect();
         let sql = format!(
-            "SELECT CAST(COALESCE(SUM(units), 0) AS BIGINT) FROM claim_line WHERE compartment = $1 AND person = $2 \
-             AND code IN ({}) AND first_day >= $3 AND first_day <= $4 AND id <> $5 AND kind <> 3 \
+            "SELECT CAST(COALESCE(SUM(units), 0) AS BIGINT) FROM claim_line WHERE compartment = $1 AND id IN \
+             (SELECT id FROM claim_line WHERE compartment = $1 AND person = $2 AND code IN ({}) \
+             AND first_day >= $3 AND first_day <= $4) AND id <> $5 AND kind <> 3 \
              AND (id < $5 OR state IN ('sealed', 'sent', 'accepted', 'paid', 'exported')) \
              AND state NOT IN ('faulty', 'refused', 'corrected', 'uncollectable', 'credited', 'void')",
             codes.join(", ")
@@ -321,8 +361,11 @@ impl Store {
     /// # Errors
     /// [`StorageError`].
     pub async fn claim_successors(&self, compartment: &str, ids: &[String]) -> Result<Vec<ClaimLineRow>, StorageError> {
-        let sql = format!("SELECT {} FROM claim_line WHERE compartment = $1 AND corrects IN ", ClaimLineRow::NAMES);
-        Ok(by_ids!(self, sql, compartment, ids, ClaimLineRow))
+        let columns = ClaimLineRow::NAMES;
+        // Their index is of those only that correct something.
+        Ok(by_keys!(self, (columns, "claim_line", "corrects <> '' AND corrects"), compartment, ids, |row| {
+            ClaimLineRow::read(row)
+        }))
     }
 }
 
