@@ -8,6 +8,7 @@ mod billing;
 mod channel;
 mod client;
 mod deliveries;
+mod load;
 mod person;
 mod tdi;
 mod vault;
@@ -23,6 +24,7 @@ pub use billing::{BillingAction, BillingArguments, BillingPartyArguments, Billin
 pub use channel::{ChannelAction, ChannelArguments, ChannelOf, ChannelSet};
 pub use client::{ClientAction, ClientAdd, ClientArguments, ClientKeyFiles, ClientRotate};
 pub use deliveries::{Decided, DeliveriesAction, DeliveriesArguments, DeliveryState, Listed, Rerun, Shown};
+pub use load::LoadArguments;
 pub use person::{PersonAction, PersonAdd, PersonArguments};
 pub use tdi::{CentreKind, TdiAction, TdiArguments, TdiCentre, TdiLanguage, TdiQuestionnaire, TdiYear};
 pub use vault::{VaultAction, VaultArguments, VaultDestroy, VaultGiveUp};
@@ -76,6 +78,8 @@ pub enum Command {
     Audit(AuditArguments),
     /// Make, change and destroy the keys by which national numbers are sealed
     Vault(VaultArguments),
+    /// Send resources from files to a gateway: Bundles, single resources, NDJSON
+    Load(LoadArguments),
     /// Copy the database as it is at one moment, with a manifest, while the gateway runs
     Backup(BackupArguments),
     /// Make the database from a backup, where there is none yet

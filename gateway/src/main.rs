@@ -104,6 +104,7 @@ async fn run(command: Command) -> Result<(), CommandError> {
             let BillingAction::Party(party) = &arguments.action;
             commands::billing(load(&party.config)?, arguments.action).await
         }
+        Command::Load(arguments) => commands::load(&arguments).await,
         Command::CheckConfig(arguments) => {
             print!("{}", commands::check_config(&arguments).await?);
             Ok(())

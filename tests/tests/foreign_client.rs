@@ -84,6 +84,67 @@ fn fhirpy_plays_the_referral() {
     assert_eq!(said.trim_end(), "played");
 }
 
+/// A token of the sandbox's first prevention service, in a file.
+fn token_of(sandbox: &Sandbox, folder: &Path) -> std::path::PathBuf {
+    let form = ["-s", "-d", "client_id=edpbw-noord-ehr"];
+    let asked = Command::new("curl").args(form).arg(format!("{}/sandbox/token", sandbox.root)).output();
+    let answer: serde_json::Value = serde_json::from_slice(&asked.expect("curl is there").stdout).expect("JSON");
+    let path = folder.join("token");
+    std::fs::write(&path, answer["access_token"].as_str().expect("a token")).expect("a file can be written");
+    path
+}
+
+#[test]
+fn files_are_loaded_by_a_command_and_what_is_not_taken_is_told_by_its_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sandbox = Sandbox::start();
+    let token = token_of(&sandbox, folder.path());
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).expect("a folder can be made");
+    // By name the contacts come first, and they refer to a person who comes later, by an id that only the files have.
+    let contact = |n: u8, status: &str| {
+        format!(
+            r#"{{"resourceType":"Encounter","id":"e{n}","status":"{status}","class":{{"code":"VR"}},"subject":{{"reference":"Patient/p1"}}}}"#
+        )
+    };
+    let contacts =
+        [contact(1, "finished"), contact(2, "wrong"), "no json".to_owned(), contact(3, "finished")].join("\n");
+    std::fs::write(data.join("a-contacts.ndjson"), contacts).expect("a file can be written");
+    let person = r#"{"resourceType":"Patient","id":"p1","name":[{"family":"Testpersoon"}]}"#;
+    std::fs::write(data.join("b-people.ndjson"), person).expect("a file can be written");
+    let bundle = r#"{"resourceType":"Bundle","type":"transaction","entry":[
+        {"fullUrl":"urn:uuid:6d2eba67-5b4a-403f-a29f-e6da3f1ea963","resource":{"resourceType":"Patient"},"request":{"method":"POST","url":"Patient"}},
+        {"resource":{"resourceType":"Encounter","status":"planned","class":{"code":"VR"},
+         "subject":{"reference":"urn:uuid:6d2eba67-5b4a-403f-a29f-e6da3f1ea963"}},"request":{"method":"POST","url":"Encounter"}}]}"#;
+    std::fs::write(data.join("c-dossier.json"), bundle).expect("a file can be written");
+    let url = format!("{}/fhir", sandbox.root);
+    let loaded = program::wellgate()
+        .args(["load", "--url", &url, "--token-file"])
+        .args([&token, &data])
+        .output()
+        .expect("the program starts");
+    let (said, told) = (String::from_utf8_lossy(&loaded.stdout), String::from_utf8_lossy(&loaded.stderr));
+    assert!(!loaded.status.success(), "{said}{told}");
+    assert_eq!(said.trim_end(), "5 resources are loaded.", "{told}");
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines.len(), 3, "{told}");
+    assert!(lines[0].contains("a-contacts.ndjson, line 3: this is not JSON"), "{told}");
+    assert!(lines[1].contains("a-contacts.ndjson, line 2: 422 ") && lines[1].contains("status"), "{told}");
+    assert!(lines[2].ends_with("2 were not taken: see above"), "{told}");
+    let token = std::fs::read_to_string(token).expect("it is there");
+    assert!(!told.contains(&token) && !said.contains(&token));
+    let asked = Command::new("curl")
+        .args(["-s", "-H", &format!("Authorization: Bearer {token}")])
+        .arg(format!("{url}/Encounter?status=finished&_summary=count"))
+        .output()
+        .expect("curl is there");
+    assert!(
+        String::from_utf8_lossy(&asked.stdout).contains("\"total\":2"),
+        "{}",
+        String::from_utf8_lossy(&asked.stdout)
+    );
+}
+
 #[test]
 fn a_browser_signs_in_at_the_demo_provider_and_out() {
     let folder = project().join("tests/clients");

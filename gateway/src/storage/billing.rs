@@ -323,11 +323,7 @@ pub(super) static CHANGE_LINE: LazyLock<Fat> = LazyLock::new(|| {
         .collect();
     let mut columns = ClaimLineRow::COLUMNS.to_vec();
     columns.push(("was", Text));
-    Fat::over(
-        &format!("UPDATE claim_line SET {} FROM ", changing.join(", ")),
-        &columns,
-        BY_KEY_IN_STATE_WAS,
-    )
+    Fat::over(&format!("UPDATE claim_line SET {} FROM ", changing.join(", ")), &columns, BY_KEY_IN_STATE_WAS)
 });
 
 pub(super) static TAKE_LINES: LazyLock<Fat> = LazyLock::new(|| {

@@ -6,6 +6,7 @@ mod billing_floor;
 mod cluster;
 mod consents;
 mod deliveries;
+mod fhir;
 mod load;
 mod overload;
 mod process;
@@ -69,7 +70,7 @@ struct Arguments {
     #[arg(long)]
     database: Option<String>,
     /// Only the operations whose name begins so: `token`, `metadata`, `read`, `consents`, `referral`, `start`. `search` fills a database with a million
-    /// resources, `trail` one with ten million events, `deliveries` queues a hundred thousand, `billing` makes a month of as many lines, and `overload` needs 32,000 open files, so these are measured only where they
+    /// resources, `trail` one with ten million events, `deliveries` queues a hundred thousand, `billing` makes a month of as many lines, `fhir` loads dossiers, and `overload` needs 32,000 open files, so these are measured only where they
     /// are named.
     #[arg(long, default_value = "")]
     only: String,
@@ -79,6 +80,9 @@ struct Arguments {
     /// Where the gateway's log goes: by default where nobody reads it.
     #[arg(long, default_value = "/dev/null")]
     log: PathBuf,
+    /// Where the published examples lie: Synthea's dossiers are loaded from there.
+    #[arg(long)]
+    corpus: Option<PathBuf>,
     /// Serves this file as the bare handler (the bench calls itself so).
     #[arg(long, hide = true, num_args = 2)]
     bare: Option<Vec<String>>,
@@ -162,6 +166,9 @@ impl Bench<'_> {
         }
         if self.arguments.only == "search" {
             return self.search(&subject, report);
+        }
+        if self.arguments.only == "fhir" {
+            return self.fhir(subject, report);
         }
         if self.arguments.only == "trail" {
             return self.trail(&subject, report);
@@ -383,6 +390,33 @@ impl Bench<'_> {
             }
             let name = format!("whose data a client reached, {} events, {}", trail::EVENTS, subject.name);
             report.add(&name, ("s", Goal::AtMost(60.0)), (took.as_secs_f64(), None), "");
+        }
+        Ok(())
+    }
+
+    /// A search by patient and code, large transactions, and dossiers that are loaded.
+    fn fhir(&self, subject: Subject, report: &mut Report) -> io::Result<()> {
+        let subject = subject.with("WELLGATE_FHIR_TYPES", "all".to_owned())?;
+        let searched = fhir::searched(&subject)?;
+        for round in 1..=self.arguments.rounds {
+            eprintln!(" round {round}, load {}", std::fs::read_to_string("/proc/loadavg")?.trim());
+            subject.database.settle(self.runtime)?;
+            let floor = match (&subject.database, self.cluster) {
+                (Database::Postgres(_), Some(cluster)) => {
+                    let scripts = read_floor::scripts_of(self.directory, &searched.sql, &searched.records)?;
+                    let clients = usize::try_from(read_floor::CONNECTIONS).unwrap_or(1);
+                    cluster.pgbench(&scripts, clients, self.arguments.seconds)?
+                }
+                (Database::Sqlite(_, path), _) => {
+                    read_floor::sqlite_rate_of(path, &searched.sql, &searched.records, self.time(), self.runtime)?
+                }
+                (Database::Postgres(_), None) => return Err(io::Error::other("there is no cluster")),
+            };
+            let figure = self.drive(&subject.process, &searched.requests, SOME)?;
+            let name = format!("search by patient and code, {SOME} clients, {}", subject.name);
+            report.add(&name, ("/s", Goal::AtLeast(0.45)), (figure.per_second, Some(floor)), &figure.note);
+            fhir::transactions(&subject, self.time(), self.runtime, report)?;
+            fhir::synthea(&subject, self.arguments.corpus.as_deref(), report)?;
         }
         Ok(())
     }

@@ -92,6 +92,11 @@ pub(crate) fn audited_scripts(directory: &Path, ids: &[String], now_ms: i64) -> 
     })
 }
 
+/// Scripts for pgbench, one a record: a statement with the record in place of `$1`.
+pub(crate) fn scripts_of(directory: &Path, sql: &str, ids: &[String]) -> io::Result<PathBuf> {
+    scripts(&directory.join("search-of-record"), ids, |id| format!("{};\n", sql.replace("$1", &format!("'{id}'"))))
+}
+
 fn scripts(directory: &Path, ids: &[String], sql: impl Fn(&str) -> String) -> io::Result<PathBuf> {
     fs::create_dir_all(directory)?;
     for (n, id) in ids.iter().take(SCRIPTS_MAX).enumerate() {
@@ -118,7 +123,13 @@ pub(crate) fn sqlite_rate(path: &Path, sql: &str, time: Duration, runtime: &Runt
 }
 
 /// With each of the ids bound in its turn; without ids nothing is bound.
-fn sqlite_rate_of(path: &Path, sql: &str, ids: &[String], time: Duration, runtime: &Runtime) -> io::Result<f64> {
+pub(crate) fn sqlite_rate_of(
+    path: &Path,
+    sql: &str,
+    ids: &[String],
+    time: Duration,
+    runtime: &Runtime,
+) -> io::Result<f64> {
     let (sql, ids): (Arc<str>, Arc<[String]>) = (sql.into(), ids.into());
     let options = SqliteConnectOptions::new().filename(path).read_only(true).pragma("cache_size", "-16384");
     let read = async {
