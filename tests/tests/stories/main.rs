@@ -21,7 +21,6 @@ mod ihe;
 mod intake;
 mod labels;
 mod machine_clients;
-mod month;
 mod outbound;
 mod partners;
 mod people;
