@@ -8,7 +8,7 @@ mod parts;
 mod sendings;
 mod table;
 
-pub use lookup::{LineCount, LineFilter, LinePlace};
+pub use lookup::{LineCount, LineFilter, LinePlace, TwinCandidate};
 pub use parts::PartWriter;
 pub use sendings::BillingAddress;
 

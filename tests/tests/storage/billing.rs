@@ -151,16 +151,23 @@ async fn twins_limits_and_successors_are_found_across_files() {
         let lines = vec![line("1", "p", 131, "paid"), line("2", "p", 131, "draft"), correction, credit, other_day];
         store.apply(set!(billing: BillingRows { lines, ..BillingRows::default() },)).await.expect("new");
         let all = store.claim_lines(OWN, &LineFilter::default(), ("", 9)).await.expect("it answers");
-        let mut twins = store.claim_twins(OWN, &all).await.expect("it answers");
-        twins.sort();
-        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        let twins = async |lines: &[ClaimLineRow]| {
+            let found = store.claim_twins(OWN, lines).await.expect("it answers");
+            found.into_iter().map(|one| format!("{} {}", one.line, one.id)).collect::<Vec<_>>()
+        };
         // What a correction takes the place of is no twin of it, but the line between is.
-        assert_eq!(twins, [pair("2", "1"), pair("3", "2")], "{kind}");
+        assert_eq!(twins(&all).await, ["2 1", "3 2"], "{kind}");
         // As they are to be, not as they are stored; and what was billed stands, however young it is.
         let moved = ClaimLineRow { first_day: "2026-03-01".to_owned(), ..all[4].clone() };
-        assert_eq!(store.claim_twins(OWN, &[moved]).await.expect("it answers"), [pair("5", "1")], "{kind}");
+        assert_eq!(twins(&[moved]).await, ["5 1", "5 2", "5 3"], "{kind}");
         let older = line("0", "p", 131, "draft");
-        assert_eq!(store.claim_twins(OWN, &[older]).await.expect("it answers"), [pair("0", "1")], "{kind}");
+        assert_eq!(twins(std::slice::from_ref(&older)).await, ["0 1"], "{kind}");
+        // Days of a stay meet wherever they overlap.
+        let [first_day, last_day] = ["2026-02-20", "2026-03-01"].map(str::to_owned);
+        let stay = ClaimLineRow { first_day, last_day, ..older.clone() };
+        assert_eq!(twins(std::slice::from_ref(&stay)).await, ["0 1"], "{kind}");
+        let before = ClaimLineRow { last_day: "2026-02-28".to_owned(), ..stay };
+        assert_eq!(twins(&[before, ClaimLineRow { code: 1, ..older }]).await, Vec::<String>::new(), "{kind}");
         let units = async |codes: &[u32], until: &str, before: &str| {
             store.claim_units((OWN, "p"), codes, ("2026-01-01", until, before)).await.expect("it answers")
         };

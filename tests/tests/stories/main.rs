@@ -6,6 +6,7 @@
 mod any;
 mod authorization;
 mod billing;
+mod billing_books;
 mod billing_fhir;
 mod blindness;
 mod client_certificates;
