@@ -19,7 +19,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use audit::{AuditAction, AuditArguments, AuditErase, AuditReached, AuditSource, AuditVerify, Between};
 pub use backup::{BackupArguments, RestoreArguments};
-pub use billing::{BillingAction, BillingArguments, BillingPartyArguments, BillingSector};
+pub use billing::{BillingAction, BillingArguments, BillingPartyArguments, BillingPurgeArguments, BillingSector};
 pub use channel::{ChannelAction, ChannelArguments, ChannelOf, ChannelSet};
 pub use client::{ClientAction, ClientAdd, ClientArguments, ClientKeyFiles, ClientRotate};
 pub use deliveries::{Decided, DeliveriesAction, DeliveriesArguments, DeliveryState, Listed, Rerun, Shown};
@@ -87,7 +87,7 @@ pub enum Command {
     Deliveries(DeliveriesArguments),
     /// Register treatment demands: who takes part, the form, the file and the report of a year
     Tdi(TdiArguments),
-    /// Say who is paid by third-party billing
+    /// Say who is paid by third-party billing, or remove what is older than it is kept
     Billing(BillingArguments),
     /// Check a configuration and name everything that is wrong, without starting anything
     CheckConfig(CheckConfigArguments),
