@@ -10,22 +10,23 @@ mod client;
 mod deliveries;
 mod load;
 mod person;
+mod sandbox;
 mod tdi;
 mod vault;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use audit::{AuditAction, AuditArguments, AuditErase, AuditReached, AuditSource, AuditVerify, Between};
 pub use backup::{BackupArguments, RestoreArguments};
-pub use billing::{BillingAction, BillingArguments, BillingPartyArguments, BillingSector};
+pub use billing::{BillingAction, BillingArguments, BillingPartyArguments, BillingPurgeArguments, BillingSector};
 pub use channel::{ChannelAction, ChannelArguments, ChannelOf, ChannelSet};
 pub use client::{ClientAction, ClientAdd, ClientArguments, ClientKeyFiles, ClientRotate};
 pub use deliveries::{Decided, DeliveriesAction, DeliveriesArguments, DeliveryState, Listed, Rerun, Shown};
 pub use load::LoadArguments;
 pub use person::{PersonAction, PersonAdd, PersonArguments};
+pub use sandbox::{Demo, SandboxArguments};
 pub use tdi::{CentreKind, TdiAction, TdiArguments, TdiCentre, TdiLanguage, TdiQuestionnaire, TdiYear};
 pub use vault::{VaultAction, VaultArguments, VaultDestroy, VaultGiveUp};
 
@@ -38,7 +39,7 @@ pub use vault::{VaultAction, VaultArguments, VaultDestroy, VaultGiveUp};
     long_about = "Organisations' record systems exchange referrals over FHIR R4 through this gateway, and a referral moves only \
                   where a Consent lets it.",
     after_help = "Start here:\n  \
-                  wellgate sandbox --demo                        play a whole referral on this machine and watch it\n  \
+                  wellgate sandbox --demo                        play a whole referral and a billed month on this machine and watch it\n  \
                   wellgate check-config --config wellgate.toml   see everything that is wrong with a configuration\n  \
                   wellgate migrate --config wellgate.toml        prepare the database\n  \
                   wellgate serve --config wellgate.toml          run the gateway\n\n\
@@ -90,7 +91,7 @@ pub enum Command {
     Deliveries(DeliveriesArguments),
     /// Register treatment demands: who takes part, the form, the file and the report of a year
     Tdi(TdiArguments),
-    /// Say who is paid by third-party billing
+    /// Say who is paid by third-party billing, or remove what is older than it is kept
     Billing(BillingArguments),
     /// Check a configuration and name everything that is wrong, without starting anything
     CheckConfig(CheckConfigArguments),
@@ -109,43 +110,6 @@ pub struct ConfigArguments {
     /// key
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-}
-
-/// `wellgate sandbox`
-#[derive(Args, Clone, Debug)]
-#[command(after_help = "\
-Examples:
-  wellgate sandbox                      everything in a temporary directory, gone when it stops
-  wellgate sandbox --data ./sandbox     keep data, keys and tokens between runs
-  wellgate sandbox --demo               play the story of a referral, then stay up to be tried out
-  wellgate sandbox --demo=once          play it and stop: exit code 0 if all went as it should, else 1
-
-GET /sandbox describes the made-up organisations and partners; POST /sandbox/token gives a token for one of their clients.
-Never for real patients: anyone who reaches a sandbox may ask it for a token.")]
-pub struct SandboxArguments {
-    /// Address and port to listen on [default: 127.0.0.1:8080]; port 0 picks a free one
-    #[arg(long, value_name = "ADDR")]
-    pub listen: Option<SocketAddr>,
-    /// Directory to keep database and keys in; without it a temporary one, removed at the end
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
-    /// First port of the made-up partners (Co-prev, a record system, mail, Sciensano), one after the other in the order of `GET /sandbox`;
-    /// without it free ones
-    #[arg(long, value_name = "PORT")]
-    pub partners_from: Option<u16>,
-    /// First play a whole referral over HTTP and print it for a person; then stay up, or with `--demo=once` stop. If the
-    /// story does not go as it should, the exit code is 1. Only warnings are logged, unless a log level is set
-    #[arg(long, value_name = "WHAT_THEN", num_args = 0..=1, require_equals = true, default_missing_value = "stay")]
-    pub demo: Option<Demo>,
-}
-
-/// What a sandbox does after its demo.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Demo {
-    /// It stays up, to be tried out
-    Stay,
-    /// It stops
-    Once,
 }
 
 /// `wellgate organization`

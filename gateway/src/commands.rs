@@ -100,6 +100,8 @@ pub async fn sandbox(arguments: SandboxArguments) -> Result<(), CommandError> {
     let address = arguments.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
     let listener = server::listen(address).map_err(StartError::Listen)?;
     let sandbox = Sandbox::prepare(&listener, arguments.data.as_deref())?.with_partners_from(arguments.partners_from);
+    // A story has no next day.
+    let sandbox = if arguments.demo.is_some() { sandbox.with_files_at_any_time() } else { sandbox };
     let config = sandbox.config();
     let log = if arguments.demo.is_some() { beside_a_story(config.log) } else { config.log };
     let telemetry = Arc::new(Telemetry::install(log, config.otlp_endpoint.as_deref())?);
@@ -119,7 +121,7 @@ pub async fn sandbox(arguments: SandboxArguments) -> Result<(), CommandError> {
         None => Ok(()),
         Some(demo) => tokio::select! {
             served = &mut serving => return Ok(served?),
-            told = demo::play(&root, demo == Demo::Stay) => {
+            told = demo::play(&root, demo == Demo::Stay, usize::from(arguments.contacts)) => {
                 if told.is_err() || demo == Demo::Once {
                     // The sandbox has it in the same moment, or has stopped by itself.
                     let _ = end.send(());

@@ -1,10 +1,13 @@
-//! The story of a referral, played over HTTP against a running sandbox and printed for a person.
+//! The story of a referral, and of a month that is billed, played over HTTP against a running sandbox and printed for a person.
 //!
 //! It is a client like any other: what it shows, an EHR sees. Each step says what must come back, and the first that does
 //! not ends the story.
 
+mod centre;
 mod client;
 mod intake;
+mod month;
+mod office;
 mod onward;
 mod page;
 mod resources;
@@ -12,7 +15,10 @@ mod story;
 
 use connectors::http::HttpError;
 
+use centre::Centre;
 use client::Client;
+
+use crate::clock::Clock;
 
 /// Why the story broke.
 #[derive(Debug, thiserror::Error)]
@@ -37,12 +43,12 @@ pub enum StoryError {
     },
 }
 
-/// Plays the story against the sandbox at `root`, for instance `http://127.0.0.1:8080`. Where that stays up, it says at the
-/// end what to type next.
+/// Plays the story against the sandbox at `root`, for instance `http://127.0.0.1:8080`, with so many contacts in the month that is billed. Where
+/// the sandbox stays up, it says at the end what to type next.
 ///
 /// # Errors
 /// The first step that did not go as the story says.
-pub async fn play(root: &str, stays_up: bool) -> Result<(), StoryError> {
+pub async fn play(root: &str, stays_up: bool, contacts: usize) -> Result<(), StoryError> {
     let client = Client::arrive(root).await?;
     page::title(root);
     intake::routed(&client).await?;
@@ -55,6 +61,7 @@ pub async fn play(root: &str, stays_up: bool) -> Result<(), StoryError> {
     onward::closed(&client, &placed, &winner, &encounter, &forwarded).await?;
     onward::withdrawn(&client, &first).await?;
     onward::trail(&client, &first).await?;
+    month::billed(&client, root, &Centre::new(contacts, Clock::System.now_ms())).await?;
     page::farewell();
     if stays_up {
         page::go_on(root, &first);

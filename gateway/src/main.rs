@@ -101,8 +101,11 @@ async fn run(command: Command) -> Result<(), CommandError> {
             Box::pin(commands::tdi(load(config)?, arguments.action)).await
         }
         Command::Billing(arguments) => {
-            let BillingAction::Party(party) = &arguments.action;
-            commands::billing(load(&party.config)?, arguments.action).await
+            let config = match &arguments.action {
+                BillingAction::Party(party) => &party.config,
+                BillingAction::Purge(purge) => &purge.config,
+            };
+            commands::billing(load(config)?, arguments.action).await
         }
         Command::Load(arguments) => commands::load(&arguments).await,
         Command::CheckConfig(arguments) => {

@@ -11,14 +11,19 @@ use mappings::billing::Date;
 use mappings::claim_line::Service;
 use mappings::identifiers::Nihdi;
 use mappings::tariff::Stated;
+use serde_json::{Value, json};
 
+use crate::caller::Caller;
 use crate::gateway::{Gateway, outside};
 use crate::partners::World;
+use crate::resources::{consent, patient};
 
 /// Whose books they are.
 pub const OWN: &str = "organization/cgg-1";
 /// Who is paid.
 pub const PARTY: &str = "71000436000";
+/// The month before the moment at which every story begins.
+pub const MONTH: i64 = 202_602;
 /// Who treats.
 pub const PROVIDER: &str = "12345625004";
 /// Five mutualities of five federations.
@@ -52,6 +57,7 @@ pub fn person(n: usize) -> InsuredPerson {
         ct1: Some(110),
         ct2: Some(110),
         care_fund: Some(701),
+        ..InsuredPerson::default()
     }
 }
 
@@ -93,6 +99,50 @@ pub fn service(code: u32, day: &str) -> Service {
 /// A line of a person.
 pub fn line(person: InsuredPerson, service: Service) -> NewLine {
     NewLine { person, third_party: PARTY.to_owned(), service, contact: None, source: Source::Import, source_key: None }
+}
+
+const SSIN: &str = "https://www.ehealth.fgov.be/standards/fhir/core/NamingSystem/ssin";
+/// The system of a NIHDI number.
+pub const NIHDI: &str = "https://www.ehealth.fgov.be/standards/fhir/core/NamingSystem/nihdi";
+const INSURER: &str = "https://www.ehealth.fgov.be/standards/fhir/core/NamingSystem/insurancenumber";
+const CODE: &str = "https://www.ehealth.fgov.be/standards/fhir/core/NamingSystem/be-ns-nihdi-nomenclature";
+const HOLDER: &str = "https://www.ehealth.fgov.be/standards/fhir/mycarenet/CodeSystem/be-cs-holder-code";
+
+/// A person of a mutuality, in the record of whoever bills.
+pub async fn insured_patient(centre: &Caller<'_>) -> (String, String) {
+    let mut resource = patient();
+    resource["identifier"] = json!([{"system": SSIN, "value": person(0).ssin}]);
+    let id = centre.create(&resource).await;
+    let class = |n: u8| json!({"type": {"coding": [{"system": format!("{HOLDER}-{n}")}]}, "value": "110"});
+    let coverage = json!({"resourceType": "Coverage", "status": "active", "beneficiary": {"reference": format!("Patient/{id}")},
+        "payor": [{"identifier": {"system": INSURER, "value": "131"}}], "class": [class(1), class(2)]});
+    let coverage = centre.create(&coverage).await;
+    (id, coverage)
+}
+
+/// A Claim of a session on each day.
+pub fn of_claim(patient: &str, coverage: &str, days: &[&str]) -> Value {
+    let item = |(n, day): (usize, &&str)| {
+        json!({"sequence": n + 1, "productOrService": {"coding": [{"system": CODE, "code": "990010"}]}, "servicedDate": day,
+            "careTeamSequence": [1]})
+    };
+    let items: Vec<Value> = days.iter().enumerate().map(item).collect();
+    json!({"resourceType": "Claim", "status": "active", "use": "claim", "created": "2026-03-01",
+        "type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/claim-type", "code": "professional"}]},
+        "priority": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/processpriority", "code": "normal"}]},
+        "patient": {"reference": format!("Patient/{patient}")},
+        "provider": {"identifier": {"system": NIHDI, "value": PARTY}},
+        "careTeam": [{"sequence": 1, "provider": {"identifier": {"system": NIHDI, "value": PROVIDER}}}],
+        "insurance": [{"sequence": 1, "focal": true, "coverage": {"reference": format!("Coverage/{coverage}")}}], "item": items})
+}
+
+/// A Consent by which somebody refuses that the mutuality is told for payment.
+pub fn refusing_payment(patient: &str) -> Value {
+    let role =
+        json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]});
+    let actor = json!({"role": role, "reference": {"reference": "Organization/mutuality-1"}});
+    let purpose = json!({"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HPAYMT"});
+    consent(patient, &json!({"type": "deny", "actor": [actor], "purpose": [purpose]}))
 }
 
 /// A clerk of the centre.

@@ -101,10 +101,24 @@ impl GenAsync {
     /// # Errors
     /// [`FetchError`].
     pub async fn fetch(&self, third_party: &str, federation: u16, max: usize) -> Result<Fetched, FetchError> {
-        let max = max.min(self.settings.page).clamp(1, PAGE_MAX);
+        self.fetch_past(third_party, federation, (max, 0)).await
+    }
+
+    /// The same, past so many that are flawed: they are not confirmed, and stand in front of whatever came after them.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub async fn fetch_past(
+        &self,
+        third_party: &str,
+        federation: u16,
+        (max, flawed): (usize, usize),
+    ) -> Result<Fetched, FetchError> {
+        let max = (max.min(self.settings.page) + flawed).clamp(1, PAGE_MAX);
+        let least = (1 + flawed).min(PAGE_MAX);
         match self.page(third_party, federation, max).await {
             // So many are too long together, or take too long: one by one there may be an end to it.
-            Err(error) if max > 1 && is_too_much(&error.cause) => self.page(third_party, federation, 1).await,
+            Err(error) if max > least && is_too_much(&error.cause) => self.page(third_party, federation, least).await,
             fetched => fetched,
         }
     }

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use mappings::billing::{Message, Severity};
 
 use super::Books;
+use super::decision::CareDecision;
 use super::detail::{Finding, LineDetail, Refusal};
 use super::reading::{Reading, Said};
 use super::send::partner_of;
@@ -22,7 +23,7 @@ use crate::storage::write_set::WriteSet;
 use crate::vault::scope;
 
 /// An answer came in.
-const ANSWER: Act = Act::new("U", "billing-answer");
+pub(super) const ANSWER: Act = Act::new("U", "billing-answer");
 /// Characters of an answer that are sealed together.
 const PART_BYTES: usize = 384 * 1024;
 /// Lines that one act of change takes.
@@ -91,7 +92,10 @@ impl Books<'_> {
                     return Ok((WriteSet::default(), Kept::Known));
                 }
                 let mut set = WriteSet::default();
-                let (sending, remarks, kept) = self.follows(answer, reading.as_ref(), &mut set).await?;
+                let (sending, remarks, kept) = match CareDecision::read(answer) {
+                    Some(decided) => (None, vec![decided], Kept::Applied),
+                    None => self.follows(answer, reading.as_ref(), &mut set).await?,
+                };
                 let id = sending.as_ref().map(|sending| sending.id.clone()).unwrap_or_default();
                 let number = reading.as_ref().map(|reading| reading.message.number()).filter(|number| *number != 0);
                 let name = number.map_or_else(|| word(&answer.name), |number| number.to_string());

@@ -6,20 +6,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use mappings::billing::{Checks, Date, Environment, FileWriter, Report, WriteError};
-use mappings::tariff::{RecordKind, twin_code};
+use mappings::tariff::{Billed, twin, twin_code};
 
 use super::detail::{Finding, LineDetail};
 use super::party::BillingParty;
 use super::people::InsuredPerson;
+use super::refusing::Refusing;
 use super::states::LineState;
 use super::{Books, PAGE, day, file};
 use crate::access::caller::Act;
+use crate::audit::AuditEvent;
 use crate::error::Failure;
-use crate::storage::billing::{ClaimLineRow, LineChange, LineFilter, SendingRow};
+use crate::storage::StorageError;
+use crate::storage::billing::{ClaimLineRow, LineChange, LineFilter, SendingRow, TwinCandidate};
 use crate::storage::write_set::WriteSet;
 
 /// A month was checked.
-const CHECK: Act = Act::new("U", "billing-check");
+pub(super) const CHECK: Act = Act::new("U", "billing-check");
 
 /// How far a check is: lines done, of so many. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +54,17 @@ pub struct Checked {
     pub faulty: u64,
     /// What is wrong with the third party itself: nothing can be sent before the operator mended it.
     pub whole: Vec<Finding>,
+}
+
+/// What a look at lines found.
+#[derive(Default)]
+pub(super) struct Looked {
+    /// The lines as they are to be.
+    pub(super) changes: Vec<LineChange>,
+    /// What is wrong with the file as such.
+    whole: Vec<Finding>,
+    /// What the trails say of lines that people have stopped.
+    pub(super) stopped: Vec<AuditEvent>,
 }
 
 /// Why there is no file of a line: what is wrong with it, and what with the third party.
@@ -96,13 +110,13 @@ impl Books<'_> {
                     let mut found = (0_u64, 0_u64);
                     let lines = self.app.store.claim_lines_by_id(&self.compartment, ids).await?;
                     let lines = lines.into_iter().filter(|line| OPEN.contains(&line.state.as_str()));
-                    let (changes, whole) = self.looked_at(lines.collect(), party).await?;
-                    for change in &changes {
+                    let looked = self.looked_at(lines.collect(), party, BTreeMap::new()).await?;
+                    for change in &looked.changes {
                         if change.line.state == LineState::Ready.code() { found.0 += 1 } else { found.1 += 1 }
                     }
-                    // What is as it was is not written.
-                    set.billing.changed = changes;
-                    Ok((set, (found, whole)))
+                    set.billing.changed = looked.changes;
+                    set.audit = looked.stopped;
+                    Ok((set, (found, looked.whole)))
                 })
             })
             .await?;
@@ -117,41 +131,40 @@ impl Books<'_> {
         Ok(())
     }
 
-    async fn looked_at(
-        &self,
-        lines: Vec<ClaimLineRow>,
-        party: &BillingParty,
-    ) -> Result<(Vec<LineChange>, Vec<Finding>), Failure> {
-        self.looked_at_with(lines, party, BTreeMap::new()).await
-    }
-
     /// Each line with what was found of it, and what is wrong with the file as such; these people as they are to be.
-    pub(super) async fn looked_at_with(
+    pub(super) async fn looked_at(
         &self,
         mut lines: Vec<ClaimLineRow>,
         party: &BillingParty,
         new: BTreeMap<String, InsuredPerson>,
-    ) -> Result<(Vec<LineChange>, Vec<Finding>), Failure> {
+    ) -> Result<Looked, Failure> {
         lines.sort_by(|a, b| a.id.cmp(&b.id));
         let mut people: Vec<String> = lines.iter().map(|line| line.person.clone()).collect();
         people.sort_unstable();
         people.dedup();
         let mut people: BTreeMap<String, InsuredPerson> = self.people(&people).await?.into_iter().collect();
         people.extend(new);
-        let twins = self.app.store.claim_twins(&self.compartment, &lines).await?;
-        let twins: HashMap<String, String> = twins.into_iter().collect();
+        let mut twins: HashMap<String, Vec<TwinCandidate>> = HashMap::new();
+        for candidate in self.app.store.claim_twins(&self.compartment, &lines).await? {
+            twins.entry(candidate.line.clone()).or_default().push(candidate);
+        }
         let previous = self.previous_of(&lines).await?;
-        let (mut changes, mut whole) = (Vec::new(), Vec::new());
+        let refusing = self.refusing(&people).await?;
+        let Looked { mut changes, mut whole, mut stopped } = Looked::default();
         for mut line in lines {
             let was = LineState::from_code(&line.state).map_or("", LineState::code);
+            let has_stopped = Refusing::has_stopped(&line);
             // A credit note says what was invoiced, whatever the tariff is now.
             let mut findings = if line.kind == 3 { Vec::new() } else { self.price(&mut line, &people).await? };
+            if let Some(refusing) = refusing.get(&line.person).filter(|_| Refusing::stops(&line)) {
+                findings.push(Refusing::finding());
+                stopped.extend((!has_stopped).then(|| self.stopped(&line, refusing)));
+            }
             let detail = LineDetail::read(&line)?;
-            if let Some(twin) = twins.get(&line.id) {
-                let kind = if detail.record == 30 { RecordKind::Stay } else { RecordKind::Service };
-                let code = twin_code(kind);
+            if let Some(twin) = twin_of(&line, &detail, twins.get(&line.id).map_or(&[], Vec::as_slice))? {
+                let code = twin_code(detail.kind());
                 let severity = mappings::billing::severity(code).unwrap_or(mappings::billing::Severity::Record);
-                findings.push(Finding::new(code, severity, twin.as_str()));
+                findings.push(Finding::new(code, severity, twin));
             }
             if detail.record != 0 {
                 let person = people.get(&line.person).cloned().unwrap_or_default();
@@ -171,7 +184,7 @@ impl Books<'_> {
             line.changed_ms = self.now_ms();
             changes.push(LineChange { line, was });
         }
-        Ok((changes, whole))
+        Ok(Looked { changes, whole, stopped })
     }
 
     /// What the rules of the file say of one line, in a file of its own; or why there is none: because of the line, or of the third party.
@@ -218,6 +231,38 @@ impl Books<'_> {
     pub(super) fn environment(&self) -> Environment {
         if self.app.billing.is_production { Environment::Production } else { Environment::Test }
     }
+}
+
+/// The line that is the same service as this one, among those that may be.
+fn twin_of(
+    line: &ClaimLineRow,
+    detail: &LineDetail,
+    candidates: &[TwinCandidate],
+) -> Result<Option<String>, StorageError> {
+    const WRONG: StorageError = StorageError::Corrupt("a claim line");
+    let code = u32::try_from(line.code).map_err(|_| WRONG)?;
+    // Person, provider and code are the same already.
+    let billed = |id, (first_day, last_day): (&str, &str), detail: &LineDetail| {
+        Ok::<_, StorageError>(Billed {
+            id,
+            person: &line.person,
+            provider: &line.provider,
+            code,
+            first_day: Date::parse(first_day).ok_or(WRONG)?,
+            last_day: Date::parse(last_day).ok_or(WRONG)?,
+            time: detail.time.unwrap_or(0),
+            record: detail.kind(),
+        })
+    };
+    let line = billed(line.id.as_str(), (&line.first_day, &line.last_day), detail)?;
+    for one in candidates {
+        let detail = LineDetail::of_json(&one.detail)?;
+        let earlier = billed(&one.id, (&one.first_day, &one.last_day), &detail)?;
+        if twin(&line, None, [&earlier]).is_some() {
+            return Ok(Some(one.id.clone()));
+        }
+    }
+    Ok(None)
 }
 
 /// A value that has no room in its zone.

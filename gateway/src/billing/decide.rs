@@ -111,7 +111,7 @@ impl Books<'_> {
                 }
                 if state.is_open() {
                     correction.apply(&mut line, person)?;
-                    let checked = self.checked(line, (&party, correction.person.as_ref())).await?;
+                    let checked = self.checked(line, (&party, correction.person.as_ref()), &mut set).await?;
                     set.audit.push(self.event(CORRECT, &[("line", id)]));
                     set.billing.changed.push(LineChange { line: checked.clone(), was: state.code() });
                     return Ok((set, checked));
@@ -128,7 +128,7 @@ impl Books<'_> {
                 }
                 let mut next = self.successor(&line, if line.kind == 3 { 3 } else { 1 });
                 correction.apply(&mut next, person)?;
-                let next = self.checked(next, (&party, correction.person.as_ref())).await?;
+                let next = self.checked(next, (&party, correction.person.as_ref()), &mut set).await?;
                 set.audit.push(self.event(CORRECT, &[("line", id), ("by", &next.id)]));
                 set.billing.changed.push(self.decided_on(line, LineState::Corrected, ""));
                 set.billing.lines.push(next.clone());
@@ -230,8 +230,8 @@ impl Books<'_> {
                 let party = self.party(&line.third_party).await?;
                 let mut note = self.successor(&line, 3);
                 (note.decided_by, note.decided_why) = (self.actor_name(), reason.to_owned());
-                let note = self.checked(note, (&party, None)).await?;
                 let mut set = WriteSet::default();
+                let note = self.checked(note, (&party, None), &mut set).await?;
                 set.audit.push(self.event(CREDIT, &[("line", id), ("by", &note.id)]));
                 set.billing.lines.push(note.clone());
                 Ok((set, note))
@@ -286,13 +286,15 @@ impl Books<'_> {
         &self,
         line: ClaimLineRow,
         (party, person): (&BillingParty, Option<&InsuredPerson>),
+        set: &mut WriteSet,
     ) -> Result<ClaimLineRow, Failure> {
         let mut people = BTreeMap::new();
         if let Some(person) = person {
             people = self.known([person.clone()]).await?;
         }
-        let (changes, _) = self.looked_at_with(vec![line], party, people).await?;
-        changes.into_iter().next().map(|change| change.line).ok_or(Failure::Internal("a line was not checked"))
+        let looked = self.looked_at(vec![line], party, people).await?;
+        set.audit.extend(looked.stopped);
+        looked.changes.into_iter().next().map(|change| change.line).ok_or(Failure::Internal("a line was not checked"))
     }
 
     fn decided_on(&self, mut line: ClaimLineRow, state: LineState, reason: &str) -> LineChange {

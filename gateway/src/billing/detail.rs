@@ -119,7 +119,20 @@ impl LineDetail {
     /// # Errors
     /// It is not what was written.
     pub fn read(line: &ClaimLineRow) -> Result<Self, StorageError> {
-        serde_json::from_str(&line.detail).map_err(|_| StorageError::Corrupt("the detail of a claim line"))
+        Self::of_json(&line.detail)
+    }
+
+    /// Of what a row has.
+    ///
+    /// # Errors
+    /// It is not what was written.
+    pub(super) fn of_json(text: &str) -> Result<Self, StorageError> {
+        serde_json::from_str(text).map_err(|_| StorageError::Corrupt("the detail of a claim line"))
+    }
+
+    /// Which record it is; of one without a price that is not known, and a service is the stricter.
+    pub(super) fn kind(&self) -> RecordKind {
+        if self.record == 30 { RecordKind::Stay } else { RecordKind::Service }
     }
 
     pub(super) fn write(&self) -> String {

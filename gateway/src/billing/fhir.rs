@@ -15,22 +15,17 @@ use serde_json::Value;
 use super::detail::ContactDetail;
 use super::draft::{DRAFT, NewLine, Source};
 use super::people::InsuredPerson;
+use super::refusing::refused;
 use super::{BILLING_RULE, Books};
 use crate::access::Draft;
 use crate::audit::Actor;
-use crate::consent::{Consent, Decision, Grantee, Provision, ProvisionType, Purpose, Reason, Request, decide};
 use crate::error::{Failure, Issue};
-use crate::labels::{Facts, ResourceFacts};
 use crate::storage::resource::Touched;
 use crate::storage::sight::Level;
 use crate::storage::write_set::ResourceKey;
 
 /// Resources of a record among which its Coverages are looked for.
 const RESOURCES_MAX: u32 = 2_000;
-/// The purpose of whoever pays for care.
-const PAYMENT: &str = "HPAYMT";
-/// Who insures, as the operator registers kinds of organisations.
-const KINDS: [&str; 2] = ["mutuality", "care-fund"];
 
 /// After a Claim was put: what it claims becomes lines of the organisation that bills. Of one without a third party nothing follows.
 ///
@@ -217,7 +212,8 @@ async fn person(draft: &Draft<'_>, compartment: &str) -> Result<InsuredPerson, F
         Some("female") => Some(2),
         _ => None,
     };
-    Ok(InsuredPerson { ssin: number.as_str().to_owned(), name, sex, ..InsuredPerson::default() })
+    let records = [compartment.to_owned()].into();
+    Ok(InsuredPerson { ssin: number.as_str().to_owned(), name, sex, records, ..InsuredPerson::default() })
 }
 
 /// What a Coverage says of how somebody is insured.
@@ -236,47 +232,6 @@ fn insured(person: &mut InsuredPerson, coverage: &Value, on: Date) -> Result<(),
         Insurer::CareFund(number) => person.care_fund = Some(number),
     }
     Ok(())
-}
-
-/// What third-party billing rests on is the law, and no Consent: but a person who says that nobody may be told for payment pays themselves.
-///
-/// A deny that names this purpose is meant; one for whatever purpose is about care, and what the law asks is asked all the same.
-async fn refused(draft: &mut Draft<'_>, compartment: &str) -> Result<(), Failure> {
-    let consents = draft.consents(compartment).await?;
-    let now_ms = draft.caller.now_ms;
-    let facts = ResourceFacts::of("Patient", compartment, &Facts::UNKNOWN, draft.app.labels.version());
-    let denies = |consents: &[Consent], grantees: &[Grantee]| {
-        let Some(purpose) = Purpose::from_code(PAYMENT) else { return false };
-        let request = Request { grantees, former_teams: &[], purpose };
-        decide(request, &facts, consents, now_ms) == Decision::Deny(Reason::Excluded)
-    };
-    // Insurers as such, and each that takes part under its own name.
-    let registry = &draft.caller.registry;
-    let named = registry.organizations().filter(|one| KINDS.contains(&one.kind.as_str()));
-    let mut insurers: Vec<Vec<Grantee>> = named.map(|one| registry.grantees(one)).collect();
-    insurers.extend(KINDS.map(|kind| vec![Grantee::kind(kind)]));
-    let is_meant = |consent: &&Consent| {
-        let alone = std::slice::from_ref(*consent);
-        is_about_payment(consent) && insurers.iter().any(|insurer| denies(alone, insurer))
-    };
-    let refusing: Vec<String> = consents.iter().filter(is_meant).map(|consent| consent.id.0.clone()).collect();
-    if refusing.is_empty() {
-        return Ok(());
-    }
-    let details = "the person refuses that an insurer is told: they pay themselves";
-    let refusal = Failure::refused(Reason::Excluded.code(), details, Some("Claim.patient".to_owned()));
-    Err(refusal.about(compartment).resting_on(refusing))
-}
-
-/// Whether a Consent names payment in a deny, or cannot be read any more: nothing is decided on half of what a person said.
-fn is_about_payment(consent: &Consent) -> bool {
-    let Some(root) = &consent.provision else { return false };
-    let Some(payment) = Purpose::from_code(PAYMENT) else { return false };
-    let names = |provision: &Provision| {
-        provision.provision_type == Some(ProvisionType::Deny)
-            && provision.purposes.is_some_and(|purposes| purposes.contains(payment))
-    };
-    *consent == Consent::denying(consent.id.clone()) || names(root) || root.nested.iter().any(names)
 }
 
 fn unprocessable(issues: &[ElementIssue]) -> Failure {

@@ -1,6 +1,6 @@
 //! Who is billed for: number, name and insurance, sealed with a key of the person's own.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,9 @@ use crate::error::Failure;
 use crate::storage::billing::InsuredPersonRow;
 use crate::storage::{StorageError, Store};
 use crate::vault::scope;
+
+/// Records of one person: they have one, or a few where nobody knew that they were the same.
+const RECORDS_MAX: usize = 20;
 
 /// Somebody who is billed for, as far as an insurer has to know them.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -35,6 +38,10 @@ pub struct InsuredPerson {
     /// The care fund.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub care_fund: Option<u16>,
+    /// The records from which something of theirs was billed: where they may say that no insurer is told. Sealed like the number, so that
+    /// nothing joins the books to a dossier for who has the database alone.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub records: BTreeSet<String>,
 }
 
 /// Without number and name.
@@ -66,6 +73,7 @@ impl InsuredPerson {
             ct1: self.ct1.or(known.ct1),
             ct2: self.ct2.or(known.ct2),
             care_fund: self.care_fund.or(known.care_fund),
+            records: self.records.into_iter().chain(known.records).take(RECORDS_MAX).collect(),
         }
     }
 }

@@ -67,8 +67,24 @@ impl Books<'_> {
     /// database is away: then the file is made later.
     pub async fn seal(&self, wanted: &Wanted) -> Result<SendingRow, Failure> {
         self.party(&wanted.third_party).await?;
+        self.stop_those_who_refuse(wanted).await?;
         let sending = self.decided(|| Box::pin(self.numbered(wanted))).await?;
         self.finish(sending).await
+    }
+
+    /// What somebody does not want an insurer to be told any more gets no number.
+    async fn stop_those_who_refuse(&self, wanted: &Wanted) -> Result<(), Failure> {
+        let filter = LineFilter {
+            third_party: wanted.third_party.clone(),
+            channel: wanted.channel.clone(),
+            states: vec![LineState::Ready.code()],
+            ..LineFilter::default()
+        };
+        let goes_along = |line: &ClaimLineRow| {
+            let federation = self.federation(&line.channel, line.payer).ok().flatten();
+            line.month <= wanted.month && federation == Some(wanted.federation)
+        };
+        self.stop_refused(&filter, goes_along).await
     }
 
     /// Whether a file may be made today.
@@ -281,6 +297,7 @@ impl Books<'_> {
             let whole: Vec<Finding> = made.faults.iter().map(|(_, finding)| finding.clone()).take(100).collect();
             sending.remark = Finding::write(&whole);
             set.billing.changed = self.to_blame(&made.faults).await?;
+            set.audit = self.stopped_of(&set.billing.changed).await?;
             set.billing.moved.push(MovedLines {
                 compartment: self.compartment.clone(),
                 sending: sending.id.clone(),

@@ -13,6 +13,7 @@ use super::detail::{Finding, LineDetail};
 use super::file::{InvoiceKey, invoice, previous};
 use super::party::BillingParty;
 use super::people::InsuredPerson;
+use super::refusing::Refusing;
 use super::{Books, PAGE, day_of, fresh_id};
 use crate::error::Failure;
 use crate::storage::StorageError;
@@ -144,9 +145,16 @@ impl Books<'_> {
         let mut people: Vec<String> = places.iter().map(|place| place.person.clone()).collect();
         people.dedup();
         let people = self.people(&people).await?;
+        // Who said so since the lines were taken: the file is void, and they are out of the next.
+        let refusing = self.refusing(&people).await?;
         let mut made = Vec::new();
         let same = |a: &LinePlace, b: &LinePlace| (a.payer, a.rank, &a.person) == (b.payer, b.rank, &b.person);
         for of_person in places.chunk_by(same) {
+            if of_person.first().is_some_and(|first| first.rank == 1 && refusing.contains_key(&first.person)) {
+                let ids = of_person.iter().map(|place| place.id.clone()).collect();
+                made.push((ids, Err(vec![Refusing::finding()])));
+                continue;
+            }
             let mut groups: BTreeMap<InvoiceKey, Vec<(ClaimLineRow, LineDetail)>> = BTreeMap::new();
             for place in of_person {
                 let row = rows.remove(&place.id).ok_or(StorageError::Corrupt("a claim line"))?;

@@ -1,4 +1,4 @@
-//! `wellgate billing`: who is paid by third-party billing.
+//! `wellgate billing`: who is paid by third-party billing, and what is kept of it.
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -17,6 +17,23 @@ pub struct BillingArguments {
 pub enum BillingAction {
     /// Say who is paid for an organisation, into which account, and whom insurers ask; the same number again changes it
     Party(BillingPartyArguments),
+    /// Remove what was paid, written off or taken out longer ago than `[billing] retention_years`, with its files and answers
+    Purge(BillingPurgeArguments),
+}
+
+/// `wellgate billing purge`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  wellgate billing purge --config wellgate.toml         what would go, organisation by organisation
+  wellgate billing purge --config wellgate.toml --yes   it goes, and cannot be brought back but from a backup")]
+pub struct BillingPurgeArguments {
+    /// Configuration that says which database.
+    #[command(flatten)]
+    pub config: ConfigArguments,
+    /// Remove it; without this it is only counted
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// `wellgate billing party`

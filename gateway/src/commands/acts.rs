@@ -16,6 +16,9 @@ pub(super) const CHANGE_KEYS: Act = Act::new("U", "change-keys");
 /// It was asked whose data somebody reached.
 pub(super) const REACHED: Act = Act::new("E", "reached");
 
+/// What was kept for its years was removed.
+pub(super) const PURGE: Act = Act::new("D", "billing-purge");
+
 /// On what it rests.
 const OPERATOR_RULE: &str = "operator";
 

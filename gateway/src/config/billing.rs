@@ -27,6 +27,8 @@ pub struct BillingConfig {
     pub one_file_a_day: OneFileADay,
     /// Days before prescription from which it is warned.
     pub warn_days: u16,
+    /// Years after which what came to its end may be removed.
+    pub retention_years: u16,
     /// Who bills what by which channel; as shipped where there is none.
     pub channels_file: Option<PathBuf>,
     /// Codes and amounts; none are shipped.
@@ -62,6 +64,14 @@ pub(super) const KEYS: &[Key] = &[
         Integer(0, 700),
         Value("90"),
         "Days before the two years are over from which the work list warns of a line that is not paid.",
+    ),
+    key(
+        "billing",
+        "retention_years",
+        Integer(7, 100),
+        Value("7"),
+        "Years for which lines that were paid, written off or taken out are kept, with their files and answers. After them \
+         `wellgate billing purge` removes them; by itself nothing goes.",
     ),
     key(
         "billing",
@@ -115,6 +125,7 @@ pub(super) fn read(reader: &mut Reader) -> BillingConfig {
             }
         },
         warn_days: u16::try_from(reader.integer("billing.prescription_warning_days")).unwrap_or(u16::MAX),
+        retention_years: u16::try_from(reader.integer("billing.retention_years")).unwrap_or(u16::MAX),
         channels_file: file(reader, "billing.channels_file"),
         tariffs_file: file(reader, "billing.tariffs_file"),
         mutualities_file: file(reader, "billing.mutualities_file"),

@@ -24,20 +24,17 @@ fn served(text: &'static str, media_type: &'static str) -> Response<Body> {
 
 #[cfg(test)]
 mod tests {
-    use std::fmt::Write as _;
-
     use aws_lc_rs::digest::{SHA256, digest};
 
     use super::*;
+    use crate::audit::seal::hex;
 
     #[test]
     fn the_script_is_the_one_of_the_registry_byte_for_byte() {
-        let hash = digest(&SHA256, HTMX.as_bytes());
-        let text = hash.as_ref().iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
-        assert_eq!(text, "d6fdc75f204e6bdefa99b69bf1e6d4ac69b8a364f77929f45c13476b4000f717");
+        assert_eq!(
+            hex(digest(&SHA256, HTMX.as_bytes()).as_ref()),
+            "d6fdc75f204e6bdefa99b69bf1e6d4ac69b8a364f77929f45c13476b4000f717"
+        );
     }
 
     #[test]

@@ -91,6 +91,7 @@ fn correction(
         ct1: read(changed("ct1"), "ct1", &mut wrong, three),
         ct2: read(changed("ct2"), "ct2", &mut wrong, three),
         care_fund: read(changed("care_fund"), "care_fund", &mut wrong, three),
+        ..InsuredPerson::default()
     };
     let typed = read(ssin, "number", &mut wrong, |text| Ssin::parse(text).ok().filter(Ssin::check_digits_hold));
     if let Some(typed) = typed.filter(|typed| typed.as_str() != known.ssin) {

@@ -179,6 +179,9 @@ async fn for_portal(desk: &Desk, month: i64, is_again: bool) -> Result<Vec<Claim
     let state = if is_again { LineState::Exported } else { LineState::Ready };
     let filter = LineFilter { states: vec![state.code()], channel: PORTAL.to_owned(), month, ..LineFilter::default() };
     let (store, compartment) = (&desk.exchange.app.store, desk.caller.organization());
+    if !is_again {
+        desk.books().stop_refused(&filter, |_| true).await?;
+    }
     let rows = store.claim_lines(&compartment, &filter, ("", PORTAL_MAX)).await?;
     if rows.is_empty() {
         return Err(Failure::Unprocessable(vec![Issue::at("sending", "business-rule", "nothing is ready for it")]));

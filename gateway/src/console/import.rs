@@ -171,6 +171,7 @@ fn new_line(line: ImportedLine, own: Option<&str>) -> Option<NewLine> {
             ct1: person.insured.ct1,
             ct2: person.insured.ct2,
             care_fund: person.insured.care_fund,
+            ..InsuredPerson::default()
         },
         third_party,
         service,

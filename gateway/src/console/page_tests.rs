@@ -44,6 +44,12 @@ fn line(state: &str, code: &str) -> Line {
     }
 }
 
+fn decided() -> Decided {
+    let [request, fund, state, from, until, tariff_class] =
+        [EVIL, EVIL, "approved", "2026-03-01", "2027-02-28", EVIL].map(str::to_owned);
+    Decided { request, fund, state, from, until, tariff_class, received_ms: 0 }
+}
+
 fn sending() -> Sending {
     Sending {
         id: "0199F00000000000000000009".to_owned(),
@@ -177,8 +183,13 @@ fn every_page() -> Vec<String> {
         amounts: vec![MonthState { month: 202_603, state: "paid".to_owned(), cents: 12_500 }],
     };
     let unknown = Message { kind: EVIL.to_owned(), state: "unknown".to_owned(), received_ms: 0, hash: EVIL.to_owned() };
-    let sendings =
-        SendingsPage { shell: shell(), sendings: vec![sending()], unknown: vec![unknown], next: EVIL.to_owned() };
+    let sendings = SendingsPage {
+        shell: shell(),
+        sendings: vec![sending()],
+        unknown: vec![unknown],
+        decisions: vec![decided()],
+        next: EVIL.to_owned(),
+    };
     let problem = ProblemPage { shell: shell(), why: "step-up-required", said: EVIL.to_owned(), wants_step_up: true };
     let rendered = [
         work.render(),

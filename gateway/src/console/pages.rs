@@ -3,8 +3,8 @@
 use askama::Template;
 
 use super::view::{
-    Apart, DestinationSum, ImportRow, Leaving, Line, Message, MonthState, Progress, Sending, Settled, Shell, StateSum,
-    WorkItem, Wrong,
+    Apart, Decided, DestinationSum, ImportRow, Leaving, Line, Message, MonthState, Progress, Sending, Settled, Shell,
+    StateSum, WorkItem, Wrong,
 };
 use super::words::Whole;
 
@@ -106,6 +106,8 @@ pub(super) struct SendingsPage {
     pub(super) sendings: Vec<Sending>,
     /// Answers that name no sending of ours.
     pub(super) unknown: Vec<Message>,
+    /// What care funds decided about requests, the newest first.
+    pub(super) decisions: Vec<Decided>,
     pub(super) next: String,
 }
 

@@ -10,13 +10,13 @@ use super::desk::{Desk, Fields, Stopped};
 use super::lines::next;
 use super::office::{is_id, message, wrongs};
 use super::pages::{SendingPage, SendingsPage};
-use super::view::DestinationSum;
+use super::view::{Decided, DestinationSum};
 use super::{DOWNLOAD, VIEW};
 use crate::billing::states::LineState;
-use crate::billing::{Books, Finding};
+use crate::billing::{Books, CareDecision, Finding};
 use crate::error::Failure;
 use crate::fhir::exchange::Exchange;
-use crate::storage::billing::{LineFilter, SendingRow, SendingTotalRow};
+use crate::storage::billing::{BillingMessageRow, LineFilter, SendingRow, SendingTotalRow};
 
 /// Sendings of a page.
 const SENDINGS: u32 = 50;
@@ -48,12 +48,28 @@ async fn sendings_page(desk: &Desk) -> Result<SendingsPage, Failure> {
     let (store, compartment) = (&desk.exchange.app.store, desk.caller.organization());
     let rows = store.sendings(&compartment, &[], (&after(desk)?, SENDINGS)).await?;
     let unknown = store.billing_messages(&compartment, ("", "unknown")).await?;
+    let decisions = store.billing_messages(&compartment, ("", "applied")).await?;
+    let decided = |row: &BillingMessageRow| -> Result<Option<Decided>, Failure> {
+        let fund = row.partner.rsplit('/').next().and_then(|number| number.parse().ok()).unwrap_or(0);
+        let decided = CareDecision::of(row)?.map(|decision| Decided {
+            request: decision.request,
+            fund: desk.insurer(fund),
+            state: decision.state,
+            from: decision.from,
+            until: decision.until,
+            tariff_class: decision.tariff_class,
+            received_ms: row.received_ms,
+        });
+        Ok(decided)
+    };
+    let decisions: Vec<Option<Decided>> = decisions.iter().rev().map(decided).collect::<Result<_, _>>()?;
     let is_full = u32::try_from(rows.len()).is_ok_and(|rows| rows == SENDINGS);
     let next = rows.last().filter(|_| is_full).map(|last| format!("/billing/sendings?after={}", last.id));
     Ok(SendingsPage {
         shell: desk.shell.clone(),
         sendings: rows.iter().map(|row| desk.sending(row)).collect(),
         unknown: unknown.iter().map(message).collect(),
+        decisions: decisions.into_iter().flatten().collect(),
         next: next.unwrap_or_default(),
     })
 }

@@ -242,6 +242,25 @@ pub(super) struct Message {
     pub(super) hash: String,
 }
 
+/// What a care fund decided about a request.
+#[derive(Clone, Debug)]
+pub(super) struct Decided {
+    /// The number of the request.
+    pub(super) request: String,
+    /// From whom.
+    pub(super) fund: String,
+    /// Where it stands.
+    pub(super) state: String,
+    /// From which day it is allowed; may be empty.
+    pub(super) from: String,
+    /// Until which; may be empty.
+    pub(super) until: String,
+    /// The class of the tariff; may be empty.
+    pub(super) tariff_class: String,
+    /// When it came.
+    pub(super) received_ms: i64,
+}
+
 /// What of a month can leave for one federation.
 #[derive(Clone, Debug)]
 pub(super) struct Leaving {

@@ -15,6 +15,7 @@ use crate::access::draft::{Content, Put};
 use crate::access::{Caller, Draft};
 use crate::app::App;
 use crate::audit::AuditEvent;
+use crate::audit::seal::hex;
 use crate::clock::format_instant;
 use crate::consent::{LawRule, Standing, without_consent};
 use crate::error::Failure;
@@ -101,14 +102,6 @@ fn signed(
     let signature = hex(signature.as_ref());
     let body = json!({"endpoint": row.endpoint, "timestamp": timestamp, "signature": signature, "bundle": bundle});
     Payload::Ready(Message { reference: delivery.id.clone(), kind: delivery.kind.clone(), body })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|digit| char::from_digit(digit.into(), 16))
-        .collect()
 }
 
 /// What follows for the subscription from an attempt, in the write set that settles it.

@@ -57,9 +57,9 @@ impl Worker {
     async fn fetch(&self, connector: &GenAsync, address: &BillingAddress, partner: &str) -> Result<usize, Failure> {
         let books = Books::new(&self.app, address.compartment.clone(), Actor::gateway());
         let federation = u16::try_from(address.federation).map_err(|_| Failure::Internal("a federation"))?;
-        let mut new = 0;
+        let (mut new, mut passed) = (0, 0);
         for _ in 0..PAGES_MAX {
-            let fetched = connector.fetch(&address.third_party, federation, MESSAGES_MAX).await;
+            let fetched = connector.fetch_past(&address.third_party, federation, (MESSAGES_MAX, passed)).await;
             let fetched = fetched.map_err(|error| {
                 tracing::info!(
                     delivery.partner = partner,
@@ -69,12 +69,19 @@ impl Worker {
                 Failure::Unavailable
             })?;
             for flaw in &fetched.flawed {
-                tracing::warn!(
-                    delivery.partner = partner,
-                    delivery.cause = flaw.cause.code,
-                    "an answer is not believed"
-                );
+                let (of, about) =
+                    ((address.third_party.as_str(), partner), (flaw.hash.as_str(), flaw.cause.code.as_str()));
+                if books.note_flawed(of, about).await? {
+                    tracing::warn!(
+                        delivery.partner = partner,
+                        delivery.cause = flaw.cause.code,
+                        "an answer is not believed"
+                    );
+                }
             }
+            // They stay where they are, in front of whatever came after them.
+            let is_further = fetched.flawed.len() > passed;
+            passed = fetched.flawed.len();
             let mut kept = Vec::new();
             for Incoming { hash, message_name, content, reference } in fetched.messages {
                 let answer = Answer {
@@ -89,6 +96,9 @@ impl Worker {
                 kept.push(hash);
             }
             if kept.is_empty() {
+                if fetched.has_more && is_further {
+                    continue;
+                }
                 break;
             }
             // Only now: what is not kept must come again.

@@ -43,8 +43,9 @@ fn fence(delivery: &Delivery) -> Precondition {
     Precondition::Fence { compartment: delivery.compartment.clone(), id: delivery.id.clone(), fence: delivery.fence }
 }
 
-/// How often a settlement is tried whose Task others move at the same time.
-const TRIES_MAX: usize = 8;
+/// How often a settlement is tried whose Task or books others move at the same time: of those that meet one gets through at each try, and
+/// at the end of a month a file to each federation and care fund settles in the same second.
+const TRIES_MAX: usize = 64;
 
 /// Settles a leased delivery. Ends are in the trail, and what a person has to look at; further tries are not. Answers whether the lease
 /// still was the worker's: if not, another has it, or it was withdrawn, and what this one found out counts for nothing.

@@ -153,7 +153,8 @@ impl Client {
 }
 
 impl Reply {
-    fn of(step: String, answer: &Answer) -> Self {
+    /// An answer, and to what.
+    pub(super) fn of(step: String, answer: &Answer) -> Self {
         const DIFFERING: [&str; 2] = ["date", "x-request-id"];
         let header = |(name, value): (&header::HeaderName, &header::HeaderValue)| {
             (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
@@ -165,7 +166,8 @@ impl Reply {
         Self { step, status: answer.status.as_u16(), headers, text, value }
     }
 
-    fn must_be(self, status: u16) -> Result<Self, StoryError> {
+    /// Holds the answer to a status.
+    pub(super) fn must_be(self, status: u16) -> Result<Self, StoryError> {
         let found = format!("{} {}", self.status, self.text);
         self.check(self.status == status, &status.to_string(), || found)?;
         Ok(self)

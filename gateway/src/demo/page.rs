@@ -2,15 +2,17 @@
 
 use serde_json::Value;
 
+use super::office::Settled;
+
 const INDENT: usize = 18;
 
 /// Before the first act.
 pub(super) fn title(root: &str) {
     println!(
-        "\nA referral through Wellgate, played over HTTP against {root}\n\n\
+        "\nA referral through Wellgate, and how the care is billed, played over HTTP against {root}\n\n\
          The cast: a prevention service (EDPBW Noord), two first-line psychologists of one pool (ELP De Linde, ELP De Beuk),\n\
-         a centre for mental health (CGG Leie) and a general practice (Huisarts Dok). The people and everything about them\n\
-         are made up. Ids are cut to their last six characters."
+         a centre for mental health (CGG Leie) with its billing clerk (Guy Voorbeeld), and a general practice (Huisarts Dok).\n\
+         The people and everything about them are made up. Ids are cut to their last six characters."
     );
 }
 
@@ -63,6 +65,21 @@ fn about(event: &Value) -> String {
     let Some(what) = entities.iter().find(is_resource).map(|entity| &entity["what"]) else { return String::new() };
     let reference = what["reference"].as_str().and_then(|reference| reference.split("/_history").next());
     reference.or(what["type"].as_str()).unwrap_or_default().to_owned()
+}
+
+/// What each payer was asked for, and what came of it.
+pub(super) fn settlement(settled: &[Settled]) {
+    println!("\n   {:<40} {:>12} {:>12} {:>12} {:>12}", "payer", "asked for", "paid", "refused", "open");
+    for one in settled {
+        let [requested, paid, refused, open] = [one.requested, one.paid, one.refused, one.open].map(euros);
+        println!("   {:<40} {requested:>12} {paid:>12} {refused:>12} {open:>12}", one.payer);
+    }
+}
+
+/// An amount in euro.
+pub(super) fn euros(cents: i64) -> String {
+    let sign = if cents < 0 { "-" } else { "" };
+    format!("{sign}{}.{:02}", cents.unsigned_abs() / 100, cents.unsigned_abs() % 100)
 }
 
 /// After the last act.

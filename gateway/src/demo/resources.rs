@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::centre::{Contact, PROVIDER, Recorded, Row};
 use crate::consent::{ORGANIZATION_KIND_SYSTEM, PURPOSE_SYSTEM};
 use crate::referral::intake::{CODE, SYSTEM};
 
@@ -9,6 +10,9 @@ use crate::referral::intake::{CODE, SYSTEM};
 pub(super) const ELP_POOL: &str = "HealthcareService/elp-gent";
 /// The pool of the centres for mental health.
 pub(super) const CGG_POOL: &str = "HealthcareService/cgg-oost-vlaanderen";
+
+/// The made-up types of contacts that the sandbox's tariffs name.
+const CONTACT_TYPES: &str = "urn:example:contact-type";
 
 /// A person who does not exist.
 pub(super) fn patient(family: &str) -> Value {
@@ -91,7 +95,7 @@ pub(super) fn intake(patient: &str, order: &str) -> Value {
             {"type": coded("permits-lookup"), "valueBoolean": true},
             {"type": coded("preference"), "valueCode": "psychosocial-adviser"},
             {"type": coded("national-number"), "valueIdentifier": {
-                "system": "https://www.ehealth.fgov.be/standards/fhir/core/NamingSystem/ssin", "value": EMPLOYED}},
+                "system": SSIN, "value": EMPLOYED}},
         ],
     })
 }
@@ -117,6 +121,49 @@ pub(super) fn encounter(patient: &str) -> Value {
         "subject": {"reference": patient},
         "period": {"start": "2026-03-02T09:00:00+01:00", "end": "2026-03-02T09:50:00+01:00"},
     })
+}
+
+const SSIN: &str = "https://www.ehealth.fgov.be/standards/fhir/core/NamingSystem/ssin";
+
+/// Somebody whose contacts are billed.
+pub(super) fn insured(one: &Recorded) -> Value {
+    json!({
+        "resourceType": "Patient",
+        "identifier": [{"system": SSIN, "value": one.ssin}],
+        "name": [{"text": one.row.name}],
+        "gender": if one.is_female { "female" } else { "male" },
+    })
+}
+
+/// How somebody is insured.
+pub(super) fn coverage(patient: &str, row: &Row) -> Value {
+    let class = |n: u8, code: &str| {
+        let system = format!("https://www.ehealth.fgov.be/standards/fhir/mycarenet/CodeSystem/be-cs-holder-code-{n}");
+        json!({"type": {"coding": [{"system": system}]}, "value": code})
+    };
+    let system = "https://www.ehealth.fgov.be/standards/fhir/core/NamingSystem/insurancenumber";
+    json!({
+        "resourceType": "Coverage",
+        "status": "active",
+        "beneficiary": {"reference": patient},
+        "payor": [{"identifier": {"system": system, "value": row.mutuality}}],
+        "class": [class(1, &row.ct1), class(2, &row.ct2)],
+    })
+}
+
+/// A contact as a tariff is for it: of fifty minutes, by somebody with a number.
+pub(super) fn billable(patient: &str, contact: &Contact) -> Value {
+    let number =
+        json!({"system": "https://www.ehealth.fgov.be/standards/fhir/core/NamingSystem/nihdi", "value": PROVIDER});
+    let mut encounter = encounter(patient);
+    encounter["class"]["code"] = contact.class.into();
+    encounter["participant"] = json!([{"individual": {"identifier": number}}]);
+    encounter["period"] =
+        json!({"start": format!("{}T10:00:00Z", contact.day), "end": format!("{}T10:50:00Z", contact.day)});
+    if !contact.contact_type.is_empty() {
+        encounter["type"] = json!([{"coding": [{"system": CONTACT_TYPES, "code": contact.contact_type}]}]);
+    }
+    encounter
 }
 
 /// A transaction that creates each resource under its `urn:uuid`.

@@ -17,6 +17,7 @@ use crate::access::draft::Content;
 use crate::access::{Caller, Draft, attempts};
 use crate::app::KeyAtWork;
 use crate::audit::AuditEvent;
+use crate::audit::seal::hex;
 use crate::auth::Interaction;
 use crate::error::{Failure, Issue};
 use crate::search::query::Query;
@@ -165,13 +166,6 @@ pub fn key_of(exchange: &Exchange, asked: &[&str], body: &[u8]) -> Result<Option
     hash.update(body);
     let store = &exchange.app.store;
     Ok(Some(RequestKey { key: store.veil(key), fingerprint: store.veil(&hex(&hash.finalize())) }))
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = std::fmt::Write::write_fmt(&mut text, format_args!("{byte:02x}"));
-        text
-    })
 }
 
 impl RequestKey {

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use crate::audit::seal_key::SealKey;
 use crate::auth_keys::{sandbox_issuer, write_secret};
 use crate::clock::Clock;
-use crate::config::{self, Config, ConfigError, RingSource};
+use crate::config::{self, Config, ConfigError, OneFileADay, RingSource};
 use crate::gateway::{StartError, assemble, run, store_settings};
 use crate::key_ring;
 use crate::storage::{OpenError, Store};
@@ -83,6 +83,13 @@ impl Sandbox {
     #[must_use]
     pub fn with_partners_from(self, port: Option<u16>) -> Self {
         Self { partners_from: port, ..self }
+    }
+
+    /// Without the rule of one file a day: a story that is told at once has no next day.
+    #[must_use]
+    pub fn with_files_at_any_time(mut self) -> Self {
+        self.config.billing.one_file_a_day = OneFileADay::Unlimited;
+        self
     }
 
     /// The configuration that it runs with.

@@ -1,15 +1,18 @@
 //! Third-party billing: who is billed for, the lines, the sendings and what came back, each in the compartment of the organisation that
-//! bills. What a write set changes is here; what is looked up is in [`mod@lookup`], the bytes of files in [`mod@parts`].
+//! bills. What a write set changes is here; what is looked up is in [`mod@lookup`], the bytes of files in [`mod@parts`],
+//! and what is removed after its years in [`mod@purge`].
 //!
 //! Nothing here is joined to a record or its sight: a claim outlives the dossier's moving on.
 
 mod lookup;
 mod parts;
+mod purge;
 mod sendings;
 mod table;
 
-pub use lookup::{LineCount, LineFilter, LinePlace};
+pub use lookup::{LineCount, LineFilter, LinePlace, TwinCandidate};
 pub use parts::PartWriter;
+pub use purge::Purged;
 pub use sendings::BillingAddress;
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Nothing is billed twice, and nothing after its term: what is refused first.
+//! Nothing is billed twice: what is refused first.
 
 use proptest::prelude::*;
 
@@ -53,19 +53,6 @@ fn what_differs_in_person_provider_day_code_or_time_is_no_twin() {
     assert_eq!((twin_code(RecordKind::Stay), twin_code(RecordKind::Service)), ("300544", "500544"));
 }
 
-#[test]
-fn the_term_of_two_years_is_warned_of_and_ends() {
-    let left = |today: &str| {
-        let found = prescription(day("2024-03-15"), day(today), 60);
-        (found.days_left, found.standing)
-    };
-    assert_eq!(left("2026-03-16"), (-1, Standing::Lapsed));
-    assert_eq!(left("2026-03-15"), (0, Standing::Soon));
-    assert_eq!(left("2026-01-14"), (60, Standing::Soon));
-    assert_eq!(left("2026-01-13"), (61, Standing::Open));
-    assert_eq!(prescription(day("2024-02-29"), day("2026-01-01"), 60).last_day, day("2026-02-28"));
-}
-
 proptest! {
     #[test]
     fn twins_are_twins_of_each_other(first in 1_u8..28, length in 0_u8..4, other in 1_u8..28, times in (0_u16..3, 0_u16..3), is_stay in any::<bool>()) {
@@ -77,17 +64,5 @@ proptest! {
         let is_twin = twin(&one, None, [&two]).is_some();
         prop_assert_eq!(is_twin, twin(&two, None, [&one]).is_some());
         prop_assert!(!is_twin || (one.first_day <= two.last_day && two.first_day <= one.last_day));
-    }
-
-    #[test]
-    fn a_day_that_passes_is_a_day_less(first in 0_u16..800, passed in 0_u16..900) {
-        let start = day("2024-01-31").plus_months(first / 30);
-        let mut today = start;
-        for _ in 0..passed {
-            today = days::next(today);
-        }
-        let (before, after) = (prescription(start, today, 30), prescription(start, days::next(today), 30));
-        prop_assert_eq!(before.days_left - 1, after.days_left);
-        prop_assert_eq!(before.standing == Standing::Lapsed, before.last_day < today);
     }
 }

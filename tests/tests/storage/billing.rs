@@ -3,7 +3,7 @@
 use gateway::storage::StorageError;
 use gateway::storage::billing::{
     BillingMessageRow, BillingRows, ClaimLineRow, InsuredPersonRow, LineChange, LineFilter, MovedLines, NumberedLine,
-    PartWriter, SendingRow, SendingTotalRow, TakenLines,
+    PartWriter, Purged, SendingRow, SendingTotalRow, TakenLines,
 };
 
 use crate::vault::{NUMBER, safes};
@@ -152,16 +152,23 @@ async fn twins_limits_and_successors_are_found_across_files() {
         let lines = vec![line("1", "p", 131, "paid"), line("2", "p", 131, "draft"), correction, credit, other_day];
         store.apply(set!(billing: BillingRows { lines, ..BillingRows::default() },)).await.expect("new");
         let all = store.claim_lines(OWN, &LineFilter::default(), ("", 9)).await.expect("it answers");
-        let mut twins = store.claim_twins(OWN, &all).await.expect("it answers");
-        twins.sort();
-        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        let twins = async |lines: &[ClaimLineRow]| {
+            let found = store.claim_twins(OWN, lines).await.expect("it answers");
+            found.into_iter().map(|one| format!("{} {}", one.line, one.id)).collect::<Vec<_>>()
+        };
         // What a correction takes the place of is no twin of it, but the line between is.
-        assert_eq!(twins, [pair("2", "1"), pair("3", "2")], "{kind}");
+        assert_eq!(twins(&all).await, ["2 1", "3 2"], "{kind}");
         // As they are to be, not as they are stored; and what was billed stands, however young it is.
         let moved = ClaimLineRow { first_day: "2026-03-01".to_owned(), ..all[4].clone() };
-        assert_eq!(store.claim_twins(OWN, &[moved]).await.expect("it answers"), [pair("5", "1")], "{kind}");
+        assert_eq!(twins(&[moved]).await, ["5 1", "5 2", "5 3"], "{kind}");
         let older = line("0", "p", 131, "draft");
-        assert_eq!(store.claim_twins(OWN, &[older]).await.expect("it answers"), [pair("0", "1")], "{kind}");
+        assert_eq!(twins(std::slice::from_ref(&older)).await, ["0 1"], "{kind}");
+        // Days of a stay meet wherever they overlap.
+        let [first_day, last_day] = ["2026-02-20", "2026-03-01"].map(str::to_owned);
+        let stay = ClaimLineRow { first_day, last_day, ..older.clone() };
+        assert_eq!(twins(std::slice::from_ref(&stay)).await, ["0 1"], "{kind}");
+        let before = ClaimLineRow { last_day: "2026-02-28".to_owned(), ..stay };
+        assert_eq!(twins(&[before, ClaimLineRow { code: 1, ..older }]).await, Vec::<String>::new(), "{kind}");
         let units = async |codes: &[u32], until: &str, before: &str| {
             store.claim_units((OWN, "p"), codes, ("2026-01-01", until, before)).await.expect("it answers")
         };
@@ -397,4 +404,95 @@ fn what_is_written_comes_out_in_parts_and_whole() {
     out.extend(writer.rest());
     assert_eq!(out.len(), 3_500_000);
     assert!(out.ends_with(format!("{:0350}", 9_999).as_bytes()));
+}
+
+#[tokio::test]
+async fn what_is_older_than_its_years_goes_with_what_was_its_own_and_nothing_else() {
+    const BEFORE_MS: i64 = NOW_MS + 1;
+    for (kind, _, store) in stores().await {
+        let of = |sending: &str, line: ClaimLineRow| ClaimLineRow { sending: sending.to_owned(), ..line };
+        let young = |line: ClaimLineRow| ClaimLineRow { changed_ms: BEFORE_MS, ..line };
+        let corrected = |id: &str| of("a", line(id, "p", 131, "corrected"));
+        let correcting = |id: &str, of_id: &str, state: &str| ClaimLineRow {
+            kind: 1,
+            corrects: of_id.to_owned(),
+            ..of("b", line(id, "p", 131, state))
+        };
+        let lines = vec![
+            of("a", line("1", "gone", 131, "paid")),
+            line("2", "gone", 131, "void"),
+            // What still waits for somebody stays, however old it is, and so does what it takes the place of.
+            of("c", line("3", "q", 131, "refused")),
+            corrected("4"),
+            correcting("5", "4", "paid"),
+            of("d", line("6", "p", 131, "corrected")),
+            young(correcting("7", "6", "paid")),
+            young(of("e", line("8", "p", 131, "paid"))),
+        ];
+        let person = |id: &str| InsuredPersonRow {
+            compartment: OWN.to_owned(),
+            id: id.to_owned(),
+            sealed: "sealed".to_owned(),
+            changed_ms: NOW_MS,
+        };
+        let file = |id: &str, number: i64, state: &str| SendingRow {
+            parts: format!("file {id}"),
+            ..sending(id, number, state)
+        };
+        let message = |hash: &str, sending: &str| BillingMessageRow {
+            compartment: OWN.to_owned(),
+            hash: hash.to_owned(),
+            sending: sending.to_owned(),
+            received_ms: NOW_MS,
+            ..BillingMessageRow::default()
+        };
+        let total = |sending: &str| SendingTotalRow {
+            compartment: OWN.to_owned(),
+            sending: sending.to_owned(),
+            payer: 131,
+            ..SendingTotalRow::default()
+        };
+        let billing = BillingRows {
+            people: ["gone", "p", "q"].map(person).to_vec(),
+            lines,
+            sendings: vec![
+                file("a", 1, "settled"),
+                file("b", 2, "partly-settled"),
+                file("c", 3, "partly-settled"),
+                file("d", 4, "settled"),
+                file("e", 5, "settled"),
+                file("f", 6, "sent"),
+            ],
+            totals: vec![total("a"), total("c")],
+            messages: vec![message("1", "a"), message("2", "c"), message("3", "")],
+            ..BillingRows::default()
+        };
+        store.apply(set!(billing: billing,)).await.expect("it is written");
+        for owner in ["file a", "file c", "1", "2", "3"] {
+            store.put_billing_part((OWN, owner), (1, 0), "sealed").await.expect("it is written");
+        }
+
+        assert_eq!(store.count_old_lines(OWN, BEFORE_MS).await.expect("it answers"), 4, "{kind}");
+        assert_eq!(store.count_old_lines("organization/b", BEFORE_MS).await.expect("it answers"), 0, "{kind}");
+        let nothing = store.purge_billing("organization/b", BEFORE_MS).await.expect("it is done");
+        assert_eq!(nothing, Purged::default(), "{kind}");
+        let purged = store.purge_billing(OWN, BEFORE_MS).await.expect("it is done");
+        assert_eq!(purged, Purged { lines: 4, sendings: 1, messages: 1, people: 1 }, "{kind}");
+        let rest = store.claim_lines(OWN, &LineFilter::default(), ("", 9)).await.expect("it answers");
+        assert_eq!(ids(&rest), ["3", "6", "7", "8"], "{kind}");
+        let left = store.sendings(OWN, &[], ("", 9)).await.expect("it answers");
+        let left: Vec<&str> = left.iter().map(|one| one.id.as_str()).collect();
+        assert_eq!(left, ["f", "e", "d", "c", "b"], "{kind}");
+        for (owner, is_left) in [("file a", false), ("file c", true), ("1", false), ("2", true), ("3", false)] {
+            let part = store.billing_part((OWN, owner), (1, 0)).await.expect("it answers");
+            assert_eq!(part.is_some(), is_left, "{kind}: {owner}");
+        }
+        for (sending, totals) in [("a", 0), ("c", 1)] {
+            assert_eq!(store.sending_totals(OWN, sending).await.expect("it answers").len(), totals, "{kind}");
+            assert_eq!(store.billing_messages(OWN, (sending, "")).await.expect("it answers").len(), totals, "{kind}");
+        }
+        let people = store.insured_people(OWN, &named(&["gone", "p", "q"])).await.expect("it answers");
+        assert_eq!(people.len(), 2, "{kind}");
+        assert_eq!(store.purge_billing(OWN, BEFORE_MS).await.expect("it is done"), Purged::default(), "{kind}: once");
+    }
 }

@@ -6,6 +6,7 @@ use std::process::Command;
 use wellgate_tests::program::wellgate;
 use wellgate_tests::vault::with_vault;
 
+use crate::opening::execute;
 use crate::world::ask;
 
 /// Runs a command of the program on a database.
@@ -132,5 +133,60 @@ async fn a_restored_trail_is_proved_by_the_key_of_its_time() {
         assert!(is_proved && told.contains("1 seals, 1 events as they were sealed"), "{kind}: {told}");
         let (is_restored, told) = restore(&["--public-key", &path("backup")]);
         assert!(!is_restored && !told.contains("Restored"), "{kind}: before anything is restored: {told}");
+    }
+}
+
+/// A line of billing that came to a state at a moment.
+fn old_line(id: &str, state: &str, changed_ms: i64) -> String {
+    format!(
+        "INSERT INTO claim_line (compartment, id, person, third_party, channel, payer, month, first_day, last_day, code, units, \
+         amount_cents, share_cents, supplement_cents, provider, detail, state, findings, source, source_key, sending, invoice, kind, \
+         corrects, paid_cents, refusal, decided_by, decided_why, created_ms, changed_ms) VALUES ('organization/elp', '{id}', 'p', \
+         '71000436000', 'efact', 131, 201501, '2015-01-01', '2015-01-01', 990010, 1, 4250, 0, 0, '12345625004', '{{}}', '{state}', '', \
+         'import', NULL, '', 0, 0, '', 0, '', '', '', 0, {changed_ms})"
+    )
+}
+
+#[tokio::test]
+async fn billing_is_removed_after_its_years_and_only_where_that_is_meant() {
+    const IN_A_THOUSAND_YEARS_MS: i64 = 32_503_680_000_000;
+    for (kind, url) in wellgate_tests::databases() {
+        let directory = tempfile::tempdir().expect("there is room");
+        let done = |arguments: &str| {
+            let arguments: Vec<&str> = arguments.split(' ').collect();
+            let (is_done, told) = run(directory.path(), &url, &arguments);
+            assert!(is_done, "{kind}: {arguments:?}: {told}");
+            told
+        };
+        done("organization add --id elp --name Elp --kind elp --client elp-ehr --purpose TREAT");
+        done(
+            "billing party --organization elp --nihdi 71000436000 --cbe 0123456749 --iban BE71096123456769 --bic GKCCBEBB \
+              --contact-name Peeters --contact-first-name An --contact-phone 470000000"
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ")
+                .as_str(),
+        );
+        for line in [
+            old_line("1", "paid", 0),
+            old_line("2", "uncollectable", 0),
+            old_line("3", "refused", 0),
+            old_line("4", "paid", IN_A_THOUSAND_YEARS_MS),
+        ] {
+            execute(&url, &line).await;
+        }
+        let lines = async || ask(&url, "SELECT CAST(COUNT(*) AS TEXT) FROM claim_line").await;
+        let before = acts(&url, "organization/elp").await;
+        assert!(done("billing purge").contains("elp: 2 lines would go."), "{kind}");
+        assert_eq!((lines().await, acts(&url, "organization/elp").await), ("4".to_owned(), before.clone()), "{kind}");
+        let told = done("billing purge --yes");
+        assert!(told.contains("elp: 2 lines, 0 sendings, 0 answers, 0 people are removed."), "{kind}: {told}");
+        assert_eq!(lines().await, "2", "{kind}");
+        let after = acts(&url, "organization/elp").await;
+        let last = after.strip_prefix(&before).unwrap_or_default().trim();
+        assert!(
+            last.starts_with("billing-purge Organization/elp before=") && last.ends_with("&lines=2"),
+            "{kind}: {after}"
+        );
     }
 }

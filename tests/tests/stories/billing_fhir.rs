@@ -2,51 +2,18 @@
 
 use gateway::storage::billing::{ClaimLineRow, LineFilter};
 use serde_json::{Value, json};
-use wellgate_tests::billing::{OWN, PARTY, PROVIDER, books, clerk, person};
-use wellgate_tests::caller::Caller;
+use wellgate_tests::billing::{
+    NIHDI, OWN, PROVIDER, books, clerk, insured_patient, of_claim, person, refusing_payment,
+};
 use wellgate_tests::gateway::Gateway;
 use wellgate_tests::referral::refusals;
-use wellgate_tests::resources::{consent, patient};
 use wellgate_tests::stories;
-
-const SSIN: &str = "https://www.ehealth.fgov.be/standards/fhir/core/NamingSystem/ssin";
-const NIHDI: &str = "https://www.ehealth.fgov.be/standards/fhir/core/NamingSystem/nihdi";
-const INSURER: &str = "https://www.ehealth.fgov.be/standards/fhir/core/NamingSystem/insurancenumber";
-const CODE: &str = "https://www.ehealth.fgov.be/standards/fhir/core/NamingSystem/be-ns-nihdi-nomenclature";
-const HOLDER: &str = "https://www.ehealth.fgov.be/standards/fhir/mycarenet/CodeSystem/be-cs-holder-code";
 
 /// What makes a Claim wrong.
 type Change = fn(&mut Value);
 
 async fn lines(gateway: &Gateway) -> Vec<ClaimLineRow> {
     gateway.app.store.claim_lines(OWN, &LineFilter::default(), ("", 100)).await.expect("it answers")
-}
-
-/// A person of a mutuality, in the record of whoever bills.
-async fn insured(centre: &Caller<'_>) -> (String, String) {
-    let mut resource = patient();
-    resource["identifier"] = json!([{"system": SSIN, "value": person(0).ssin}]);
-    let id = centre.create(&resource).await;
-    let class = |n: u8| json!({"type": {"coding": [{"system": format!("{HOLDER}-{n}")}]}, "value": "110"});
-    let coverage = json!({"resourceType": "Coverage", "status": "active", "beneficiary": {"reference": format!("Patient/{id}")},
-        "payor": [{"identifier": {"system": INSURER, "value": "131"}}], "class": [class(1), class(2)]});
-    let coverage = centre.create(&coverage).await;
-    (id, coverage)
-}
-
-fn claim(patient: &str, coverage: &str, days: &[&str]) -> Value {
-    let item = |(n, day): (usize, &&str)| {
-        json!({"sequence": n + 1, "productOrService": {"coding": [{"system": CODE, "code": "990010"}]}, "servicedDate": day,
-            "careTeamSequence": [1]})
-    };
-    let items: Vec<Value> = days.iter().enumerate().map(item).collect();
-    json!({"resourceType": "Claim", "status": "active", "use": "claim", "created": "2026-03-01",
-        "type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/claim-type", "code": "professional"}]},
-        "priority": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/processpriority", "code": "normal"}]},
-        "patient": {"reference": format!("Patient/{patient}")},
-        "provider": {"identifier": {"system": NIHDI, "value": PARTY}},
-        "careTeam": [{"sequence": 1, "provider": {"identifier": {"system": NIHDI, "value": PROVIDER}}}],
-        "insurance": [{"sequence": 1, "focal": true, "coverage": {"reference": format!("Coverage/{coverage}")}}], "item": items})
 }
 
 fn contact(patient: &str, class: &str, status: &str) -> Value {
@@ -59,8 +26,8 @@ fn contact(patient: &str, class: &str, status: &str) -> Value {
 async fn a_claim_becomes_lines_of_its_own_organisation_once(gateway: Gateway) {
     books(&gateway).await;
     let centre = gateway.as_("cgg-1");
-    let (patient, coverage) = insured(&centre).await;
-    let id = centre.create(&claim(&patient, &coverage, &["2026-02-02", "2026-02-09"])).await;
+    let (patient, coverage) = insured_patient(&centre).await;
+    let id = centre.create(&of_claim(&patient, &coverage, &["2026-02-02", "2026-02-09"])).await;
     let taken = lines(&gateway).await;
     let told: Vec<_> =
         taken.iter().map(|one| (one.first_day.as_str(), one.payer, one.amount_cents, one.source.as_str())).collect();
@@ -76,7 +43,7 @@ async fn a_claim_becomes_lines_of_its_own_organisation_once(gateway: Gateway) {
 async fn a_claim_that_cannot_be_billed_is_refused_and_nothing_of_it_is_stored(gateway: Gateway) {
     books(&gateway).await;
     let centre = gateway.as_("cgg-1");
-    let (patient, coverage) = insured(&centre).await;
+    let (patient, coverage) = insured_patient(&centre).await;
     let wrong: [(&str, Change); 5] = [
         ("Claim.diagnosis", |claim| {
             claim["diagnosis"] = json!([{"sequence": 1, "diagnosisCodeableConcept": {"text": "x"}}]);
@@ -89,7 +56,7 @@ async fn a_claim_that_cannot_be_billed_is_refused_and_nothing_of_it_is_stored(ga
         ("Claim.item[0].bodySite", |claim| claim["item"][0]["bodySite"] = json!({"text": "knee"})),
     ];
     for (element, change) in wrong {
-        let mut claim = claim(&patient, &coverage, &["2026-02-02"]);
+        let mut claim = of_claim(&patient, &coverage, &["2026-02-02"]);
         change(&mut claim);
         let answer = centre.post("Claim", &claim).await;
         assert_eq!(answer.status, 422, "{element}: {answer}");
@@ -103,13 +70,9 @@ async fn a_claim_that_cannot_be_billed_is_refused_and_nothing_of_it_is_stored(ga
 async fn a_person_who_refuses_that_an_insurer_is_told_pays_themselves(gateway: Gateway) {
     books(&gateway).await;
     let centre = gateway.as_("cgg-1");
-    let (patient, coverage) = insured(&centre).await;
-    let actor = json!({"role": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]},
-        "reference": {"reference": "Organization/mutuality-1"}});
-    let refusing = json!({"type": "deny", "actor": [actor],
-        "purpose": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HPAYMT"}]});
-    let consent = centre.create(&consent(&patient, &refusing)).await;
-    let answer = centre.post("Claim", &claim(&patient, &coverage, &["2026-02-02"])).await;
+    let (patient, coverage) = insured_patient(&centre).await;
+    let consent = centre.create(&refusing_payment(&patient)).await;
+    let answer = centre.post("Claim", &of_claim(&patient, &coverage, &["2026-02-02"])).await;
     assert_eq!((answer.status, answer.reason()), (403, "excluded-by-patient"), "{answer}");
     centre.create(&contact(&patient, "AMB", "finished")).await;
     assert!(lines(&gateway).await.is_empty() && centre.search("Claim").await.is_empty(), "nothing is stored");
@@ -118,14 +81,14 @@ async fn a_person_who_refuses_that_an_insurer_is_told_pays_themselves(gateway: G
     let mut withdrawn = centre.get(format!("Consent/{consent}")).await.expect(200).json;
     withdrawn["status"] = json!("inactive");
     centre.put(format!("Consent/{consent}"), &withdrawn).await.expect(200);
-    centre.create(&claim(&patient, &coverage, &["2026-02-02"])).await;
+    centre.create(&of_claim(&patient, &coverage, &["2026-02-02"])).await;
     assert_eq!(lines(&gateway).await.len(), 1);
 }
 
 async fn a_contact_becomes_a_line_where_a_tariff_is_for_it(gateway: Gateway) {
     let books = books(&gateway).await;
     let centre = gateway.as_("cgg-1");
-    let (patient, _) = insured(&centre).await;
+    let (patient, _) = insured_patient(&centre).await;
     for (class, status) in [("AMB", "in-progress"), ("IMP", "finished")] {
         centre.create(&contact(&patient, class, status)).await;
         assert!(lines(&gateway).await.is_empty(), "{class} {status}");
@@ -143,7 +106,7 @@ async fn a_contact_becomes_a_line_where_a_tariff_is_for_it(gateway: Gateway) {
 
     // Who does not bill, or does not hold the record, finds nothing in any books.
     let other = gateway.as_("cgg-2");
-    let (patient, _) = insured(&other).await;
+    let (patient, _) = insured_patient(&other).await;
     other.create(&contact(&patient, "AMB", "finished")).await;
     assert_eq!(lines(&gateway).await.len(), 1);
     let elsewhere = gateway.app.store.claim_lines("organization/cgg-2", &LineFilter::default(), ("", 9)).await;
@@ -154,8 +117,8 @@ async fn a_contact_becomes_a_line_where_a_tariff_is_for_it(gateway: Gateway) {
 async fn claims_of_one_person_in_one_transaction_are_all_billed(gateway: Gateway) {
     books(&gateway).await;
     let centre = gateway.as_("cgg-1");
-    let (patient, coverage) = insured(&centre).await;
-    let entry = |day: &str| json!({"resource": claim(&patient, &coverage, &[day]), "request": {"method": "POST", "url": "Claim"}});
+    let (patient, coverage) = insured_patient(&centre).await;
+    let entry = |day: &str| json!({"resource": of_claim(&patient, &coverage, &[day]), "request": {"method": "POST", "url": "Claim"}});
     let bundle =
         json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry("2026-02-02"), entry("2026-02-03")]});
     centre.post("", &bundle).await.expect(200);

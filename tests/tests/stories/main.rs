@@ -6,6 +6,7 @@
 mod any;
 mod authorization;
 mod billing;
+mod billing_books;
 mod billing_fhir;
 mod blindness;
 mod client_certificates;
@@ -21,7 +22,6 @@ mod ihe;
 mod intake;
 mod labels;
 mod machine_clients;
-mod month;
 mod outbound;
 mod partners;
 mod people;

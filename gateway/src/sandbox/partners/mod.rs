@@ -35,7 +35,7 @@ use kept::Kept;
 use simulator::Simulator;
 
 /// A sandbox is not kept waiting.
-const INBOX_INTERVAL: Duration = Duration::from_secs(5);
+const INBOX_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A request to a partner, whole.
 struct Asked {

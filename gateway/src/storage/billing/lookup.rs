@@ -3,6 +3,7 @@
 use sqlx::{AssertSqlSafe, Row};
 
 use super::{ClaimLineRow, InsuredPersonRow, ROWS_MAX, spaced};
+use crate::clock::{format_instant, parse_instant};
 use crate::storage::rows::{Cell, integers, json, texts};
 use crate::storage::{Database, StorageError, Store, read};
 
@@ -62,6 +63,34 @@ pub struct LinePlace {
     pub corrects: String,
     /// The line.
     pub id: String,
+}
+
+/// A line that may be a twin of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TwinCandidate {
+    /// The line of which it may be one.
+    pub line: String,
+    /// Its id.
+    pub id: String,
+    /// Its first day.
+    pub first_day: String,
+    /// Its last day.
+    pub last_day: String,
+    /// The rest of it as JSON.
+    pub detail: String,
+}
+
+/// No stay that is billed by itself is longer: it is of a month.
+const STAY_DAYS_MAX: i64 = 100;
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// The day on which a stay may have begun that lasts until this one; the day itself where it is none.
+fn days_before(day: &str) -> String {
+    let midnight_ms = parse_instant(&format!("{day}T00:00:00Z"));
+    midnight_ms.map_or_else(
+        || day.to_owned(),
+        |midnight_ms| format_instant(midnight_ms - STAY_DAYS_MAX * DAY_MS).chars().take(10).collect(),
+    )
 }
 
 /// Rows of a table of which one column is among these keys. Each key is looked up by itself: a planner that knows the table as it was when it
@@ -240,8 +269,8 @@ impl Store {
         })
     }
 
-    /// Which of these lines, as they are handed in, have a twin: the same service to the same person on the same day by the same provider,
-    /// billed already, or also to be billed and older. Pairs of line and twin.
+    /// What may be a twin of one of these lines, as they are handed in: the same service to the same person by the same provider on days that
+    /// meet, billed already, or also to be billed and older. By line, the oldest first.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -249,50 +278,59 @@ impl Store {
         &self,
         compartment: &str,
         lines: &[ClaimLineRow],
-    ) -> Result<Vec<(String, String)>, StorageError> {
-        // The same person, service and day by their index alone, then each line by its key: SQLite else walks every line that there ever was.
-        let same = "s.compartment = $1 AND s.person = q.person AND s.code = q.code AND s.first_day = q.first_day";
-        let twin = "b.compartment = $1 AND b.id = s.id AND b.provider = q.provider \
-                    AND b.id <> q.id AND b.id <> q.corrects AND b.kind <> 3 \
+    ) -> Result<Vec<TwinCandidate>, StorageError> {
+        const COLUMNS: [&str; 7] = ["id", "person", "first_day", "last_day", "earliest", "provider", "corrects"];
+        let meets = "b.compartment = $1 AND b.person = q.person AND b.code = q.code \
+                    AND b.first_day >= q.earliest AND b.first_day <= q.last_day AND b.last_day >= q.first_day \
+                    AND b.provider = q.provider AND b.id <> q.id AND b.id <> q.corrects AND b.kind <> 3 \
                     AND (b.state IN ('sealed', 'sent', 'accepted', 'paid', 'exported') \
                     OR (b.id < q.id AND b.state IN ('draft', 'ready')))";
-        let end = "GROUP BY q.id ORDER BY q.id";
-        let billed = lines.iter().filter(|line| line.kind != 3);
+        let wanted = "SELECT q.id, b.id, b.first_day, b.last_day, b.detail FROM";
+        let billed: Vec<(&ClaimLineRow, String)> =
+            lines.iter().filter(|line| line.kind != 3).map(|line| (line, days_before(&line.first_day))).collect();
         let cells: Vec<Vec<Cell<'_>>> = billed
-            .map(|line| {
-                let ClaimLineRow { id, person, code, first_day, provider, corrects, .. } = line;
-                let texts = [id, person, first_day, provider, corrects].map(|text| Cell::from(text.as_str()));
-                texts.into_iter().chain([Cell::from(*code)]).collect()
+            .iter()
+            .map(|(line, earliest)| {
+                let ClaimLineRow { id, person, code, first_day, last_day, provider, corrects, .. } = line;
+                let texts = [id, person, first_day, last_day, earliest, provider, corrects];
+                texts.map(|text| Cell::from(text.as_str())).into_iter().chain([Cell::from(*code)]).collect()
             })
             .collect();
-        match &self.database {
+        let read = |row: (String, String, String, String, String)| {
+            let (line, id, first_day, last_day, detail) = row;
+            TwinCandidate { line, id, first_day, last_day, detail }
+        };
+        let mut found: Vec<TwinCandidate> = match &self.database {
             Database::Sqlite { reader, .. } => {
-                let columns = ["id", "person", "first_day", "provider", "corrects", "code"].iter().enumerate();
+                let columns = COLUMNS.iter().chain(&["code"]).enumerate();
                 let columns: Vec<String> =
                     columns.map(|(n, name)| format!("json_extract(value, '$[{n}]') AS {name}")).collect();
-                let columns = columns.join(", ");
+                // By that index and in this order: by what it knows of a table that was small, SQLite may walk all of it for each line.
                 let sql = format!(
-                    "SELECT q.id, MIN(b.id) FROM (SELECT {columns} FROM jsonb_each($2)) AS q CROSS JOIN claim_line AS s \
-                     CROSS JOIN claim_line AS b WHERE {same} AND {twin} {end}"
+                    "{wanted} (SELECT {} FROM jsonb_each($2)) AS q CROSS JOIN claim_line b INDEXED BY claim_line_twin WHERE {meets}",
+                    columns.join(", ")
                 );
-                let query = sqlx::query(AssertSqlSafe(sql)).bind(compartment).bind(json(&cells)?);
-                Ok(query.fetch_all(reader).await?.iter().map(|row| (row.get(0), row.get(1))).collect())
+                let query = sqlx::query_as(AssertSqlSafe(sql)).bind(compartment).bind(json(&cells)?);
+                query.fetch_all(reader).await?.into_iter().map(read).collect()
             }
             Database::Postgres { pool } => {
+                let arrays: Vec<String> = (2..9).map(|n| format!("${n}::text[]")).collect();
                 let sql = format!(
-                    "SELECT q.id, MIN(b.id) FROM UNNEST($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], \
-                     $7::bigint[]) AS q(id, person, first_day, provider, corrects, code) \
-                     CROSS JOIN LATERAL (SELECT s.id FROM claim_line AS s WHERE {same} OFFSET 0) AS s \
-                     CROSS JOIN LATERAL (SELECT b.id FROM claim_line AS b WHERE {twin} OFFSET 0) AS b {end}"
+                    "{wanted} UNNEST({}, $9::bigint[]) AS q({}, code) CROSS JOIN LATERAL \
+                     (SELECT b.id, b.first_day, b.last_day, b.detail FROM claim_line b WHERE {meets} OFFSET 0) AS b",
+                    arrays.join(", "),
+                    COLUMNS.join(", ")
                 );
-                let mut query = sqlx::query(AssertSqlSafe(sql)).bind(compartment);
-                for column in 0..5 {
+                let mut query = sqlx::query_as(AssertSqlSafe(sql)).bind(compartment);
+                for column in 0..COLUMNS.len() {
                     query = query.bind(texts(&cells, column));
                 }
-                let query = query.bind(integers(&cells, 5));
-                Ok(query.fetch_all(pool).await?.iter().map(|row| (row.get(0), row.get(1))).collect())
+                let query = query.bind(integers(&cells, COLUMNS.len()));
+                query.fetch_all(pool).await?.into_iter().map(read).collect()
             }
-        }
+        };
+        found.sort_unstable_by(|a, b| (&a.line, &a.id).cmp(&(&b.line, &b.id)));
+        Ok(found)
     }
 
     /// The lines of a sending that are in these invoices.

@@ -275,9 +275,10 @@ fn place(zone: u16) -> Place {
     }
 }
 
-/// The day of a moment, as `YYYYMMDD`.
+/// The day of a moment in Belgium, as `YYYYMMDD`: it begins at least an hour before that of UTC.
 fn today(now_ms: i64) -> u32 {
-    let day: String = format_instant(now_ms).chars().take(10).filter(char::is_ascii_digit).collect();
+    const AHEAD_MS: i64 = 60 * 60 * 1_000;
+    let day: String = format_instant(now_ms + AHEAD_MS).chars().take(10).filter(char::is_ascii_digit).collect();
     day.parse().unwrap_or(0)
 }
 

@@ -17,100 +17,64 @@ fn precedes(before: &str, kind: &str) -> bool {
     }
 }
 
-/// Zones of digits: the zone's number, from, to.
-type Zones = &'static [(&'static str, usize, usize)];
+/// Where a zone stands: its number, from, to.
+const PLACES: [(&str, usize, usize); 29] = [
+    ("03", 9, 9),
+    ("04", 10, 16),
+    ("05", 17, 24),
+    ("06", 25, 32),
+    ("07", 33, 35),
+    ("08", 36, 48),
+    ("09", 49, 49),
+    ("10", 50, 50),
+    ("11", 51, 51),
+    ("13", 53, 55),
+    ("14", 56, 67),
+    ("15", 68, 79),
+    ("17", 81, 84),
+    ("18", 85, 87),
+    ("19", 88, 99),
+    ("20", 100, 107),
+    ("22", 108, 112),
+    ("23", 113, 114),
+    ("24", 115, 126),
+    ("25", 120, 127),
+    ("27", 128, 137),
+    ("29", 163, 174),
+    ("30", 165, 174),
+    ("31", 167, 177),
+    ("32", 175, 175),
+    ("34", 177, 179),
+    ("36", 179, 212),
+    ("37", 180, 182),
+    ("41", 207, 212),
+];
+
+/// Zones of a kind of record, with where they stand: the same in each, but that 17 is longer in record 30.
+pub(super) fn placed(kind: &str, zones: &'static str) -> impl Iterator<Item = (&'static str, usize, usize)> {
+    let is_long = kind == "30";
+    let place = |zone: &'static str| PLACES.into_iter().find(|(known, ..)| *known == zone);
+    zones.split_whitespace().filter_map(place).map(move |(zone, from, to)| {
+        let to = if is_long && zone == "17" { 87 } else { to };
+        (zone, from, to)
+    })
+}
+
+/// Zones that are numbers in records 51 and 52.
+const OF_LINE: &str = "04 05 08 15";
 
 /// Zones that are numbers, and zones that are a sign and a number.
-fn zones(kind: &str) -> (Zones, Zones) {
+fn zones(kind: &str) -> (&'static str, &'static str) {
     match kind {
-        "10" => (
-            &[
-                ("03", 9, 9),
-                ("04", 10, 16),
-                ("07", 33, 35),
-                ("13", 53, 55),
-                ("14", 56, 67),
-                ("22", 108, 112),
-                ("23", 113, 114),
-                ("25", 120, 127),
-                ("27", 128, 137),
-            ],
-            &[],
-        ),
-        "20" => (
-            &[
-                ("05", 17, 24),
-                ("06", 25, 32),
-                ("07", 33, 35),
-                ("08", 36, 48),
-                ("09", 49, 49),
-                ("10", 50, 50),
-                ("11", 51, 51),
-                ("14", 56, 67),
-                ("15", 68, 79),
-                ("17", 81, 84),
-                ("18", 85, 87),
-                ("20", 100, 107),
-                ("24", 115, 126),
-                ("27", 128, 137),
-                ("29", 163, 174),
-                ("32", 175, 175),
-                ("34", 177, 179),
-                ("37", 180, 182),
-                ("41", 207, 212),
-            ],
-            &[],
-        ),
-        "30" => (
-            &[
-                ("04", 10, 16),
-                ("05", 17, 24),
-                ("06", 25, 32),
-                ("07", 33, 35),
-                ("08", 36, 48),
-                ("09", 49, 49),
-                ("11", 51, 51),
-                ("14", 56, 67),
-                ("15", 68, 79),
-                ("17", 81, 87),
-            ],
-            &[("19", 88, 99), ("22", 108, 112), ("27", 128, 137), ("30", 165, 174)],
-        ),
-        "50" => (
-            &[
-                ("04", 10, 16),
-                ("05", 17, 24),
-                ("06", 25, 32),
-                ("07", 33, 35),
-                ("08", 36, 48),
-                ("09", 49, 49),
-                ("11", 51, 51),
-                ("14", 56, 67),
-                ("15", 68, 79),
-                ("24", 115, 126),
-            ],
-            &[("19", 88, 99), ("22", 108, 112), ("27", 128, 137), ("30", 165, 174)],
-        ),
-        "51" => (&[("04", 10, 16), ("05", 17, 24), ("08", 36, 48), ("15", 68, 79)], &[("19", 88, 99)]),
-        "52" => (&[("04", 10, 16), ("05", 17, 24), ("08", 36, 48), ("15", 68, 79)], &[]),
-        "80" => (
-            &[
-                ("07", 33, 35),
-                ("08", 36, 48),
-                ("09", 49, 49),
-                ("10", 50, 50),
-                ("14", 56, 67),
-                ("18", 85, 87),
-                ("24", 115, 126),
-                ("32", 175, 175),
-            ],
-            &[("15", 68, 79), ("19", 88, 99), ("27", 128, 137), ("30", 165, 174)],
-        ),
-        "90" => (
-            &[("07", 33, 35), ("14", 56, 67), ("22", 108, 112), ("23", 113, 114), ("27", 128, 137)],
-            &[("15", 68, 79), ("19", 88, 99)],
-        ),
-        _ => (&[], &[]),
+        "10" => ("03 04 07 13 14 22 23 25 27", ""),
+        "20" => ("05 06 07 08 09 10 11 14 15 17 18 20 24 27 29 32 34 37 41", ""),
+        "30" => ("04 05 06 07 08 09 11 14 15 17", "19 22 27 30"),
+        "50" => ("04 05 06 07 08 09 11 14 15 24", "19 22 27 30"),
+        "51" => (OF_LINE, "19"),
+        "52" => (OF_LINE, ""),
+        "80" => ("07 08 09 10 14 18 24 32", "15 19 27 30"),
+        "90" => ("07 14 22 23 27", "15 19"),
+        _ => ("", ""),
     }
 }
 
@@ -137,13 +101,13 @@ pub(super) fn check(reading: &mut Reading<'_>) {
             }
         }
         let (numbers, amounts) = zones(kind);
-        for (zone, from, to) in numbers {
-            reading.hold(record.number(*from, *to).is_some(), at, ('B', &format!("{kind}{zone}01")));
+        for (zone, from, to) in placed(kind, numbers) {
+            reading.hold(record.number(from, to).is_some(), at, ('B', &format!("{kind}{zone}01")));
         }
-        for (zone, from, to) in amounts {
-            let has_sign = matches!(record.zone(*from, *from), b"+" | b"-");
+        for (zone, from, to) in placed(kind, amounts) {
+            let has_sign = matches!(record.zone(from, from), b"+" | b"-");
             reading.hold(has_sign, at, ('B', &format!("{kind}{zone}05")));
-            reading.hold(record.number(from + 1, *to).is_some(), at, ('B', &format!("{kind}{zone}01")));
+            reading.hold(record.number(from + 1, to).is_some(), at, ('B', &format!("{kind}{zone}01")));
         }
     }
     let nineties = records.iter().filter(|record| record.kind() == "90").count();

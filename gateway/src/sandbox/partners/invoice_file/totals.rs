@@ -1,35 +1,13 @@
 //! What ends an invoice and a sending: records 80 and 90, held against what they repeat and what they add up.
 
 use super::lines::counted;
+use super::order::placed;
 use super::{Reading, Record, Sums};
 
-/// Zones of record 80 that repeat record 20, with the weight of a difference.
-const REPEATED: [(&str, usize, usize, char); 13] = [
-    ("04", 10, 16, 'F'),
-    ("05", 17, 24, 'F'),
-    ("06", 25, 32, 'F'),
-    ("07", 33, 35, 'F'),
-    ("08", 36, 48, 'F'),
-    ("09", 49, 49, 'F'),
-    ("10", 50, 50, 'F'),
-    ("13", 53, 55, 'F'),
-    ("14", 56, 67, 'F'),
-    ("17", 81, 84, 'F'),
-    ("18", 85, 87, 'B'),
-    ("22", 108, 112, 'F'),
-    ("32", 175, 175, 'F'),
-];
-
+/// Zones of record 80 that repeat record 20.
+const REPEATED: &str = "04 05 06 07 08 09 10 13 14 17 18 22 32";
 /// Zones of record 90 that repeat record 10.
-const REPEATED_OF_HEADER: [(&str, usize, usize); 7] = [
-    ("07", 33, 35),
-    ("14", 56, 67),
-    ("22", 108, 112),
-    ("23", 113, 114),
-    ("27", 128, 137),
-    ("31", 167, 177),
-    ("36", 179, 212),
-];
+const REPEATED_OF_HEADER: &str = "07 14 22 23 27 31 36";
 
 /// Checks them.
 pub(super) fn check(reading: &mut Reading<'_>) {
@@ -49,7 +27,7 @@ pub(super) fn check(reading: &mut Reading<'_>) {
                 told.b += record.amount(68, 79).unwrap_or(0);
             }
             "90" => {
-                for (zone, from, to) in REPEATED_OF_HEADER {
+                for (zone, from, to) in placed("90", REPEATED_OF_HEADER) {
                     reading.hold(record.zone(from, to) == header.zone(from, to), at, ('B', &format!("90{zone}12")));
                 }
                 let (a, b) = (record.amount(88, 99), record.amount(68, 79));
@@ -69,7 +47,9 @@ pub(super) fn check(reading: &mut Reading<'_>) {
 }
 
 fn check_invoice(reading: &mut Reading<'_>, head: Record<'_>, sums: &Sums, (at, record): (usize, Record<'_>)) {
-    for (zone, from, to, letter) in REPEATED {
+    for (zone, from, to) in placed("80", REPEATED) {
+        // Who pays concerns the whole file.
+        let letter = if zone == "18" { 'B' } else { 'F' };
         reading.hold(record.zone(from, to) == head.zone(from, to), at, (letter, &format!("80{zone}12")));
     }
     reading.hold(record.zone(115, 126) == head.zone(115, 126), at, ('F', "802412"));
