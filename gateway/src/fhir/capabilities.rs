@@ -18,6 +18,7 @@ const COMMON: &[(&str, &str)] = &[("_id", "token"), ("_lastUpdated", "date")];
 const IMPLEMENTATION_GUIDES: &[&str] = &[
     "https://profiles.ihe.net/ITI/PCF/ImplementationGuide/ihe.iti.pcf",
     "https://profiles.ihe.net/ITI/BALP/ImplementationGuide/ihe.iti.balp",
+    "http://hl7.org/fhir/uv/bulkdata/ImplementationGuide/hl7.fhir.uv.bulkdata",
 ];
 /// What of IHE is played, and what not. `instantiates` is not claimed: the statements of PCF's actors ask for XML and for a search
 /// over the whole system as well.
@@ -35,13 +36,25 @@ const TOPIC_EXTENSION: &str =
     "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/capabilitystatement-subscriptiontopic-canonical";
 /// The operations of subscriptions are those of the backport.
 const BACKPORT: &str = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription";
+/// The operations that are of the standard itself.
+const STANDARD: &[&str] = &["everything", "match", "lookup", "validate-code", "meta"];
+const STANDARD_BASE: &str = "http://hl7.org/fhir/OperationDefinition";
+/// The operations of Bulk Data.
+const BULK_DATA: &str = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition";
 /// Operations: type, name without the sign.
 const OPERATIONS: &[(&str, &str)] = &[
     ("Consent", "explain"),
     ("Consent", "withdraw"),
     ("Consent", "conflicts"),
     ("Patient", "who-can-see"),
+    ("CodeSystem", "lookup"),
+    ("ValueSet", "validate-code"),
+    ("ServiceRequest", "dossier"),
     ("Patient", "access-log"),
+    ("Patient", "everything"),
+    ("Patient", "match"),
+    ("Patient", "export"),
+    ("Group", "export"),
     ("Patient", "break-glass"),
     ("Patient", "end-break-glass"),
     ("Patient", "emergency-sessions"),
@@ -76,7 +89,11 @@ pub fn statement(app: &AppState, started_ms: i64) -> String {
                 "description": "A bearer token, with SMART v2 system scopes, or patient scopes for a person who signed in; consent is enforced in every answer."
             },
             "resource": resources,
-            "interaction": [{"code": "transaction"}, {"code": "batch"}]
+            "interaction": [{"code": "transaction"}, {"code": "batch"}],
+            "operation": [
+                {"name": "export", "definition": format!("{BULK_DATA}/export")},
+                {"name": "import", "definition": "https://wellgate.example/fhir/OperationDefinition/import"}
+            ]
         }]
     })
     .to_string()
@@ -131,11 +148,15 @@ fn resource(app: &AppState, resource_type: &'static str) -> Value {
     if let Some((_, profiles)) = PROFILES.iter().find(|(of, _)| *of == resource_type) {
         stated["supportedProfile"] = json!(profiles);
     }
+    let meta = belongs(resource_type).map(|_| (resource_type, "meta"));
     let operations: Vec<Value> = OPERATIONS
         .iter()
         .filter(|(of, _)| *of == resource_type)
+        .chain(meta.iter())
         .map(|(of, name)| match *of {
             "Subscription" => json!({"name": name, "definition": format!("{BACKPORT}-{name}")}),
+            _ if STANDARD.contains(name) => json!({"name": name, "definition": format!("{STANDARD_BASE}/{of}-{name}")}),
+            of if *name == "export" => json!({"name": name, "definition": format!("{BULK_DATA}/{}-export", of.to_lowercase())}),
             _ => json!({"name": name, "definition": format!("https://wellgate.example/fhir/OperationDefinition/{of}-{name}")}),
         })
         .collect();

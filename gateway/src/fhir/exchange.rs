@@ -190,6 +190,19 @@ impl Exchange {
         Prefer::Representation
     }
 
+    /// The same request, for an answer that goes on after it was begun.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self {
+            app: App::clone(&self.app),
+            method: self.method.clone(),
+            headers: self.headers.clone(),
+            uri: self.uri.clone(),
+            network: self.network.clone(),
+            certificate: self.certificate.clone(),
+        }
+    }
+
     /// A header as text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())

@@ -4,13 +4,22 @@
 
 pub mod access_log;
 pub mod break_glass;
+mod compartment;
 pub mod conflicts;
 pub mod crisis_disclosure;
+pub mod dossier;
 pub mod emergency;
+pub mod everything;
 pub mod explain;
+pub mod export;
+pub mod import;
 pub mod link_code;
+pub mod matching;
+pub mod meta;
 pub mod review_emergency;
 pub mod subscription;
+pub mod terminology;
+mod value_set;
 pub mod who_can_see;
 pub mod withdraw;
 

@@ -10,7 +10,7 @@ const STRING_CHARACTERS_MAX: usize = 200;
 const EXACT_BYTES_MAX: usize = 512;
 
 /// A string as it is sought: lower case, without accents, white space reduced to single spaces.
-pub(super) fn fold(text: &str) -> String {
+pub fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len().min(STRING_CHARACTERS_MAX));
     let mut characters = 0;
     let mut after_space = true;

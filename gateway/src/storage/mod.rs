@@ -14,6 +14,8 @@ mod criterion;
 mod database;
 pub mod delivery;
 pub mod emergency;
+pub mod export;
+pub mod export_job;
 pub mod facts;
 pub mod history;
 pub mod idempotency;

@@ -6,6 +6,7 @@ mod billing_floor;
 mod cluster;
 mod consents;
 mod deliveries;
+mod export;
 mod fhir;
 mod load;
 mod overload;
@@ -70,7 +71,7 @@ struct Arguments {
     #[arg(long)]
     database: Option<String>,
     /// Only the operations whose name begins so: `token`, `metadata`, `read`, `consents`, `referral`, `start`. `search` fills a database with a million
-    /// resources, `trail` one with ten million events, `deliveries` queues a hundred thousand, `billing` makes a month of as many lines, `fhir` loads dossiers, and `overload` needs 32,000 open files, so these are measured only where they
+    /// resources, `trail` one with ten million events, `deliveries` queues a hundred thousand, `billing` makes a month of as many lines, `export` reads as many resources, `fhir` loads dossiers, and `overload` needs 32,000 open files, so these are measured only where they
     /// are named.
     #[arg(long, default_value = "")]
     only: String,
@@ -169,6 +170,9 @@ impl Bench<'_> {
         }
         if self.arguments.only == "fhir" {
             return self.fhir(subject, report);
+        }
+        if self.arguments.only == "export" {
+            return self.export(subject, report);
         }
         if self.arguments.only == "trail" {
             return self.trail(&subject, report);
@@ -300,6 +304,19 @@ impl Bench<'_> {
         let name = format!("referral, {SOME} clients, {}", subject.name);
         let note = note(&mut measured, cpu, database_cpu);
         report.add(&name, ("/s", Goal::AtLeast(1.0)), (measured.per_second(), Some(floor)), &note);
+        Ok(())
+    }
+
+    /// A file of an export, as large as a dossier of a region.
+    fn export(&self, subject: Subject, report: &mut Report) -> io::Result<()> {
+        let subject = subject.with("WELLGATE_BULK_SETTLE_SECONDS", "0".to_owned())?;
+        let ids = subject.make_records(READ_RECORDS / 100)?;
+        search_floor::fill(&subject.database, &ids, export::RESOURCES, self.runtime)?;
+        for round in 1..=self.arguments.rounds {
+            eprintln!(" round {round}, load {}", std::fs::read_to_string("/proc/loadavg")?.trim());
+            subject.database.settle(self.runtime)?;
+            export::measure(&subject, report)?;
+        }
         Ok(())
     }
 

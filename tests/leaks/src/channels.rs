@@ -75,6 +75,7 @@ pub const CHANNELS: &[Channel] = &[
     row("reverse-include", |offered| offered.types.iter().any(|served| !served.reverse_includes.is_empty()), Asked::Pairs(searches::reverse_includes), "and so what refers to a match"),
     row("chain", |_| false, Asked::Pairs(searches::chains), "each link of a chain is over what the viewer sees"),
     row("has", |_| false, Asked::Pairs(searches::reverse_chains), "and so with `_has`"),
+    row("match", |offered| offered.served("Patient").is_some_and(|served| served.operations.iter().any(|name| name == "match")), Asked::Pairs(searches::matching), "nobody hidden matches a description, however exact"),
     row("batch", |offered| offered.offers("batch"), Asked::Pairs(searches::in_batch), "an entry of a batch answers as the request alone"),
     row("transaction", |offered| offered.offers("transaction"), Asked::Pairs(searches::in_transaction), "and so one of a transaction"),
 
@@ -94,6 +95,7 @@ pub const CHANNELS: &[Channel] = &[
     row("cursors", SEARCH, Asked::Scenario, "a page link of another client, on another query, or from before a withdrawal shows nothing"),
     row("own-trail", |offered| offered.served("AuditEvent").is_some(), Asked::Scenario, "the viewer's own trail has the same events about each twin"),
     row("nothing-shown", ALWAYS, Asked::Scenario, "no list, feed or count of any type holds an id or mark of a hidden twin"),
+    row("export", |offered| offered.operations.iter().any(|name| name == "export"), Asked::Scenario, "no file, manifest or error of an export holds an id or mark of a hidden twin"),
     row("timing", |offered| offered.offers("read"), Asked::Scenario, "the times of answers about the hidden and about what never was overlap"),
 ];
 

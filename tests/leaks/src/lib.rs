@@ -7,6 +7,7 @@ pub mod channels;
 pub mod client;
 pub mod compare;
 pub mod criteria;
+pub mod exports;
 pub mod random;
 pub mod reads;
 pub mod report;

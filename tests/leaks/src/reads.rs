@@ -8,7 +8,8 @@ use crate::client::Request;
 use crate::criteria::targets;
 
 /// Asked also where no operation is claimed. `$break-glass` is not among them: it asks for an access, and may get it.
-const OPERATIONS: [&str; 6] = ["everything", "meta", "explain", "who-can-see", "lastn", "withdraw"];
+const OPERATIONS: [&str; 8] =
+    ["everything", "meta", "explain", "who-can-see", "lastn", "withdraw", "dossier", "validate-code"];
 const NOT_ASKED: [&str; 1] = ["break-glass"];
 
 fn of_each(capabilities: &Capabilities, requests: impl Fn(&str) -> Vec<Request>) -> Vec<Request> {

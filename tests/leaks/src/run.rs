@@ -13,6 +13,7 @@ use crate::channels::{Asked, CHANNELS, Channel};
 use crate::client::{Answer, Client, Request};
 use crate::compare::{parting, told};
 use crate::criteria::is_made;
+use crate::exports;
 use crate::random::Random;
 use crate::report::{Difference, Report};
 use crate::samples::{OF_NO_PERSON, sample};
@@ -120,6 +121,7 @@ pub async fn run(options: &Options) -> Result<Report, String> {
     let reads = run.chosen(|asked| matches!(asked, Asked::Pairs(_)), options.checks * 6 / 10 / HIDDEN.len());
     run.pairs(reads, &hidden, &never, false).await?;
     scenarios::nothing_shown(&mut run, &hidden).await?;
+    exports::exports(&mut run, &hidden).await?;
     // The lists of what can be shown may have used up a small number; writes are asked all the same.
     let left = options.checks.saturating_sub(run.report.checks()).max(options.checks / 5) / HIDDEN.len();
     let writes = run.chosen(|asked| matches!(asked, Asked::Writes(_)), left);

@@ -24,7 +24,8 @@ impl Run<'_> {
         self.report.check(channel, path, difference);
     }
 
-    fn offered(&mut self, channel: &'static str) {
+    /// Notes whether the server claims a channel.
+    pub(crate) fn offered(&mut self, channel: &'static str) {
         let offered = crate::channels::CHANNELS.iter().find(|row| row.name == channel);
         self.report.channel(channel).is_offered = offered.is_some_and(|row| (row.is_offered)(self.capabilities));
     }
@@ -109,7 +110,7 @@ pub async fn nothing_shown(run: &mut Run<'_>, hidden: &[Twin]) -> Result<(), Str
 }
 
 /// The twin's own names, without those of the viewer and the mark, which the viewer may have repeated itself.
-fn made_of(twin: &Twin) -> Vec<(String, String)> {
+pub(crate) fn made_of(twin: &Twin) -> Vec<(String, String)> {
     let is_own = |name: &str| !name.starts_with("Own.") && name != "viewer" && name != "mark";
     twin.names.iter().filter(|(name, _)| is_own(name)).cloned().collect()
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::capabilities::{Capabilities, TypeServed};
 use crate::client::Request;
 use crate::criteria::{own, targets};
+use crate::samples::SYSTEM;
 
 /// The searches of every type by its own criteria, each together with each of these further parameters.
 fn each(capabilities: &Capabilities, further: impl Fn(&TypeServed) -> Vec<String>) -> Vec<String> {
@@ -185,4 +186,28 @@ fn reads_of(name: &str) -> [(&'static str, String); 4] {
         ("GET", format!("{name}?_id=@{name}@&_total=accurate")),
         ("HEAD", format!("{name}/@{name}@")),
     ]
+}
+
+/// The description of each twin, whole and in parts: by its identifier, by its mark, and by what all twins share.
+pub fn matching(_: &Capabilities) -> Vec<Request> {
+    let name = json!([{"family": "Twin", "given": ["Test @mark@"]}]);
+    let identifier = json!([{"system": SYSTEM, "value": "@mark@"}]);
+    let telecom = json!([{"system": "phone", "value": "@mark@"}]);
+    let parts = [
+        json!({"identifier": identifier}),
+        json!({"identifier": identifier, "birthDate": "1990-06-15"}),
+        json!({"name": name, "birthDate": "1990-06-15", "gender": "female"}),
+        json!({"name": name, "telecom": telecom}),
+        json!({"telecom": telecom, "birthDate": "1990-06-15", "name": name, "identifier": identifier}),
+    ];
+    let mut requests = Vec::new();
+    for mut described in parts {
+        described["resourceType"] = json!("Patient");
+        for certain in [false, true] {
+            let members = json!([{"name": "resource", "resource": described}, {"name": "onlyCertainMatches", "valueBoolean": certain}]);
+            let parameters = json!({"resourceType": "Parameters", "parameter": members});
+            requests.push(Request::post("Patient/$match", &parameters));
+        }
+    }
+    requests
 }

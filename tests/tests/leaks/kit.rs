@@ -10,7 +10,7 @@ use wellgate_leaks::channels::{CHANNELS, table};
 use wellgate_leaks::compare::DECLARED;
 use wellgate_leaks::report::Report;
 use wellgate_leaks::run::{Options, run};
-use wellgate_tests::gateway::{Gateway, client_id};
+use wellgate_tests::gateway::{Gateway, Options as StoryOptions, client_id};
 use wellgate_tests::{project, stories, variable};
 
 /// Comparisons of a usual run.
@@ -88,7 +88,12 @@ async fn nor_of_what_a_practitioner_may_not_see(gateway: Gateway) {
     assert_eq!(report.differences(), 0, "{}", report.text());
 }
 
-stories!(no_answer_tells_of_what_a_viewer_may_not_see, nor_of_what_a_practitioner_may_not_see);
+/// An export is ready at once: nothing else is written while it is asked for.
+fn settled() -> StoryOptions {
+    StoryOptions { settings: vec![("WELLGATE_BULK_SETTLE_SECONDS", "0")], ..StoryOptions::default() }
+}
+
+stories!(with settled; no_answer_tells_of_what_a_viewer_may_not_see, nor_of_what_a_practitioner_may_not_see);
 
 #[test]
 fn the_page_about_the_kit_has_its_channels_and_declared_fields() {

@@ -12,6 +12,7 @@ mod covered;
 mod deliveries;
 mod emergency;
 mod evidence;
+mod exports;
 mod facts;
 mod history;
 mod intake;

@@ -13,7 +13,9 @@ async fn no_operation_answers_whom_the_table_does_not_name(gateway: Gateway) {
     let held = held_record(&gateway).await;
     for role in ROLES {
         let caller = caller(&gateway, role, &held);
-        for (operation, named) in [("$access-log", [Role::Person, Role::Representative, Role::Custodian])] {
+        let of_record = [Role::Person, Role::Representative, Role::Custodian];
+        let seen = [Role::Person, Role::Representative, Role::Custodian, Role::Permitted];
+        for (operation, named) in [("$access-log", &of_record[..]), ("$everything", &seen), ("$meta", &seen)] {
             let expected = match role {
                 Role::NoToken | Role::BadToken | Role::ExpiredToken => 401,
                 Role::WrongScope => 403,
@@ -23,7 +25,41 @@ async fn no_operation_answers_whom_the_table_does_not_name(gateway: Gateway) {
             let answer = caller.get(format!("Patient/{}/{operation}", held.patient)).await;
             assert_eq!(answer.status, expected, "{role:?}: {operation}: {answer}");
             let told = String::from_utf8_lossy(&answer.bytes).contains(&held.patient);
-            assert_eq!(told, expected == 200, "{role:?}: {operation}: {answer}");
+            assert_eq!(told, expected == 200 && operation != "$meta", "{role:?}: {operation}: {answer}");
+        }
+    }
+}
+
+/// What reads much at once, against one table: an export is an organisation's, a dossier whoever's that sees the order, a match anybody's.
+async fn no_bulk_operation_answers_whom_the_table_does_not_name(gateway: Gateway) {
+    let held = held_record(&gateway).await;
+    let order = held.resources.iter().find(|one| one["resourceType"] == "ServiceRequest").expect("one of each type");
+    let order = order["id"].as_str().expect("an id");
+    let described = json!({"resourceType": "Parameters", "parameter": [
+        {"name": "resource", "resource": {"resourceType": "Patient", "identifier": [{"value": "TEST-0001"}]}}]});
+    for role in ROLES {
+        let caller = caller(&gateway, role, &held);
+        let is_person = matches!(role, Role::Person | Role::Representative);
+        let by = |expected: u16| match role {
+            Role::NoToken | Role::BadToken | Role::ExpiredToken => 401,
+            Role::WrongScope => 403,
+            _ => expected,
+        };
+        let before = trail(&caller, role).await;
+        let export = caller.get_with("Patient/$export", &[("prefer", "respond-async")]).await;
+        assert_eq!(export.status, by(if is_person { 403 } else { 202 }), "{role:?}: {export}");
+        let status = caller.get("$export/0192f0c1a0000000000000000000000f").await;
+        let expected = if role == Role::WrongScope { 404 } else { by(if is_person { 403 } else { 404 }) };
+        assert_eq!(status.status, expected, "{role:?}: {status}");
+        let sees = is_person || matches!(role, Role::Permitted | Role::Custodian);
+        let dossier = caller.get(format!("ServiceRequest/{order}/$dossier")).await;
+        assert_eq!(dossier.status, by(if sees { 200 } else { 404 }), "{role:?}: {dossier}");
+        assert_eq!(String::from_utf8_lossy(&dossier.bytes).contains(order), dossier.status == 200, "{role:?}");
+        let found = caller.post("Patient/$match", &described).await;
+        assert_eq!(found.status, by(200), "{role:?}: {found}");
+        if let (Some(before), Some(after)) = (before, trail(&caller, role).await) {
+            let refused = [&export, &status, &dossier, &found].iter().filter(|answer| answer.status >= 400).count();
+            assert_eq!(after - before, refused, "each refusal of {role:?} left its event");
         }
     }
 }
@@ -250,6 +286,8 @@ fn operations(patient: &str, consent: &str, session: &str) -> Vec<(String, Optio
         ["recipient", "conflict", "proportionality", "subsidiarity", "shared"].map(|name| (name, "in few words"));
     vec![
         (format!("Patient/{patient}/$access-log"), None),
+        (format!("Patient/{patient}/$everything"), None),
+        (format!("Patient/{patient}/$meta"), None),
         ("Patient/$break-glass".to_owned(), sent(&[("purpose", "BTG"), ("reason", "in few words")])),
         ("Patient/$end-break-glass".to_owned(), sent(&[("session", session)])),
         ("Patient/$emergency-sessions".to_owned(), None),
@@ -299,6 +337,7 @@ async fn an_escaped_operation_is_authorised_as_the_plain_one(gateway: Gateway) {
 stories!(
     an_escaped_operation_is_authorised_as_the_plain_one,
     no_operation_answers_whom_the_table_does_not_name,
+    no_bulk_operation_answers_whom_the_table_does_not_name,
     no_operation_on_a_subscription_answers_another_organisation,
     no_code_of_a_record_is_told_whom_the_table_does_not_name,
     no_operation_answers_more_than_the_table_says,
