@@ -236,6 +236,10 @@ pub struct Limits {
     pub answer_bytes_max: usize,
     /// Most entries of a batch or transaction.
     pub bundle_entries_max: usize,
+    /// Entries of a batch that are worked on at once.
+    pub batch_entries_at_once: usize,
+    /// Most operations of a patch.
+    pub patch_operations_max: usize,
     /// Deepest nesting of a JSON body.
     pub nesting_max: usize,
     /// Resources on a page without `_count`.

@@ -77,6 +77,8 @@ pub enum Failure {
     },
     /// Unknown, or invisible to this caller.
     NotFound,
+    /// The same of what an update would have to create.
+    NothingToUpdate,
     /// Deleted, and the caller could see it.
     Gone,
     /// The path, the header or the search is not understood.
@@ -87,12 +89,18 @@ pub enum Failure {
     PreconditionRequired,
     /// `If-Match` does not match, or another picked up first.
     PreconditionFailed,
+    /// The criteria of a conditional interaction are fulfilled by several of what the caller holds.
+    SeveralMatch,
+    /// A conditional reference is resolved by nothing, or by several, that the caller holds.
+    Unresolved(Issue),
     /// Others moved what this was decided on: it is decided again, and told only where that keeps happening.
     Conflict,
     /// The media type asked for is not served.
     NotAcceptable,
     /// The media type sent is not understood.
     UnsupportedMediaType,
+    /// The media type sent is none of a patch.
+    NoPatch,
     /// The body comes packed.
     Encoded,
     /// The body does not arrive in time.
@@ -187,15 +195,15 @@ impl Failure {
         match self {
             Self::Unauthenticated { .. } => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) | Self::Refused { .. } => StatusCode::FORBIDDEN,
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::NothingToUpdate => StatusCode::NOT_FOUND,
             Self::Gone => StatusCode::GONE,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
-            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            Self::PreconditionFailed | Self::SeveralMatch | Self::Unresolved(_) => StatusCode::PRECONDITION_FAILED,
             Self::Conflict | Self::InProgress => StatusCode::CONFLICT,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
-            Self::UnsupportedMediaType | Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UnsupportedMediaType | Self::NoPatch | Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -210,9 +218,9 @@ impl Failure {
         match self {
             Self::Refused { reason, .. } => Some(reason),
             Self::Forbidden(_) => Some("scope"),
-            Self::NotFound => Some("not-found"),
+            Self::NotFound | Self::NothingToUpdate => Some("not-found"),
             Self::Gone => Some("deleted"),
-            Self::PreconditionFailed => Some("precondition-failed"),
+            Self::PreconditionFailed | Self::SeveralMatch | Self::Unresolved(_) => Some("precondition-failed"),
             Self::PreconditionRequired => Some("precondition-required"),
             Self::Unprocessable(_) => Some("content"),
             Self::BadRequest(_) => Some("request"),
@@ -238,15 +246,26 @@ impl Failure {
             Self::Unauthenticated { expired: false } => {
                 one("login", "send a valid access token: Authorization: Bearer …")
             }
-            Self::Forbidden(issue) | Self::Refused { issue, .. } => vec![issue.clone()],
+            Self::Forbidden(issue) | Self::Unresolved(issue) | Self::Refused { issue, .. } => vec![issue.clone()],
             Self::NotFound => one("not-found", "no such resource"),
+            Self::NothingToUpdate => one(
+                "not-found",
+                "no such resource; an update creates none, for ids are the gateway's own: create it by POST",
+            ),
             Self::Gone => one("deleted", "the resource was deleted"),
             Self::BadRequest(issues) | Self::Unprocessable(issues) => issues.clone(),
             Self::PreconditionRequired => one("required", "send If-Match with the version that you decided on"),
             Self::PreconditionFailed => one("conflict", "the resource has changed since the version in If-Match"),
+            Self::SeveralMatch => one("multiple-matches", "several resources fulfil the criteria: ask for one"),
             Self::Conflict => one("conflict", "others wrote the same at this moment: read again and repeat"),
-            Self::NotAcceptable => one("not-supported", "only JSON is served: application/fhir+json"),
-            Self::UnsupportedMediaType => one("not-supported", "send JSON: Content-Type: application/fhir+json"),
+            Self::NotAcceptable => one("not-supported", "JSON alone is served, and no XML: application/fhir+json"),
+            Self::UnsupportedMediaType => {
+                one("not-supported", "JSON alone is taken, and no XML: Content-Type: application/fhir+json")
+            }
+            Self::NoPatch => one(
+                "not-supported",
+                "send a patch as application/json-patch+json, or as Parameters in application/fhir+json; no XML is taken",
+            ),
             Self::Encoded => one("not-supported", "send the body as it is, without Content-Encoding"),
             Self::TooSlow => one("timeout", "the body did not arrive in time"),
             Self::MethodNotAllowed => one("not-supported", "this interaction is not offered here: see /fhir/metadata"),
@@ -294,6 +313,12 @@ impl Failure {
             }
             Self::TooSlow => {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Self::NoPatch => {
+                headers.insert(
+                    "accept-patch",
+                    HeaderValue::from_static("application/json-patch+json, application/fhir+json"),
+                );
             }
             Self::Encoded => {
                 headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));

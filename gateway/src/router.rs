@@ -5,6 +5,7 @@ mod admission;
 mod bulk;
 mod console;
 mod headers;
+mod packing;
 
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -15,7 +16,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::http::{HeaderValue, Response, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, get, post, put};
 use futures_util::FutureExt as _;
 use tower::{ServiceBuilder, ServiceExt as _};
 use tower_http::request_id::RequestId;
@@ -26,7 +27,9 @@ use crate::app::App;
 use crate::auth::PeerCertificate;
 use crate::error::{FHIR_JSON, Failure};
 use crate::fhir::exchange::Exchange;
-use crate::fhir::{capabilities, create, delete, history, operations, read, search, transaction, update};
+use crate::fhir::{
+    capabilities, conditional, create, delete, history, operations, patch, read, search, transaction, update,
+};
 use crate::telemetry::{Telemetry, observe};
 use crate::{oauth, openapi, people};
 
@@ -65,15 +68,32 @@ fn fhir(app: &App, admission: Admission) -> Router {
         .chain(bulk::operations())
         .fold(Router::new(), named)
         .route("/fhir", post(transaction))
-        .route("/fhir/{type}", get(search_by_get).post(create))
+        .route("/fhir/_history", get(system_history))
+        .route("/fhir/{type}", get(search_by_get).post(create).merge(by_criteria()))
         .route("/fhir/{type}/_search", post(search_by_post))
         .route("/fhir/{type}/_history", get(type_history))
-        .route("/fhir/{type}/{id}", get(read).put(update).delete(delete))
+        .route("/fhir/{type}/{id}", get(read).put(update).patch(patch).delete(delete))
         .route("/fhir/{type}/{id}/_history", get(instance_history))
         .route("/fhir/{type}/{id}/_history/{version}", get(vread))
         .method_not_allowed_fallback(|| async { Failure::MethodNotAllowed.into_response() })
         .layer(middleware::from_fn_with_state(admission, admitted))
+        .layer(packing::layer())
         .with_state(Arc::clone(app))
+}
+
+/// The conditional interactions of a type.
+fn by_criteria() -> MethodRouter<App> {
+    put(async |State(app): State<App>, Path(resource_type): Path<String>, request: Request| {
+        let (exchange, body) = exchange(app, request);
+        conditional::update(exchange, resource_type, body).await
+    })
+    .patch(async |State(app): State<App>, Path(resource_type): Path<String>, request: Request| {
+        let (exchange, body) = exchange(app, request);
+        conditional::patch(exchange, resource_type, body).await
+    })
+    .delete(async |State(app): State<App>, Path(resource_type): Path<String>, request: Request| {
+        conditional::delete(exchange(app, request).0, resource_type).await
+    })
 }
 
 /// The operations, as their names are written in the specification.
@@ -183,6 +203,10 @@ async fn create(State(app): State<App>, Path(resource_type): Path<String>, reque
     create::create(exchange, resource_type, body).await
 }
 
+async fn system_history(State(app): State<App>, request: Request) -> Response<Body> {
+    history::system_history(exchange(app, request).0).await
+}
+
 async fn type_history(State(app): State<App>, Path(resource_type): Path<String>, request: Request) -> Response<Body> {
     history::type_history(exchange(app, request).0, resource_type).await
 }
@@ -200,6 +224,11 @@ async fn read(State(app): State<App>, Path((resource_type, id)): TypeAndId, requ
 async fn update(State(app): State<App>, Path((resource_type, id)): TypeAndId, request: Request) -> Response<Body> {
     let (exchange, body) = exchange(app, request);
     update::update(exchange, resource_type, id, body).await
+}
+
+async fn patch(State(app): State<App>, Path((resource_type, id)): TypeAndId, request: Request) -> Response<Body> {
+    let (exchange, body) = exchange(app, request);
+    patch::patch(exchange, resource_type, id, body).await
 }
 
 async fn delete(State(app): State<App>, Path((resource_type, id)): TypeAndId, request: Request) -> Response<Body> {

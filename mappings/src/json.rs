@@ -5,6 +5,7 @@
 
 pub mod objects;
 pub mod spans;
+pub mod tree;
 
 use std::cell::{Cell, RefCell};
 use std::fmt::{self, Write as _};
@@ -50,7 +51,10 @@ pub enum JsonError {
     /// The root is an array or a primitive value.
     #[error("the body is not a JSON object")]
     NotAnObject,
-    /// Not JSON, or something after the root object.
+    /// A list is asked, and the root is an object or a primitive value.
+    #[error("the body is not a JSON array")]
+    NotAList,
+    /// Not JSON, or something after the root.
     #[error("the body is not JSON: {message}")]
     Syntax {
         /// What the parser says, with line and column; never content of the text.
@@ -87,6 +91,20 @@ pub enum JsonError {
 /// # Errors
 /// Every variant of [`JsonError`]; the first fault found.
 pub fn parse(bytes: &[u8], limits: Limits) -> Result<Value, JsonError> {
+    let value = parse_any(bytes, limits)?;
+    if value.is_object() { Ok(value) } else { Err(JsonError::NotAnObject) }
+}
+
+/// Parses one JSON array.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_list(bytes: &[u8], limits: Limits) -> Result<Value, JsonError> {
+    let value = parse_any(bytes, limits)?;
+    if value.is_array() { Ok(value) } else { Err(JsonError::NotAList) }
+}
+
+fn parse_any(bytes: &[u8], limits: Limits) -> Result<Value, JsonError> {
     if bytes.starts_with(BYTE_ORDER_MARK) {
         return Err(JsonError::ByteOrderMark);
     }
@@ -95,11 +113,7 @@ pub fn parse(bytes: &[u8], limits: Limits) -> Result<Value, JsonError> {
     let seed = Strict { limits, depth: 0, place: None, values: &values, fault: &fault };
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let parsed = seed.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
-    match parsed {
-        Ok(value) if value.is_object() => Ok(value),
-        Ok(_) => Err(JsonError::NotAnObject),
-        Err(error) => Err(fault.into_inner().unwrap_or_else(|| syntax(&error))),
-    }
+    parsed.map_err(|error| fault.into_inner().unwrap_or_else(|| syntax(&error)))
 }
 
 fn syntax(error: &serde_json::Error) -> JsonError {

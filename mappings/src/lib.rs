@@ -10,6 +10,7 @@ pub mod identifiers;
 pub mod json;
 pub mod message;
 pub mod notification;
+pub mod patch;
 pub mod portal_export;
 pub mod postcode;
 pub mod r4;

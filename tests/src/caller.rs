@@ -181,6 +181,18 @@ impl<'g> Caller<'g> {
         self.send(Method::PUT, &path.to_string(), headers, Some(body.to_string().into_bytes())).await
     }
 
+    /// `PATCH [base]/path` with a JSON Patch.
+    pub async fn patch(&self, path: impl Display, operations: &Value) -> Answer {
+        self.patch_with(path, operations, &[]).await
+    }
+
+    /// `PATCH [base]/path` with a JSON Patch, or with Parameters; with headers.
+    pub async fn patch_with(&self, path: impl Display, patch: &Value, headers: &[(&str, &str)]) -> Answer {
+        let media_type = if patch.is_array() { "application/json-patch+json" } else { FHIR_JSON };
+        let headers = [&[("content-type", media_type)], headers].concat();
+        self.send(Method::PATCH, &path.to_string(), &headers, Some(patch.to_string().into_bytes())).await
+    }
+
     /// `DELETE [base]/path`
     pub async fn delete(&self, path: impl Display) -> Answer {
         self.send(Method::DELETE, &path.to_string(), &[], None).await

@@ -53,8 +53,18 @@ macro_rules! directory {
 }
 
 /// The interactions that the scopes decide on, as the trail calls them.
-const INTERACTIONS: [&str; 8] =
-    ["read", "vread", "create", "update", "delete", "search-type", "history-instance", "history-type"];
+const INTERACTIONS: [&str; 10] = [
+    "read",
+    "vread",
+    "create",
+    "update",
+    "patch",
+    "delete",
+    "search-type",
+    "history-instance",
+    "history-type",
+    "history-system",
+];
 
 impl PersonRole {
     /// Every role.

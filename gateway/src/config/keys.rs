@@ -210,6 +210,14 @@ const KEYS: &[Key] = &[
         "Longest request body, in bytes. A longer one is 413.",
     ),
     key("limits", "bundle_entries_max", Integer(1, 100_000), Value("5000"), "Most entries in a batch or transaction."),
+    key(
+        "limits",
+        "batch_entries_at_once",
+        Integer(1, 64),
+        Value("8"),
+        "Entries of a batch that are worked on at once; the answers keep their order.",
+    ),
+    key("limits", "patch_operations_max", Integer(1, 10_000), Value("200"), "Most operations in a patch."),
     key("limits", "nesting_max", Integer(8, 256), Value("64"), "Deepest nesting of a JSON body."),
     key(
         "limits",

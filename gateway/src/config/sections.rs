@@ -214,6 +214,8 @@ fn limits(reader: &mut Reader) -> Limits {
     let body_bytes_max = count("limits.body_bytes_max");
     let answer_bytes_max = count("limits.answer_bytes_max");
     let bundle_entries_max = count("limits.bundle_entries_max");
+    let batch_entries_at_once = count("limits.batch_entries_at_once");
+    let patch_operations_max = count("limits.patch_operations_max");
     let nesting_max = count("limits.nesting_max");
     let requests_in_flight_max = count("limits.requests_in_flight_max");
     let requests_waiting_max = count("limits.requests_waiting_max");
@@ -230,6 +232,8 @@ fn limits(reader: &mut Reader) -> Limits {
         body_bytes_max,
         answer_bytes_max,
         bundle_entries_max,
+        batch_entries_at_once,
+        patch_operations_max,
         nesting_max,
         search_count_default,
         search_count_max,

@@ -48,8 +48,12 @@ pub fn version_headers(response: &mut Response<Body>, version: VersionId, last_u
 
 /// A moment as HTTP writes it.
 pub fn http_date(moment_ms: i64) -> String {
-    let since = std::time::Duration::from_millis(u64::try_from(moment_ms).unwrap_or_default());
-    httpdate::fmt_http_date(std::time::UNIX_EPOCH + since)
+    httpdate::fmt_http_date(moment(moment_ms))
+}
+
+/// A moment as the library of HTTP dates takes it.
+pub(super) fn moment(moment_ms: i64) -> std::time::SystemTime {
+    std::time::UNIX_EPOCH + std::time::Duration::from_millis(u64::try_from(moment_ms).unwrap_or_default())
 }
 
 /// What a write answers.

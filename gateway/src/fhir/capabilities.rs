@@ -41,6 +41,49 @@ const STANDARD: &[&str] = &["everything", "match", "lookup", "validate-code", "m
 const STANDARD_BASE: &str = "http://hl7.org/fhir/OperationDefinition";
 /// The operations of Bulk Data.
 const BULK_DATA: &str = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition";
+/// What is done with a resource, as far as it is a matter of its type alone: what is served is stated, and nothing else.
+struct Served {
+    interactions: &'static [&'static str],
+    versioning: &'static str,
+    /// Conditional create and update.
+    is_written_by_criteria: bool,
+    conditional_read: &'static str,
+    conditional_delete: &'static str,
+}
+
+/// What belongs to a record, an organisation or the directory.
+const KEPT: Served = Served {
+    interactions: &[
+        "read",
+        "vread",
+        "update",
+        "patch",
+        "delete",
+        "history-instance",
+        "history-type",
+        "create",
+        "search-type",
+    ],
+    versioning: "versioned-update",
+    is_written_by_criteria: true,
+    conditional_read: "full-support",
+    conditional_delete: "single",
+};
+/// The trail.
+const TRAIL: Served = Served { interactions: &["read", "search-type"], ..NOTHING };
+/// What is served by name alone.
+const NOTHING: Served = Served {
+    interactions: &[],
+    versioning: "no-version",
+    is_written_by_criteria: false,
+    conditional_read: "not-supported",
+    conditional_delete: "not-supported",
+};
+/// What is asked of the whole system.
+const OF_SYSTEM: &[&str] = &["transaction", "batch", "history-system"];
+/// The media types of a patch.
+const PATCH_FORMATS: &[&str] = &["application/json-patch+json", "application/fhir+json"];
+
 /// Operations: type, name without the sign.
 const OPERATIONS: &[(&str, &str)] = &[
     ("Consent", "explain"),
@@ -79,6 +122,7 @@ pub fn statement(app: &AppState, started_ms: i64) -> String {
         "implementation": {"description": "Wellgate: referrals that move only where a Consent lets them", "url": app.base_url},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json"],
+        "patchFormat": PATCH_FORMATS,
         "implementationGuide": IMPLEMENTATION_GUIDES,
         "rest": [{
             "mode": "server",
@@ -89,7 +133,7 @@ pub fn statement(app: &AppState, started_ms: i64) -> String {
                 "description": "A bearer token, with SMART v2 system scopes, or patient scopes for a person who signed in; consent is enforced in every answer."
             },
             "resource": resources,
-            "interaction": [{"code": "transaction"}, {"code": "batch"}],
+            "interaction": OF_SYSTEM.iter().map(|code| json!({"code": code})).collect::<Vec<_>>(),
             "operation": [
                 {"name": "export", "definition": format!("{BULK_DATA}/export")},
                 {"name": "import", "definition": "https://wellgate.example/fhir/OperationDefinition/import"}
@@ -108,14 +152,12 @@ fn services(app: &AppState) -> Vec<Value> {
 
 fn resource(app: &AppState, resource_type: &'static str) -> Value {
     let is_trail = resource_type == "AuditEvent";
-    let codes: &[&str] = if is_trail {
-        &["read", "search-type"]
-    } else if belongs(resource_type).is_none() {
-        &[]
-    } else {
-        &["read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type"]
+    let served = match () {
+        () if is_trail => &TRAIL,
+        () if belongs(resource_type).is_none() => &NOTHING,
+        () => &KEPT,
     };
-    let interactions: Vec<Value> = codes.iter().map(|code| json!({"code": code})).collect();
+    let interactions: Vec<Value> = served.interactions.iter().map(|code| json!({"code": code})).collect();
     let mut search: Vec<Value> = Vec::new();
     if is_trail {
         for (name, search_type) in [("patient", "reference"), ("date", "date"), ("outcome", "token"), ("_id", "token")]
@@ -135,10 +177,13 @@ fn resource(app: &AppState, resource_type: &'static str) -> Value {
     let mut stated = json!({
         "type": resource_type,
         "interaction": interactions,
-        "versioning": if is_trail { "no-version" } else { "versioned-update" },
-        "readHistory": !is_trail,
+        "versioning": served.versioning,
+        "readHistory": served.interactions.contains(&"vread"),
         "updateCreate": false,
-        "conditionalCreate": !is_trail,
+        "conditionalCreate": served.is_written_by_criteria,
+        "conditionalRead": served.conditional_read,
+        "conditionalUpdate": served.is_written_by_criteria,
+        "conditionalDelete": served.conditional_delete,
         "searchParam": search,
     });
     if resource_type == "Subscription" {

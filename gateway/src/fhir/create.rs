@@ -7,9 +7,9 @@ use axum::http::{Response, StatusCode};
 use sha2::{Digest as _, Sha256};
 
 use super::answer::Written;
+use super::change;
 use super::content::read_of_type;
 use super::exchange::{Exchange, Target};
-use super::follow::settle;
 use super::search::{condition, matches_of};
 use super::write::create as create_in;
 use crate::access::caller::Act;
@@ -71,16 +71,7 @@ pub async fn commit(
             return Ok(Written { body, ..existing(&seen) });
         }
         let placed = create_in(draft, resource_type, AuditEvent::fresh_id(), content.clone()).await?;
-        settle(draft).await?;
-        let written = written(draft, &placed, StatusCode::CREATED)?;
-        if let Some(key) = key {
-            draft.set.idempotency = Some(key.kept(caller, &written));
-        }
-        let keeps_sight = draft.holds(&placed.compartment) || draft.representation(&placed.compartment).await?.reads();
-        let set = draft.finish();
-        let body = stored_body(&set, &placed).filter(|_| keeps_sight);
-        exchange.app.store.apply(set).await?;
-        Ok(Written { body, ..written })
+        change::commit(exchange, draft, &placed, StatusCode::CREATED, key).await
     })
 }
 
@@ -104,7 +95,7 @@ pub async fn exists(
             Ok(None)
         }
         (Some(seen), true) => Ok(Some(seen)),
-        (Some(_), false) => Err(Failure::PreconditionFailed),
+        (Some(_), false) => Err(Failure::SeveralMatch),
     }
 }
 
@@ -214,7 +205,11 @@ pub async fn remembered(exchange: &Exchange, caller: &Caller, key: &RequestKey) 
     Ok(Some(kept.answer))
 }
 
-async fn kept(exchange: &Exchange, caller: &Caller, key: &RequestKey) -> Result<Option<Written>, Failure> {
+/// The answer that was given under a request's key before, without its body.
+///
+/// # Errors
+/// As [`remembered`].
+pub(super) async fn kept(exchange: &Exchange, caller: &Caller, key: &RequestKey) -> Result<Option<Written>, Failure> {
     let Some(answer) = remembered(exchange, caller, key).await? else { return Ok(None) };
     let mut parts = answer.split(' ');
     let written = (|| {

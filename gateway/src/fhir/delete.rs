@@ -12,10 +12,10 @@ use super::follow::settle;
 use super::update::if_match;
 use super::write::delete as delete_in;
 use crate::access::caller::Act;
-use crate::access::{Caller, attempts};
+use crate::access::{Caller, Draft, attempts};
 use crate::auth::Interaction;
 use crate::error::Failure;
-use crate::storage::write_set::VersionId;
+use crate::storage::write_set::{ResourceKey, VersionId};
 
 /// `DELETE [base]/[type]/[id]`
 pub async fn delete(exchange: Exchange, resource_type: String, id: String) -> Response<Body> {
@@ -47,9 +47,17 @@ pub async fn commit(
 ) -> Result<Written, Failure> {
     attempts!(&exchange.app, caller, |draft| {
         let key = delete_in(draft, resource_type, id, if_match).await?;
-        settle(draft).await?;
-        let written = written(draft, &key, StatusCode::NO_CONTENT)?;
-        exchange.app.store.apply(draft.finish()).await?;
-        Ok(written)
+        finish(exchange, draft, &key).await
     })
+}
+
+/// Commits a draft that deletes one resource.
+///
+/// # Errors
+/// Every failure of a write.
+pub async fn finish(exchange: &Exchange, draft: &mut Draft<'_>, key: &ResourceKey) -> Result<Written, Failure> {
+    settle(draft).await?;
+    let written = written(draft, key, StatusCode::NO_CONTENT)?;
+    exchange.app.store.apply(draft.finish()).await?;
+    Ok(written)
 }

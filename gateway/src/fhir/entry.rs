@@ -17,6 +17,8 @@ pub enum Verb {
     Post,
     /// An update.
     Put,
+    /// A patch.
+    Patch,
     /// A deletion.
     Delete,
 }
@@ -34,10 +36,12 @@ pub struct Entry<'b> {
     pub resource_type: String,
     /// The id in the URL; empty for a type.
     pub id: String,
-    /// The query in the URL.
+    /// The query in the URL: of a search, or the criteria of a conditional update, patch or deletion.
     pub query: String,
     /// The criteria of a conditional create.
     pub if_none_exist: Option<String>,
+    /// The version that a read knows.
+    pub if_none_match: Option<String>,
     if_match: Option<String>,
 }
 
@@ -62,6 +66,7 @@ struct RequestText {
     method: Option<String>,
     url: Option<String>,
     if_none_exist: Option<String>,
+    if_none_match: Option<String>,
     if_match: Option<String>,
 }
 
@@ -71,17 +76,23 @@ impl Entry<'_> {
     pub fn stage(&self) -> u8 {
         match (self.verb, self.resource_type.as_str()) {
             (Verb::Delete, _) => 0,
-            (Verb::Post | Verb::Put, "Patient") => 1,
+            (Verb::Post | Verb::Put | Verb::Patch, "Patient") => 1,
             (Verb::Put, "Consent") if self.is_withdrawal() => 2,
             // A Consent may name a team of the same Bundle.
-            (Verb::Post | Verb::Put, "CareTeam" | "Group") => 3,
-            (Verb::Post | Verb::Put, "Consent") => 4,
-            (Verb::Post | Verb::Put, "Provenance" | "Binary") => 6,
-            (Verb::Post | Verb::Put, "ServiceRequest") => 7,
-            (Verb::Post | Verb::Put, "Task") => 8,
-            (Verb::Post | Verb::Put, _) => 5,
+            (Verb::Post | Verb::Put | Verb::Patch, "CareTeam" | "Group") => 3,
+            (Verb::Post | Verb::Put | Verb::Patch, "Consent") => 4,
+            (Verb::Post | Verb::Put | Verb::Patch, "Provenance" | "Binary") => 6,
+            (Verb::Post | Verb::Put | Verb::Patch, "ServiceRequest") => 7,
+            (Verb::Post | Verb::Put | Verb::Patch, "Task") => 8,
+            (Verb::Post | Verb::Put | Verb::Patch, _) => 5,
             (Verb::Get, _) => 9,
         }
+    }
+
+    /// The criteria of a conditional create, update, patch or deletion.
+    pub fn criteria(&self) -> Option<&str> {
+        let of_address = (self.verb != Verb::Get && !self.query.is_empty()).then_some(self.query.as_str());
+        of_address.or(self.if_none_exist.as_deref())
     }
 
     fn is_withdrawal(&self) -> bool {
@@ -121,8 +132,12 @@ fn read(n: usize, entry: EntryText<'_>) -> Result<Entry<'_>, Failure> {
         Some("GET") => Verb::Get,
         Some("POST") => Verb::Post,
         Some("PUT") => Verb::Put,
+        Some("PATCH") => Verb::Patch,
         Some("DELETE") => Verb::Delete,
-        _ => return Err(Failure::content(at(".method"), "not-supported", "GET, POST, PUT and DELETE are served here")),
+        _ => {
+            let details = "GET, POST, PUT, PATCH and DELETE are served here";
+            return Err(Failure::content(at(".method"), "not-supported", details));
+        }
     };
     let url = request.url.unwrap_or_default();
     let (path, query) = url.split_once('?').unwrap_or((&url, ""));
@@ -132,10 +147,10 @@ fn read(n: usize, entry: EntryText<'_>) -> Result<Entry<'_>, Failure> {
     let fits = match verb {
         Verb::Get => true,
         Verb::Post => id.is_empty() && query.is_empty(),
-        Verb::Put | Verb::Delete => !id.is_empty() && query.is_empty(),
+        Verb::Put | Verb::Patch | Verb::Delete => id.is_empty() != query.is_empty(),
     };
     if parts.next().is_some() || resource_type.is_empty() || !fits {
-        let details = "must be relative: Type for POST, Type/id for PUT and DELETE, Type/id or Type?… for GET";
+        let details = "must be relative: Type for POST, Type/id or Type?… for GET, PUT, PATCH and DELETE";
         return Err(Failure::content(at(".url"), "value", details));
     }
     if request.if_none_exist.is_some() && verb != Verb::Post {
@@ -152,6 +167,7 @@ fn read(n: usize, entry: EntryText<'_>) -> Result<Entry<'_>, Failure> {
         id,
         query: query.to_owned(),
         if_none_exist: request.if_none_exist,
+        if_none_match: request.if_none_match,
         if_match: request.if_match,
     })
 }

@@ -31,6 +31,10 @@ pub struct Exchange {
     pub certificate: Option<PeerCertificate>,
 }
 
+/// Marks the answer to whoever proved themselves by a token, and not by a browser's cookie.
+#[derive(Clone, Copy, Debug)]
+pub struct ByToken;
+
 /// What a request is about, for the trail.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -106,7 +110,12 @@ impl Exchange {
             Err(failure) => Err(failure),
         };
         match worked {
-            Ok(response) => response,
+            Ok(mut response) => {
+                if self.headers.contains_key(header::AUTHORIZATION) {
+                    response.extensions_mut().insert(ByToken);
+                }
+                response
+            }
             Err(failure) => match self.record_refusal(&caller, &target, &failure).await {
                 Ok(()) => failure.into_response(),
                 Err(unrecorded) => unrecorded.into_response(),
@@ -213,11 +222,15 @@ impl Exchange {
     /// # Errors
     /// 415 for another media type, 413 over the limit, 400 where the connection breaks off.
     pub async fn body(&self, body: Body) -> Result<Bytes, Failure> {
-        let media_type = self.header(header::CONTENT_TYPE.as_str()).unwrap_or_default();
-        if !is_json(media_type) {
+        if !self.sends_json() {
             return Err(Failure::UnsupportedMediaType);
         }
         self.bytes(body).await
+    }
+
+    /// Whether the body is sent as JSON.
+    pub fn sends_json(&self) -> bool {
+        is_json(self.header(header::CONTENT_TYPE.as_str()).unwrap_or_default())
     }
 
     /// Reads a body of any media type, no longer than the limit.

@@ -4,8 +4,11 @@
 
 pub mod answer;
 pub mod audit_event;
+pub mod batch;
 pub mod bundle;
 pub mod capabilities;
+pub mod change;
+pub mod conditional;
 pub mod consent_conflicts;
 mod consent_data;
 pub mod content;
@@ -17,6 +20,7 @@ pub mod follow;
 pub mod history;
 pub mod operations;
 pub mod owner;
+pub mod patch;
 pub mod read;
 pub mod representative;
 pub mod search;

@@ -5,7 +5,7 @@
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 
-use super::answer::{resource, version_headers, version_of};
+use super::answer::{moment, resource, version_headers, version_of};
 use super::audit_event;
 use super::exchange::{Exchange, Target};
 use crate::access::Caller;
@@ -34,22 +34,17 @@ pub async fn read(exchange: Exchange, resource_type: String, id: String) -> Resp
         .await
 }
 
-/// The stored bytes of a resource, for an entry of a Bundle.
+/// A resource, for an entry of a Bundle.
 ///
 /// # Errors
 /// 404 where it does not exist for the caller, 410 where it was deleted.
-pub async fn body(
-    exchange: &Exchange,
-    caller: &Caller,
-    resource_type: &'static str,
-    id: &str,
-) -> Result<String, Failure> {
+pub async fn one(exchange: &Exchange, caller: &Caller, resource_type: &'static str, id: &str) -> Result<Seen, Failure> {
     let store = &exchange.app.store;
     let found = store.read(caller.viewer(), resource_type, id).await?;
     let act = Act::new("R", "read");
     let seen = store.record(found, |touched| caller.shown(act, touched), Vec::new()).await?;
     match seen {
-        Some(seen) if !seen.deleted => Ok(seen.body),
+        Some(seen) if !seen.deleted => Ok(seen),
         Some(_) => Err(Failure::Gone),
         None => Err(Failure::NotFound),
     }
@@ -82,13 +77,29 @@ async fn version_seen(
     Ok(store.record(found, |touched| caller.shown(act, touched), Vec::new()).await?)
 }
 
+/// Whether one of the tags of an `If-None-Match` is of this version.
+pub fn names_version(tags: &str, version: VersionId) -> bool {
+    tags.trim() == "*" || tags.split(',').any(|tag| version_of(tag) == Some(version))
+}
+
+/// Whether the client knows this version: by its tag or, only where it sends none, by its time, which HTTP tells to the second.
+///
+/// <https://www.rfc-editor.org/rfc/rfc9110#section-13.2.2>
+fn is_known(exchange: &Exchange, seen: &Seen) -> bool {
+    if let Some(tags) = exchange.header("if-none-match") {
+        return names_version(tags, seen.version);
+    }
+    let since = exchange.header("if-modified-since").and_then(|date| httpdate::parse_http_date(date).ok());
+    since.is_some_and(|since| moment(seen.last_updated_ms - seen.last_updated_ms.rem_euclid(1_000)) <= since)
+}
+
 /// Sight comes before `If-None-Match`: a 304 would tell that an invisible resource exists.
 fn show(exchange: &Exchange, seen: Option<Seen>) -> Result<Response<Body>, Failure> {
     let seen = seen.ok_or(Failure::NotFound)?;
     if seen.deleted {
         return Err(Failure::Gone);
     }
-    if exchange.header("if-none-match").and_then(version_of) == Some(seen.version) {
+    if is_known(exchange, &seen) {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         version_headers(&mut response, seen.version, seen.last_updated_ms);

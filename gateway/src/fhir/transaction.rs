@@ -1,4 +1,4 @@
-//! The batch and transaction interactions.
+//! The transaction interaction, and what batches share with it.
 //!
 //! A transaction is one draft and one write set: whole or not at all, whatever the order of its entries.
 //! <https://hl7.org/fhir/R4/http.html#transaction>
@@ -11,11 +11,13 @@ use serde_json::{Value, json};
 
 use super::answer::{Written, etag, json as answer};
 use super::bundle::Bundle;
+use super::change::Change;
 use super::content::{must_be, structure};
-use super::create::{self, RequestKey, exists, key_of, remembered, written};
+use super::create::{self, RequestKey, key_of, remembered, written};
 use super::entry::{Entry, Verb, entries};
 use super::exchange::{Exchange, Target};
-use super::{delete, follow, read, search, update, write};
+use super::patch::{self, PATCH, may_patch};
+use super::{batch, conditional, follow, read, search, write};
 use crate::access::caller::Act;
 use crate::access::draft::Content;
 use crate::access::{Caller, Draft, attempts};
@@ -27,6 +29,8 @@ use crate::storage::write_set::ResourceKey;
 use mappings::json::spans::replace_references;
 
 const TRANSACTION: Act = Act::new("E", "transaction");
+/// What is answered of a conditional deletion that found nothing.
+pub(super) const NOTHING: &str = "\"response\":{\"status\":\"204 No Content\"}";
 
 /// `POST [base]`
 pub async fn transaction(exchange: Exchange, body: Body) -> Response<Body> {
@@ -51,7 +55,7 @@ pub async fn transaction(exchange: Exchange, body: Body) -> Response<Body> {
                     let details = "the entries of a batch are remembered under no key: send a transaction";
                     Err(Failure::BadRequest(vec![Issue::at("Idempotency-Key", "not-supported", details)]))
                 }
-                Some("batch") => one_by_one(exchange, caller, &entries).await,
+                Some("batch") => batch::answers(exchange, caller, &entries).await,
                 _ => Err(Failure::content("Bundle.type", "value", "send a 'transaction' or a 'batch' here")),
             }
         })
@@ -61,6 +65,8 @@ pub async fn transaction(exchange: Exchange, body: Body) -> Response<Body> {
 /// What an entry became.
 enum Done {
     Written(Written),
+    /// There was nothing to delete.
+    Nothing,
     Later,
 }
 
@@ -77,7 +83,7 @@ async fn all_or_nothing(
     for (n, entry) in entries.iter().enumerate() {
         let resource_type =
             exchange.served_at(&entry.resource_type, &entry.id).map_err(|failure| within(failure, n))?;
-        caller.may(resource_type, interaction(entry))?;
+        may(caller, resource_type, entry)?;
     }
     attempts!(&exchange.app, caller, |draft| attempt(exchange, draft, entries, key).await)
 }
@@ -108,8 +114,10 @@ async fn attempt(
     let mut bundle = Bundle::new("transaction-response", None, &[]);
     let has_later = done.iter().any(|done| matches!(done, Done::Later));
     for done in &done {
-        if let Done::Written(written) = done {
-            bundle.entry(&response_members(exchange.base(), written));
+        match done {
+            Done::Written(written) => bundle.entry(&response_members(exchange.base(), written)),
+            Done::Nothing => bundle.entry(NOTHING),
+            Done::Later => {}
         }
     }
     // What is kept under a key has statuses and locations only.
@@ -124,6 +132,12 @@ async fn attempt(
     Ok(answer(StatusCode::OK, text))
 }
 
+/// Where an entry goes: its id, and whether that was found by criteria.
+struct Aim {
+    id: String,
+    is_found: bool,
+}
+
 /// Decides every entry in one draft: deletions, then what begins records and consents, then the rest, then orders and Tasks,
 /// which rest on all of it.
 async fn decide_all(
@@ -136,40 +150,22 @@ async fn decide_all(
     let mut done: Vec<Option<Done>> = entries.iter().map(|_| None).collect();
     // References between entries: what each fullUrl becomes.
     let mut addresses: HashMap<String, String> = HashMap::new();
-    let mut ids: Vec<String> = Vec::with_capacity(entries.len());
+    let mut aims: Vec<Aim> = Vec::with_capacity(entries.len());
     let mut conditions: Vec<String> = Vec::new();
     for (n, entry) in entries.iter().enumerate() {
-        let id = if entry.id.is_empty() { AuditEvent::fresh_id() } else { entry.id.clone() };
-        let mut address = format!("{}/{id}", entry.resource_type);
-        if let Some(text) = &entry.if_none_exist
-            && let Some(resource_type) = crate::search::parameters::type_name(&entry.resource_type)
-        {
-            let condition =
-                search::condition(exchange, resource_type, text).map_err(|failure| (n, within(failure, n)))?;
-            if conditions.contains(&condition.1) {
-                let details = "two entries have the same condition: send one of them";
-                return Err((
-                    n,
-                    Failure::content(format!("Bundle.entry[{n}].request.ifNoneExist"), "invariant", details),
-                ));
-            }
-            conditions.push(condition.1.clone());
-            if let Some(seen) =
-                exists(exchange, draft, resource_type, &condition).await.map_err(|failure| (n, within(failure, n)))?
-            {
-                address = format!("{}/{}", seen.key.resource_type, seen.key.id);
-                done[n] = Some(Done::Written(create::existing(&seen)));
-            }
-        }
+        let (aim, existing) =
+            aim(exchange, draft, (n, entry), &mut conditions).await.map_err(|failure| (n, within(failure, n)))?;
         if let Some(full_url) = &entry.full_url {
             // Else it would be left to chance which of the two a reference means. https://hl7.org/fhir/R4/bundle.html#bdl-7
-            if addresses.insert(full_url.clone(), address).is_some() {
+            if addresses.insert(full_url.clone(), format!("{}/{}", entry.resource_type, aim.id)).is_some() {
                 let details = "another entry has the same fullUrl: give each its own";
                 return Err((n, Failure::content(format!("Bundle.entry[{n}].fullUrl"), "invariant", details)));
             }
         }
-        ids.push(id);
+        done[n] = existing;
+        aims.push(aim);
     }
+    conditional::references(exchange, draft, entries, &mut addresses).await?;
     let mut seen: Vec<ResourceKey> = Vec::new();
     let mut stage = 0;
     for n in order {
@@ -177,7 +173,7 @@ async fn decide_all(
             if std::mem::replace(&mut stage, entries[n].stage()) != stage {
                 follow::settle(draft).await.map_err(|failure| (n, failure))?;
             }
-            let one = decide(exchange, draft, &entries[n], &ids[n], &addresses).await;
+            let one = decide(exchange, draft, &entries[n], &aims[n], &addresses).await;
             let (one, key) = one.map_err(|failure| (n, within(failure, n)))?;
             if let Some(key) = key {
                 if seen.contains(&key) {
@@ -193,11 +189,46 @@ async fn decide_all(
     Ok(done.into_iter().map(|one| one.unwrap_or(Done::Later)).collect())
 }
 
+/// Where an entry goes, by its criteria if it has some; and its answer, where nothing is left to do.
+async fn aim(
+    exchange: &Exchange,
+    draft: &mut Draft<'_>,
+    (n, entry): (usize, &Entry<'_>),
+    conditions: &mut Vec<String>,
+) -> Result<(Aim, Option<Done>), Failure> {
+    let id = if entry.id.is_empty() { AuditEvent::fresh_id() } else { entry.id.clone() };
+    let new = Aim { id, is_found: false };
+    let (Some(text), Ok(resource_type)) = (entry.criteria(), exchange.served(&entry.resource_type)) else {
+        return Ok((new, None));
+    };
+    let condition = search::condition(exchange, resource_type, text)?;
+    if conditions.contains(&condition.1) {
+        let details = "two entries have the same condition: send one of them";
+        let element = if entry.verb == Verb::Post { "ifNoneExist" } else { "url" };
+        return Err(Failure::content(format!("Bundle.entry[{n}].request.{element}"), "invariant", details));
+    }
+    conditions.push(condition.1.clone());
+    let found = match entry.verb {
+        // It is answered, and not written.
+        Verb::Post => create::exists(exchange, draft, resource_type, &condition).await?,
+        _ => conditional::found(exchange, draft, resource_type, &condition).await?,
+    };
+    let Some(seen) = found else {
+        return match entry.verb {
+            Verb::Patch => Err(Failure::NotFound),
+            Verb::Delete => Ok((new, Some(Done::Nothing))),
+            Verb::Get | Verb::Post | Verb::Put => Ok((new, None)),
+        };
+    };
+    let existing = (entry.verb == Verb::Post).then(|| Done::Written(create::existing(&seen)));
+    Ok((Aim { id: seen.key.id, is_found: true }, existing))
+}
+
 async fn decide(
     exchange: &Exchange,
     draft: &mut Draft<'_>,
     entry: &Entry<'_>,
-    id: &str,
+    Aim { id, is_found }: &Aim,
     addresses: &HashMap<String, String>,
 ) -> Result<(Done, Option<ResourceKey>), Failure> {
     let resource_type = exchange.served_at(&entry.resource_type, &entry.id)?;
@@ -206,11 +237,21 @@ async fn decide(
         Verb::Delete => (write::delete(draft, resource_type, id, entry.if_match()?).await?, StatusCode::NO_CONTENT),
         Verb::Post => {
             let content = resolved(entry, addresses)?;
-            (write::create(draft, resource_type, id.to_owned(), content).await?, StatusCode::CREATED)
+            (write::create(draft, resource_type, id.clone(), content).await?, StatusCode::CREATED)
         }
         Verb::Put => {
-            let content = resolved(entry, addresses)?;
-            (write::update(draft, resource_type, id, content, entry.if_match()?).await?, StatusCode::OK)
+            let (content, if_match) = (resolved(entry, addresses)?, entry.if_match()?);
+            if entry.criteria().is_some() {
+                conditional::update_in(draft, resource_type, (id.clone(), *is_found), content, if_match).await?
+            } else {
+                let change = Change::Whole(content);
+                (write::update(draft, resource_type, id, change, if_match).await?, StatusCode::OK)
+            }
+        }
+        Verb::Patch => {
+            let patch = patch::in_entry(exchange, entry.resource)?;
+            let change = Change::Patch(&patch);
+            (write::update(draft, resource_type, id, change, entry.if_match()?).await?, StatusCode::OK)
         }
     };
     let written = written(draft, &key, status)?;
@@ -218,7 +259,7 @@ async fn decide(
 }
 
 /// The content of an entry with the references between entries replaced.
-fn resolved(entry: &Entry<'_>, addresses: &HashMap<String, String>) -> Result<Content, Failure> {
+pub(super) fn resolved(entry: &Entry<'_>, addresses: &HashMap<String, String>) -> Result<Content, Failure> {
     let resource =
         entry.resource.ok_or_else(|| Failure::content("resource", "required", "this entry needs a resource"))?;
     let unresolved = std::cell::RefCell::new(false);
@@ -237,7 +278,7 @@ fn resolved(entry: &Entry<'_>, addresses: &HashMap<String, String>) -> Result<Co
     Ok(Content { text, value })
 }
 
-fn response_members(base: &str, written: &Written) -> String {
+pub(super) fn response_members(base: &str, written: &Written) -> String {
     let status = format!("{} {}", written.status.as_u16(), written.status.canonical_reason().unwrap_or_default());
     let mut response = json!({
         "status": status.trim_end(),
@@ -261,6 +302,7 @@ async fn with_reads(
     for (entry, done) in entries.iter().zip(done) {
         match done {
             Done::Written(written) => bundle.entry(&response_members(exchange.base(), written)),
+            Done::Nothing => bundle.entry(NOTHING),
             Done::Later => bundle.entry(&read_entry(exchange, caller, entry).await),
         }
     }
@@ -268,30 +310,34 @@ async fn with_reads(
 }
 
 /// A reading entry, answered like a request of its own.
-async fn read_entry(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>) -> String {
+pub(super) async fn read_entry(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>) -> String {
     match read_in_bundle(exchange, caller, entry).await {
-        Ok(body) => format!("\"resource\":{body},\"response\":{{\"status\":\"200 OK\"}}"),
+        Ok(Some(body)) => format!("\"resource\":{body},\"response\":{{\"status\":\"200 OK\"}}"),
+        Ok(None) => "\"response\":{\"status\":\"304 Not Modified\"}".to_owned(),
         Err(failure) => failed_entry(exchange, caller, entry, failure).await,
     }
 }
 
-async fn read_in_bundle(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>) -> Result<String, Failure> {
+/// What a reading entry asks for; nothing where the client knows it already.
+async fn read_in_bundle(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>) -> Result<Option<String>, Failure> {
     let resource_type = exchange.served_at(&entry.resource_type, &entry.id)?;
-    caller.may(resource_type, interaction(entry))?;
+    may(caller, resource_type, entry)?;
     if entry.id.is_empty() {
         let pairs = search::pairs_of(&entry.query);
         if resource_type == "AuditEvent" {
-            return super::audit_event::searchset(exchange, caller, &pairs).await;
+            return super::audit_event::searchset(exchange, caller, &pairs).await.map(Some);
         }
-        return search::searchset(exchange, caller, resource_type, &pairs).await;
+        return search::searchset(exchange, caller, resource_type, &pairs).await.map(Some);
     }
     if resource_type == "AuditEvent" {
-        return super::audit_event::one(exchange, caller, &entry.id).await;
+        return super::audit_event::one(exchange, caller, &entry.id).await.map(Some);
     }
-    read::body(exchange, caller, resource_type, &entry.id).await
+    let seen = read::one(exchange, caller, resource_type, &entry.id).await?;
+    let is_known = entry.if_none_match.as_deref().is_some_and(|tags| read::names_version(tags, seen.version));
+    Ok((!is_known).then_some(seen.body))
 }
 
-async fn failed_entry(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>, failure: Failure) -> String {
+pub(super) async fn failed_entry(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>, failure: Failure) -> String {
     let target = Target::new(act(entry), &entry.resource_type, &entry.id);
     let failure = match exchange.record_refusal(caller, &target, &failure).await {
         Ok(()) => failure,
@@ -300,7 +346,7 @@ async fn failed_entry(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>, f
     failed_members(&failure)
 }
 
-fn failed_members(failure: &Failure) -> String {
+pub(super) fn failed_members(failure: &Failure) -> String {
     let status = failure.status();
     let status = format!("{} {}", status.as_u16(), status.canonical_reason().unwrap_or_default());
     format!("\"response\":{{\"status\":{},\"outcome\":{}}}", json!(status), failure.outcome())
@@ -311,59 +357,25 @@ fn act(entry: &Entry<'_>) -> Act {
         Verb::Get => Act::new("R", "read"),
         Verb::Post => Act::new("C", "create"),
         Verb::Put => Act::new("U", "update"),
+        Verb::Patch => PATCH,
         Verb::Delete => Act::new("D", "delete"),
     }
 }
 
-async fn one_by_one(
-    exchange: &Exchange,
-    caller: &Caller,
-    entries: &[Result<Entry<'_>, Failure>],
-) -> Result<Response<Body>, Failure> {
-    let mut bundle = Bundle::new("batch-response", None, &[]);
-    for (n, entry) in entries.iter().enumerate() {
-        let members = match entry {
-            Err(failure) => failed_members(failure),
-            Ok(_) if bundle.len() > exchange.app.limits.answer_bytes_max => failed_members(&Failure::TooLarge(
-                "the answer is too long: ask for the rest in another batch".to_owned(),
-            )),
-            Ok(entry) if entry.verb == Verb::Get => read_entry(exchange, caller, entry).await,
-            Ok(entry) => match write_alone(exchange, caller, entry).await {
-                Ok(written) => response_members(exchange.base(), &written),
-                Err(failure) => failed_entry(exchange, caller, entry, within(failure, n)).await,
-            },
-        };
-        bundle.entry(&members);
-    }
-    Ok(answer(StatusCode::OK, bundle.finish()))
-}
-
-async fn write_alone(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>) -> Result<Written, Failure> {
-    let resource_type = exchange.served_at(&entry.resource_type, &entry.id)?;
-    caller.may(resource_type, interaction(entry))?;
-    if entry.verb == Verb::Delete {
-        return delete::commit(exchange, caller, resource_type, &entry.id, entry.if_match()?).await;
-    }
-    let content = resolved(entry, &HashMap::new())?;
-    structure(&content.value, "")?;
-    if entry.verb == Verb::Put {
-        return update::commit(exchange, caller, resource_type, &entry.id, &content, entry.if_match()?).await;
-    }
-    create::commit(exchange, caller, resource_type, &content, entry.if_none_exist.as_deref(), None).await
-}
-
-fn interaction(entry: &Entry<'_>) -> Interaction {
+/// Holds the caller to the scopes of an entry.
+pub(super) fn may(caller: &Caller, resource_type: &str, entry: &Entry<'_>) -> Result<(), Failure> {
     match entry.verb {
-        Verb::Get if entry.id.is_empty() => Interaction::Search,
-        Verb::Get => Interaction::Read,
-        Verb::Post => Interaction::Create,
-        Verb::Put => Interaction::Update,
-        Verb::Delete => Interaction::Delete,
+        Verb::Get if entry.id.is_empty() => caller.may(resource_type, Interaction::Search),
+        Verb::Get => caller.may(resource_type, Interaction::Read),
+        Verb::Post => caller.may(resource_type, Interaction::Create),
+        Verb::Put => caller.may(resource_type, Interaction::Update),
+        Verb::Patch => may_patch(caller, resource_type),
+        Verb::Delete => caller.may(resource_type, Interaction::Delete),
     }
 }
 
 /// The failure of an entry, its elements named within the Bundle.
-fn within(mut failure: Failure, n: usize) -> Failure {
+pub(super) fn within(mut failure: Failure, n: usize) -> Failure {
     let prefix = |issue: &mut Issue| {
         let inner = issue.expression.take().unwrap_or_default();
         if inner.starts_with("Bundle.") {
@@ -374,7 +386,7 @@ fn within(mut failure: Failure, n: usize) -> Failure {
         issue.expression = Some(format!("Bundle.entry[{n}].resource{element}"));
     };
     match &mut failure {
-        Failure::Refused { issue, .. } | Failure::Forbidden(issue) => prefix(issue),
+        Failure::Refused { issue, .. } | Failure::Forbidden(issue) | Failure::Unresolved(issue) => prefix(issue),
         Failure::BadRequest(issues) | Failure::Unprocessable(issues) => issues.iter_mut().for_each(prefix),
         _ => {}
     }

@@ -6,10 +6,9 @@ use axum::body::Body;
 use axum::http::{Response, StatusCode};
 
 use super::answer::{Written, version_of};
+use super::change::{self, Change};
 use super::content::read_of_type;
-use super::create::{stored_body, written};
 use super::exchange::{Exchange, Target};
-use super::follow::settle;
 use super::write::update as update_in;
 use crate::access::caller::Act;
 use crate::access::draft::Content;
@@ -47,15 +46,10 @@ pub async fn commit(
     if_match: Option<VersionId>,
 ) -> Result<Written, Failure> {
     attempts!(&exchange.app, caller, |draft| {
-        let key = update_in(draft, resource_type, id, content.clone(), if_match).await?;
-        settle(draft).await?;
-        let written = written(draft, &key, StatusCode::OK)?;
-        let keeps_sight = draft.holds(&key.compartment) || draft.representation(&key.compartment).await?.reads();
-        let set = draft.finish();
-        let body = stored_body(&set, &key).filter(|_| keeps_sight);
-        exchange.app.store.apply(set).await?;
-        Ok(Written { body, ..written })
+        let key = update_in(draft, resource_type, id, Change::Whole(content.clone()), if_match).await?;
+        change::commit(exchange, draft, &key, StatusCode::OK, None).await
     })
+    .map_err(|failure| if matches!(failure, Failure::NotFound) { Failure::NothingToUpdate } else { failure })
 }
 
 /// The version in `If-Match`, if one was sent.

@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use super::change::Change;
 use super::content::must_be;
 use super::follow::{drop_grants, follow, follow_team};
 use super::owner::{Part, compartment, practitioner};
@@ -13,7 +14,7 @@ use crate::access::Draft;
 use crate::access::caller::Act;
 use crate::access::draft::{Content, DraftResource, Put, is_of_record};
 use crate::consent::{Interaction, Permit, may_write};
-use crate::error::{Failure, Issue};
+use crate::error::Failure;
 use crate::labels::{ATOMS_BYTES_MAX, LabelSet, keep_declared};
 use crate::referral;
 use crate::routing::Actor;
@@ -53,7 +54,7 @@ pub async fn create(
     Ok(key)
 }
 
-/// Writes a new version of a resource that exists for the caller.
+/// Writes a new version of a resource that exists for the caller: what was sent, or what a patch makes of what the caller sees.
 ///
 /// # Errors
 /// 404 where it does not exist for the caller, 412 where `if_match` is not its version, and every failure of a write.
@@ -61,14 +62,10 @@ pub async fn update(
     draft: &mut Draft<'_>,
     resource_type: &'static str,
     id: &str,
-    mut content: Content,
+    change: Change<'_>,
     if_match: Option<VersionId>,
 ) -> Result<ResourceKey, Failure> {
-    must_be(&content.value, resource_type)?;
-    if content.value.get("id").and_then(Value::as_str) != Some(id) {
-        let details = "the id of the resource must be the one in its address";
-        return Err(Failure::BadRequest(vec![Issue::at(format!("{resource_type}.id"), "invariant", details)]));
-    }
+    change.fits(resource_type, id)?;
     let located = located(draft, resource_type, id).await?;
     let is_person = draft.caller.person().is_some();
     // A person has no part in the workflow: a Task of a referral is to them like any other resource of the record.
@@ -76,15 +73,47 @@ pub async fn update(
         && !is_person
         && let Some(task) = draft.app.store.referral_task(id).await?
     {
-        return update_task(draft, located, &task, &content.value, if_match).await;
+        return update_task(draft, located, &task, change, if_match).await;
     }
     if !sees(draft, &located).await? {
-        return withdraw_blind(draft, located, &content.value).await;
+        return match change {
+            Change::Whole(content) => withdraw_blind(draft, located, &content.value).await,
+            Change::Patch(_) => Err(Failure::NotFound),
+        };
     }
     matches(&located, if_match)?;
+    let act = change.act();
+    if change.is_patch() {
+        if located.deleted {
+            return Err(Failure::Gone);
+        }
+        may_patch(draft, &located.key).await?;
+    }
+    let content = change.on(&located.body, resource_type, draft.app.limits.nesting_max)?;
     if is_person {
         return update_by_person(draft, located, &content.value).await;
     }
+    overwrite(draft, located, content, act).await
+}
+
+/// Whoever may not write a resource is told so whatever the patch says: its tests would ask for values one by one.
+async fn may_patch(draft: &mut Draft<'_>, key: &ResourceKey) -> Result<(), Failure> {
+    let Err(refused) = permit(draft, key, true, Interaction::Update).await else { return Ok(()) };
+    if key.resource_type == "Consent" {
+        // What a patch makes of it may be a withdrawal, which more may write.
+        return permit(draft, key, true, Interaction::Withdraw).await.map(drop);
+    }
+    Err(refused)
+}
+
+/// Puts new content in the place of what is there.
+async fn overwrite(
+    draft: &mut Draft<'_>,
+    located: Located,
+    mut content: Content,
+    act: Act,
+) -> Result<ResourceKey, Failure> {
+    let (resource_type, id) = (located.key.resource_type, &located.key.id);
     let interaction = if is_withdrawal(&located, &content) { Interaction::Withdraw } else { Interaction::Update };
     let permit = permit(draft, &located.key, true, interaction).await?;
     let to = compartment(draft, resource_type, id, &content.value).await?;
@@ -100,7 +129,7 @@ pub async fn update(
     let key = located.key;
     let put = Put { key: key.clone(), content, previous: Some(located.version), method: Method::Put, minimum: None };
     within_limits(draft.put(permit, put))?;
-    draft.note(Act::new("U", "update"), &basis, &key);
+    draft.note(act, &basis, &key);
     follow(draft, &key, before.as_ref()).await?;
     Ok(key)
 }
@@ -205,7 +234,7 @@ async fn update_task(
     draft: &mut Draft<'_>,
     located: Located,
     task: &crate::storage::write_set::ReferralTask,
-    sent: &Value,
+    change: Change<'_>,
     if_match: Option<VersionId>,
 ) -> Result<ResourceKey, Failure> {
     if draft.pending("Task", &task.id).is_some() {
@@ -236,11 +265,19 @@ async fn update_task(
     if if_match != located.version {
         return Err(Failure::PreconditionFailed);
     }
+    if change.is_patch() && !whole {
+        // A patch is made on what is shown, so something must be.
+        let level = draft.app.store.level(draft.caller.viewer(), "Task", &task.id).await?;
+        if level.is_none() || minimum.is_none() {
+            return Err(Failure::NotFound);
+        }
+    }
     let seen = minimum.unwrap_or(&located.body);
+    let sent = change.on(seen, "Task", draft.app.limits.nesting_max)?;
     let seen = serde_json::from_str(seen).map_err(|_| Failure::Internal("a stored resource is not JSON"))?;
     draft.record(&task.compartment).await?;
     draft.set.preconditions.push(Precondition::Version { key: located.key.clone(), version: located.version });
-    referral::act::on_task(draft, task, &seen, sent).await?;
+    referral::act::on_task(draft, task, &seen, &sent.value).await?;
     Ok(located.key)
 }
 

@@ -6,6 +6,7 @@
 mod check;
 mod nearest;
 mod table;
+pub mod types;
 
 use serde_json::Value;
 

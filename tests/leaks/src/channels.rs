@@ -51,7 +51,7 @@ pub const CHANNELS: &[Channel] = &[
     row("set-pages", SEARCH, Asked::Sets(sets::pages), "pages are full, and as many as what the viewer sees fills"),
     row("set-order", SEARCH, Asked::Sets(sets::order), "an order is that of what the viewer sees, whatever it sorts by"),
     row("set-since", SEARCH, Asked::Sets(sets::since), "`_lastUpdated` and `_since` do not jump when something hidden is written"),
-    row("set-history", |offered| offered.offers("history-type"), Asked::Sets(sets::history), "a history of a type has the versions of what the viewer sees"),
+    row("set-history", |offered| offered.offers("history-type"), Asked::Sets(sets::history), "a history of a type or of the system has the versions of what the viewer sees"),
     row("set-includes", |offered| offered.types.iter().any(|served| !served.includes.is_empty()), Asked::Sets(sets::includes), "an include adds what the viewer sees"),
 
     row("read", |offered| offered.offers("read"), Asked::Pairs(reads::read), "404, as for an id that never was"),
@@ -87,6 +87,7 @@ pub const CHANNELS: &[Channel] = &[
     row("conditional-create", |offered| offered.types.iter().any(|served| served.conditional.create), Asked::Writes(writes::conditional_create), "a condition that only something hidden fulfils is fulfilled by nothing"),
     row("conditional-update", |offered| offered.types.iter().any(|served| served.conditional.update), Asked::Writes(writes::conditional_update), "and so for updates and patches"),
     row("conditional-delete", |offered| offered.types.iter().any(|served| served.conditional.delete), Asked::Writes(writes::conditional_delete), "and so for deletions"),
+    row("conditional-reference", |offered| offered.offers("transaction"), Asked::Writes(writes::conditional_reference), "and so for the references of a transaction"),
     row("owner-reference", |offered| offered.offers("create"), Asked::Writes(writes::owner_reference), "a reference to something hidden is as unresolved as one to nothing"),
     row("other-reference", |offered| offered.offers("create"), Asked::Writes(writes::other_reference), "and so anywhere in a resource of the viewer's own"),
     row("move", |offered| offered.offers("update"), Asked::Writes(writes::moves), "nothing of the viewer's own moves into a hidden record, and the refusal is that for no record"),

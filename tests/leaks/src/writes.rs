@@ -159,6 +159,9 @@ pub fn in_bundle(capabilities: &Capabilities) -> Vec<Request> {
             json!({"request": {"method": "DELETE", "url": address}}),
             json!({"request": {"method": "DELETE", "url": address, "ifMatch": tag}}),
             json!({"request": {"method": "PATCH", "url": address}, "resource": {"resourceType": "Parameters"}}),
+            json!({"request": {"method": "PATCH", "url": address, "ifMatch": tag}, "resource": json_patch()}),
+            json!({"request": {"method": "PATCH", "url": format!("{name}?_id=@{name}@")}, "resource": json_patch()}),
+            json!({"request": {"method": "DELETE", "url": format!("{name}?_id=@{name}@")}}),
             json!({"request": {"method": "POST", "url": "Observation"}, "resource": child}),
             json!({"request": {"method": "GET", "url": address, "ifNoneMatch": tag}}),
             json!({"request": {"method": "POST", "url": name, "ifNoneExist": format!("_id=@{name}@")},
@@ -173,6 +176,23 @@ pub fn in_bundle(capabilities: &Capabilities) -> Vec<Request> {
             requests.push(bundle("transaction", vec![fine.clone(), entry]));
         }
         requests
+    })
+}
+
+/// A JSON Patch as entries of Bundles carry it: a test of something that no resource says.
+fn json_patch() -> Value {
+    // [{"op":"test","path":"/id","value":"x"}]
+    let data = "W3sib3AiOiJ0ZXN0IiwicGF0aCI6Ii9pZCIsInZhbHVlIjoieCJ9XQ==";
+    json!({"resourceType": "Binary", "contentType": "application/json-patch+json", "data": data})
+}
+
+/// Transactions whose references are resolved by criteria that only the twin fulfils.
+pub fn conditional_reference(capabilities: &Capabilities) -> Vec<Request> {
+    conditions(capabilities, |name, condition| {
+        let mut resource = own_sample("Observation")?;
+        resource["focus"] = json!([{"reference": format!("{name}?{condition}")}]);
+        let entry = json!({"request": {"method": "POST", "url": "Observation"}, "resource": resource});
+        Some(Request::post("", &json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry]})))
     })
 }
 
@@ -192,6 +212,10 @@ pub fn conditional_update(capabilities: &Capabilities) -> Vec<Request> {
     requests.extend(conditions(capabilities, |name, condition| {
         let request = Request::new(Method::PATCH, format!("{name}?{condition}"));
         Some(Request { body: Some("[]".to_owned()), ..request.with("content-type", "application/json-patch+json") })
+    }));
+    // As if the viewer knew the id.
+    requests.extend(conditions(capabilities, |name, condition| {
+        Some(Request::new(Method::PUT, format!("{name}?{condition}")).with_body(&hidden(name)))
     }));
     requests
 }

@@ -8,7 +8,7 @@ use gateway::consent::{Consent, ConsentId, Decision, Provision, PurposeSet, Stat
 use gateway::labels::{Facts, LabelSet, ResourceFacts};
 use gateway::search::parameters::type_name;
 use gateway::storage::Store;
-use gateway::storage::history::HistoryPage;
+use gateway::storage::history::{HistoryPage, Scope};
 use gateway::storage::sight::{Level, Viewer};
 use gateway::storage::write_set::{Method, NewVersion, ResourceKey, TeamMemberRow, VersionId, WriteSet};
 use proptest::prelude::*;
@@ -203,8 +203,8 @@ async fn every_way_agrees(store: &Store, id: &str, subject: &Subject, question: 
         expected.push(2);
         expected.extend(permits(question, &subject.before, consents).then_some(1));
     }
-    let page = HistoryPage { before: None, count: 10 };
-    let history = store.instance_history(&viewer, resource_type, resource_id, page).await.expect("it answers");
+    let page = HistoryPage { count: 10, ..HistoryPage::default() };
+    let history = store.history(&viewer, &Scope::Instance(resource_type, resource_id), page).await.expect("it answers");
     let history = recorded(store, history).await;
     assert_eq!(history.versions.iter().map(|seen| seen.version.0).collect::<Vec<_>>(), expected, "history");
     for version in [1, 2] {

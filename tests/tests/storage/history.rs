@@ -1,13 +1,15 @@
 //! vread and history: the versions of what a viewer sees now.
 
 use gateway::storage::Store;
-use gateway::storage::history::HistoryPage;
+use gateway::storage::history::{HistoryPage, Scope};
 use gateway::storage::resource::Seen;
 use gateway::storage::sight::{Level, Viewer};
 use gateway::storage::write_set::{Closure, Method, NewVersion, VersionId, WriteSet};
 use serde_json::json;
 
 use crate::world::{NOW_MS, beginning, first, key, put, recorded, set, stores, viewer};
+
+const PATIENT: Scope<'static> = Scope::Instance("Patient", "r");
 
 /// Patient `r` in three versions, the last a deletion.
 async fn three_versions(store: &Store) {
@@ -47,9 +49,9 @@ async fn every_version_reads_back_and_the_history_is_newest_first() {
         assert!(vread(&store, &viewer, 4).await.is_none(), "{kind}");
         for count in 1..5 {
             let mut versions = Vec::new();
-            let mut page = HistoryPage { before: None, count };
+            let mut page = HistoryPage { count, ..HistoryPage::default() };
             loop {
-                let found = store.instance_history(&viewer, "Patient", "r", page.clone()).await.expect("it answers");
+                let found = store.history(&viewer, &PATIENT, page.clone()).await.expect("it answers");
                 let found = recorded(&store, found).await;
                 versions.extend(found.versions.iter().map(|seen| seen.version.0));
                 if !found.more {
@@ -72,10 +74,10 @@ async fn a_closure_shuts_the_past_too() {
         for who in ["a", "b"] {
             let viewer = viewer(who);
             assert!(vread(&store, &viewer, 1).await.is_none(), "{kind} {who}");
-            let page = HistoryPage { before: None, count: 10 };
-            let found = store.instance_history(&viewer, "Patient", "r", page.clone()).await.expect("it answers");
+            let page = HistoryPage { count: 10, ..HistoryPage::default() };
+            let found = store.history(&viewer, &PATIENT, page.clone()).await.expect("it answers");
             assert!(recorded(&store, found).await.versions.is_empty(), "{kind} {who}");
-            let found = store.type_history(&viewer, "Patient", page).await.expect("it answers");
+            let found = store.history(&viewer, &Scope::Type("Patient"), page).await.expect("it answers");
             assert!(recorded(&store, found).await.versions.is_empty(), "{kind} {who}");
         }
     }
@@ -94,9 +96,10 @@ async fn pages_of_a_types_history_lose_no_version_also_where_two_resources_have_
         store.apply(set).await.expect("nothing is asked");
         for count in 1..7 {
             let mut versions = Vec::new();
-            let mut page = HistoryPage { before: None, count };
+            let mut page = HistoryPage { count, ..HistoryPage::default() };
             loop {
-                let found = store.type_history(&viewer("a"), "Patient", page.clone()).await.expect("it answers");
+                let found =
+                    store.history(&viewer("a"), &Scope::Type("Patient"), page.clone()).await.expect("it answers");
                 let found = recorded(&store, found).await;
                 versions.extend(found.versions.iter().map(|seen| format!("{}/{}", seen.key.id, seen.version)));
                 if !found.more {
@@ -106,5 +109,49 @@ async fn pages_of_a_types_history_lose_no_version_also_where_two_resources_have_
             }
             assert_eq!(versions, ["3/8", "5/7", "4/7", "3/7", "2/7", "1/7"], "{kind} {count}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_history_in_time_has_what_was_written_then_or_was_current_then() {
+    for (kind, _, store) in stores().await {
+        let patient = key("r", "Patient", "r");
+        let version = |n: i64, method| NewVersion {
+            version: VersionId(n),
+            last_updated_ms: n * 1_000,
+            method,
+            replaces: n > 1,
+            ..first(patient.clone(), &json!({"n": n}))
+        };
+        store.apply(beginning("r", "a", vec![version(1, Method::Post)])).await.expect("new");
+        for (n, method) in [(2, Method::Put), (3, Method::Put), (4, Method::Delete)] {
+            let mut set = WriteSet::default();
+            put(&mut set, version(n, method));
+            store.apply(set).await.expect("nothing is asked");
+        }
+        let scopes = [PATIENT, Scope::Type("Patient"), Scope::System(&["Observation", "Patient"])];
+        let cases: [(Option<i64>, Option<(i64, i64)>, &[i64]); 8] = [
+            (Some(3_000), None, &[4, 3]),
+            (Some(4_001), None, &[]),
+            (None, Some((2_500, 2_500)), &[2]),
+            (None, Some((2_000, 3_000)), &[3, 2]),
+            (None, Some((0, 999)), &[]),
+            (None, Some((3_500, 4_500)), &[4, 3]),
+            (None, Some((5_000, 6_000)), &[]),
+            (Some(2_000), Some((1_500, 2_500)), &[2]),
+        ];
+        for (scope, (since_ms, during_ms, expected)) in scopes.iter().flat_map(|scope| cases.map(|case| (scope, case)))
+        {
+            let page = HistoryPage { count: 10, since_ms, during_ms, ..HistoryPage::default() };
+            let found = store.history(&viewer("a"), scope, page.clone()).await.expect("it answers");
+            let found: Vec<i64> = recorded(&store, found).await.versions.iter().map(|seen| seen.version.0).collect();
+            assert_eq!(found, expected, "{kind} {scope:?} {since_ms:?} {during_ms:?}");
+            let hidden = store.history(&viewer("b"), scope, page).await.expect("it answers");
+            assert!(recorded(&store, hidden).await.versions.is_empty(), "{kind} {scope:?}");
+        }
+        let other = Scope::System(&["Observation"]);
+        let page = HistoryPage { count: 10, ..HistoryPage::default() };
+        let found = store.history(&viewer("a"), &other, page).await.expect("it answers");
+        assert!(recorded(&store, found).await.versions.is_empty(), "{kind}: of the types asked alone");
     }
 }

@@ -4,6 +4,8 @@ mod operations;
 mod records;
 mod roles;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use gateway::search::overlay::{Belongs, SERVED_TYPES, belongs};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -28,10 +30,15 @@ enum Route {
     Create,
     Update,
     UpdateInTransaction,
+    UpdateByCriteria,
+    Patch,
+    PatchInTransaction,
+    PatchByCriteria,
     Delete,
+    DeleteByCriteria,
 }
 
-const ROUTES: [Route; 12] = [
+const ROUTES: [Route; 17] = [
     Route::Read,
     Route::Vread,
     Route::InstanceHistory,
@@ -43,7 +50,12 @@ const ROUTES: [Route; 12] = [
     Route::Create,
     Route::Update,
     Route::UpdateInTransaction,
+    Route::UpdateByCriteria,
+    Route::Patch,
+    Route::PatchInTransaction,
+    Route::PatchByCriteria,
     Route::Delete,
+    Route::DeleteByCriteria,
 ];
 
 /// How a type belongs, as far as the table asks.
@@ -87,7 +99,12 @@ const fn expected(role: Role, route: Route, kind: Kind) -> Expected {
     use Expected::{Forbidden, Invisible, NotAmong, NotAuthenticated, NotOffered, Shown, Unprocessable, Written};
     let is_list = matches!(route, Route::TypeHistory | Route::Search | Route::SearchByForm);
     let is_bundle = matches!(route, Route::ReadInBatch | Route::ReadInTransaction);
-    let is_write = matches!(route, Route::Create | Route::Update | Route::UpdateInTransaction | Route::Delete);
+    let is_change = matches!(
+        route,
+        Route::Update | Route::UpdateInTransaction | Route::Patch | Route::PatchInTransaction | Route::Delete
+    );
+    let is_by_criteria = matches!(route, Route::UpdateByCriteria | Route::PatchByCriteria | Route::DeleteByCriteria);
+    let is_write = is_change || is_by_criteria || matches!(route, Route::Create);
     let sees = matches!(
         (role, kind),
         (_, Kind::Directory)
@@ -104,7 +121,8 @@ const fn expected(role: Role, route: Route, kind: Kind) -> Expected {
 
         // The trail has no versions and is written by nobody.
         (_, Route::Create, Kind::Trail) => NotOffered,
-        (_, Route::Update | Route::UpdateInTransaction | Route::Delete, Kind::Trail) => Invisible,
+        (_, _, Kind::Trail) if is_by_criteria => NotOffered,
+        (_, _, Kind::Trail) if is_change => Invisible,
         (_, Route::Vread | Route::InstanceHistory, Kind::Trail) => Invisible,
         (_, Route::TypeHistory, Kind::Trail) => NotAmong,
 
@@ -114,17 +132,32 @@ const fn expected(role: Role, route: Route, kind: Kind) -> Expected {
 
         // Anybody else begins a record, and writes into the directory and the own compartment.
         (_, Route::Create, Kind::Patient | Kind::Directory | Kind::Own) => Written,
-        (Role::Custodian, Route::Delete, Kind::Patient) => Unprocessable,
+        (Role::Custodian, Route::Delete | Route::DeleteByCriteria, Kind::Patient) => Unprocessable,
+        // It is deleted already.
+        (Role::Custodian, Route::DeleteByCriteria, _) => NotAmong,
+        (Role::Excluded, Route::DeleteByCriteria, Kind::Own | Kind::Directory) => NotAmong,
         (Role::Custodian, _, _) if is_write => Written,
         // Of the organisation's own, and of nobody's record.
         (Role::Excluded, _, Kind::Own | Kind::Directory) if is_write => Written,
+        // Criteria are fulfilled by what the caller holds, and not by what a Consent shows.
+        (Role::Permitted, _, Kind::Patient | Kind::OfRecord) if is_by_criteria => by_nothing(route),
         (_, _, _) if is_write && sees => Forbidden,
+        (_, _, _) if is_by_criteria => by_nothing(route),
         (Role::Permitted, Route::Create, Kind::Consent) => Forbidden,
         (_, Route::Create, _) => Unprocessable,
 
         (_, _, _) if sees => Shown,
         (_, _, _) if is_list || is_bundle => NotAmong,
         _ => Invisible,
+    }
+}
+
+/// What is answered where nothing fulfils the criteria: the body of the update has an id, and ids are not the client's.
+const fn by_nothing(route: Route) -> Expected {
+    match route {
+        Route::UpdateByCriteria => Expected::Unprocessable,
+        Route::PatchByCriteria => Expected::Invisible,
+        _ => Expected::NotAmong,
     }
 }
 
@@ -203,7 +236,7 @@ fn events(role: Role, route: Route, answer: &Answer) -> usize {
     match (answer.status, route) {
         (200..400, _) => usize::from(answer.json["entry"][0]["response"]["outcome"].is_object()),
         // What the scope does not allow is not looked into.
-        (_, Route::UpdateInTransaction) if role != Role::WrongScope => 2,
+        (_, Route::UpdateInTransaction | Route::PatchInTransaction) if role != Role::WrongScope => 2,
         _ => 1,
     }
 }
@@ -253,8 +286,48 @@ async fn ask(caller: &Caller<'_>, route: Route, target: &Value, patient: &str) -
         Route::UpdateInTransaction => {
             caller.post("", &bundle("transaction", json!({"request": request("PUT"), "resource": target}))).await
         }
+        Route::UpdateByCriteria => caller.put(format!("{resource_type}?_id={id}"), target).await,
+        Route::Patch => caller.patch(address, &unchanged()).await,
+        Route::PatchInTransaction => {
+            let data = STANDARD.encode(unchanged().to_string());
+            let patch = json!({"resourceType": "Binary", "contentType": "application/json-patch+json", "data": data});
+            caller.post("", &bundle("transaction", json!({"request": request("PATCH"), "resource": patch}))).await
+        }
+        Route::PatchByCriteria => caller.patch(format!("{resource_type}?_id={id}"), &unchanged()).await,
         Route::Delete => caller.send(Method::DELETE, &address, &[], None).await,
+        Route::DeleteByCriteria => caller.delete(format!("{resource_type}?_id={id}")).await,
     }
 }
 
-stories!(no_route_answers_more_than_the_table_says);
+/// A patch that says of any resource what is so.
+fn unchanged() -> Value {
+    json!([{"op": "copy", "from": "/resourceType", "path": "/resourceType"}])
+}
+
+/// The history of the system: each sees there what each sees of the types, page by page.
+async fn the_history_of_the_system_has_what_each_sees(gateway: Gateway) {
+    let held = held_record(&gateway).await;
+    for role in ROLES.into_iter().filter(|role| !matches!(role, Role::Waiting | Role::Excluded)) {
+        let caller = caller(&gateway, role, &held);
+        let (mut told, mut next) = (String::new(), Some("_history?_count=500".to_owned()));
+        while let Some(page) = next {
+            let answer = caller.get(&page).await;
+            let status = match role {
+                Role::NoToken | Role::BadToken | Role::ExpiredToken => 401,
+                Role::WrongScope => 403,
+                _ => 200,
+            };
+            assert_eq!(answer.status, status, "{role:?}: {answer}");
+            next = answer.link("next");
+            told += &answer.json["entry"].to_string();
+        }
+        for target in &held.resources {
+            let resource_type = target["resourceType"].as_str().expect("a type");
+            let is_seen = expected(role, Route::TypeHistory, kind(resource_type)) == Expected::Shown;
+            let address = format!("/{resource_type}/{}\"", target["id"].as_str().expect("an id"));
+            assert_eq!(told.contains(&address), is_seen, "{role:?}: {resource_type}");
+        }
+    }
+}
+
+stories!(no_route_answers_more_than_the_table_says, the_history_of_the_system_has_what_each_sees);

@@ -31,6 +31,7 @@ mod partners;
 mod people;
 mod persons;
 mod practitioners;
+mod r4;
 mod referral;
 mod refusal;
 mod rest;

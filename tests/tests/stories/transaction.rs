@@ -180,7 +180,7 @@ async fn what_is_no_request_is_refused_whole(gateway: Gateway) {
             "no request",
             with(&|wrong| drop(wrong["entry"][0].as_object_mut().expect("an object").shift_remove("request"))),
         ),
-        ("no such method", with(&|wrong| wrong["entry"][0]["request"]["method"] = json!("PATCH"))),
+        ("no such method", with(&|wrong| wrong["entry"][0]["request"]["method"] = json!("HEAD"))),
         (
             "an absolute address",
             with(&|wrong| wrong["entry"][0]["request"]["url"] = json!("https://elsewhere.example/fhir/Patient")),

@@ -55,6 +55,21 @@ async fn whoever_signs_out_is_out_here_or_everywhere(gateway: Gateway) {
     assert_eq!(acts.iter().filter(|act| *act == "sign-out").count(), 2, "{acts:?}");
 }
 
+/// Another site may have a browser ask with its cookie, and sees how long the answer is.
+async fn what_rests_on_a_cookie_is_never_packed(gateway: Gateway) {
+    gateway.employ("an", "elp-1", Some("psychologist-1"), &["care-provider"]).await;
+    let long = json!({"resourceType": "Location", "name": "Test", "description": "x".repeat(5_000)});
+    let id = gateway.as_("elp-1").create(&long).await;
+    let browser = Browser::of(&gateway, "an").await;
+    let packed = [("accept-encoding", "gzip")];
+    for path in [format!("fhir/Location/{id}"), "fhir/Location".to_owned(), "account".to_owned()] {
+        let answer = browser.send(Method::GET, &path, &packed, None).await.expect(200);
+        assert_eq!(answer.header("content-encoding"), "", "{path}");
+    }
+    let by_token = gateway.as_("elp-1").get_with(format!("Location/{id}"), &packed).await.expect(200);
+    assert_eq!(by_token.header("content-encoding"), "gzip");
+}
+
 /// What rests on a cookie is asked by a page of the gateway's own, and by nobody else's.
 async fn a_request_that_another_page_sends_with_the_cookie_does_nothing(gateway: Gateway) {
     gateway.employ("an", "elp-1", Some("psychologist-1"), &["care-provider"]).await;
@@ -165,6 +180,7 @@ stories!(with with_people;
     a_session_ends_when_it_is_not_used_and_in_any_case,
     whoever_signs_out_is_out_here_or_everywhere,
     a_request_that_another_page_sends_with_the_cookie_does_nothing,
+    what_rests_on_a_cookie_is_never_packed,
     a_cookie_that_is_there_twice_or_is_not_the_gateways_is_nobodys,
     whoever_is_disabled_or_loses_a_role_has_lost_it_at_once,
 );
