@@ -5,6 +5,8 @@
 reads `r4-definitions/` in the corpus (by default `../shared/data` beside the repository) and writes
 
     mappings/tables/structure.txt           what `mappings::r4::structure` checks
+    mappings/tables/summary.txt             what it leaves of a resource in a summary
+    gateway/tables/compartments.txt         by which parameters a type is in a compartment
     gateway/tables/search-parameters.txt    what `gateway::search` indexes and searches
 
 Each table explains its own form in its first lines. The output is the same for the same input, so a difference in review is a
@@ -26,6 +28,18 @@ STRUCTURE_HEAD = """\
 # V name<tab>system code code..<tab>system code..   a value set with a required binding, fully enumerated
 # R name : base | C name : base | B path : base      a resource, a complex type, a backbone element
 #  element min..max type|type [@value set]           '.' is the backbone of this path, '#path' a content reference
+"""
+
+SUMMARY_HEAD = """\
+# What a summary keeps, from the isSummary flags of HL7 FHIR 4.0.1 (CC0). Written by generate.py: do not edit.
+# node element..    the elements that are kept of a type or backbone element, beside those that every summary keeps and those
+#                   that must be there. A choice is spelt as it is defined (value[x]). A node that has no line is kept whole.
+"""
+
+COMPARTMENTS_HEAD = """\
+# The compartments of R4, from HL7 FHIR 4.0.1 (CC0). Written by generate.py: do not edit.
+# C type                  the compartments of this type
+#  type parameter..       a resource of this type is in one by any of these. '{def}' is the resource itself.
 """
 
 SEARCH_HEAD = """\
@@ -66,9 +80,10 @@ def read_lines(name):
 class Element:
     """One element of a node: its cardinality, its types, and the value set of a required binding."""
 
-    def __init__(self, name, minimum, maximum, types, value_set, targets):
+    def __init__(self, name, minimum, maximum, types, value_set, targets, is_summary):
         self.name, self.minimum, self.maximum = name, minimum, maximum
         self.types, self.value_set, self.targets = types, value_set, targets
+        self.is_summary = is_summary
 
     def variants(self):
         """The names in JSON with their type: one, or one for each type of a choice."""
@@ -128,6 +143,7 @@ def read_nodes(definitions):
                     element_types(element, path, parents),
                     binding.get("valueSet") if required else None,
                     targets,
+                    element.get("isSummary", False),
                 )
             )
     return nodes, kinds
@@ -199,6 +215,38 @@ def inherited_elements(base, nodes, kinds):
     while base:
         yield from nodes[base]
         base = kinds[base][1]
+
+
+# ------------------------------------------------------------------------------------------------------ summary
+
+# What every summary keeps: to lose a modifier would change the meaning of the rest.
+ALWAYS_KEPT = {"id", "meta", "implicitRules", "modifierExtension"}
+
+
+def child_node(path, element, kind):
+    return f"{path}.{element.name}" if kind == "." else kind.lstrip("#")
+
+
+def write_summary(nodes, kinds):
+    lines, waiting, met = {}, sorted(RESOURCES - {"Resource", "DomainResource"}), set()
+    while waiting:
+        path = waiting.pop()
+        # What is kept of an extension is all of it.
+        if path in met or path not in nodes or path == "Extension":
+            continue
+        met.add(path)
+        # A part of a data type is kept with its extensions, as the part of a primitive is.
+        kept_beside = ALWAYS_KEPT | ({"extension"} if kinds[path][0] == "C" else set())
+        elements = [element for element in nodes[path] if element.name not in kept_beside]
+        kept = [element for element in elements if element.is_summary]
+        if len(kept) < len(elements):
+            lines[path] = " ".join([path, *(element.name for element in kept)])
+        for element in elements:
+            if element.is_summary or element.minimum > 0:
+                waiting.extend(child_node(path, element, kind) for kind in element.types)
+    text = SUMMARY_HEAD + "".join(lines[path] + "\n" for path in sorted(lines))
+    (REPOSITORY / "mappings/tables/summary.txt").write_text(text, encoding="utf-8")
+    print(f"summary.txt: {len(lines)} nodes, {len(text)} bytes")
 
 
 # -------------------------------------------------------------------------------------------- search parameters
@@ -399,6 +447,31 @@ def write_search_parameters(parameters, nodes, kinds):
         print(f"  not translated: {line}")
 
 
+# ------------------------------------------------------------------------------------------------- compartments
+
+
+def write_compartments(compartments, parameters):
+    references = {
+        (base, parameter["code"])
+        for parameter in parameters
+        if parameter["type"] == "reference"
+        for base in parameter["base"]
+    }
+    lines = []
+    for compartment in sorted(compartments, key=lambda compartment: compartment["code"]):
+        lines.append("C " + compartment["code"])
+        for resource in compartment["resource"]:
+            names = resource.get("param", [])
+            kept = [name for name in names if name == "{def}" or (resource["code"], name) in references]
+            for name in sorted(set(names) - set(kept)):
+                print(f"  no reference parameter, so not in the compartment of a {compartment['code']}: {resource['code']}.{name}")
+            if kept:
+                lines.append(" ".join(["", resource["code"], *kept]))
+    text = COMPARTMENTS_HEAD + "\n".join(lines) + "\n"
+    (REPOSITORY / "gateway/tables/compartments.txt").write_text(text, encoding="utf-8")
+    print(f"compartments.txt: {len(text)} bytes")
+
+
 definitions = [
     definition
     for definition in read_lines("structuredefinitions.ndjson.gz")
@@ -410,6 +483,11 @@ if __name__ == "__main__":
     node_table, node_kinds = read_nodes(definitions)
     canonical = {item["url"]: item for item in read_lines("valuesets-codesystems.ndjson.gz")}
     write_structure(node_table, node_kinds, canonical)
+    write_summary(node_table, node_kinds)
     with gzip.open(DEFINITIONS / "search-parameters.json.gz", "rt", encoding="utf-8") as bundle:
         entries = json.load(bundle)["entry"]
-    write_search_parameters([entry["resource"] for entry in entries], node_table, node_kinds)
+    search_parameters = [entry["resource"] for entry in entries]
+    write_search_parameters(search_parameters, node_table, node_kinds)
+    official = read_lines("operations-compartments.ndjson.gz")
+    official = [one for one in official if one["resourceType"] == "CompartmentDefinition" and one["id"] != "example"]
+    write_compartments(official, search_parameters)
