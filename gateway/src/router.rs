@@ -25,7 +25,9 @@ use crate::app::App;
 use crate::auth::PeerCertificate;
 use crate::error::{FHIR_JSON, Failure};
 use crate::fhir::exchange::Exchange;
-use crate::fhir::{capabilities, create, delete, history, operations, read, search, transaction, update};
+use crate::fhir::{
+    capabilities, create, delete, history, operations, read, search, system_search, transaction, update,
+};
 use crate::telemetry::{Telemetry, observe};
 use crate::{oauth, openapi, people};
 
@@ -62,11 +64,14 @@ fn fhir(app: &App, admission: Admission) -> Router {
     operations()
         .into_iter()
         .fold(Router::new(), named)
-        .route("/fhir", post(transaction))
+        .route("/fhir", get(system_by_get).post(transaction))
+        .route("/fhir/_search", post(system_by_post))
         .route("/fhir/{type}", get(search_by_get).post(create))
         .route("/fhir/{type}/_search", post(search_by_post))
         .route("/fhir/{type}/_history", get(type_history))
         .route("/fhir/{type}/{id}", get(read).put(update).delete(delete))
+        .route("/fhir/{type}/{id}/{inner}", get(compartment_by_get))
+        .route("/fhir/{type}/{id}/{inner}/_search", post(compartment_by_post))
         .route("/fhir/{type}/{id}/_history", get(instance_history))
         .route("/fhir/{type}/{id}/_history/{version}", get(vread))
         .method_not_allowed_fallback(|| async { Failure::MethodNotAllowed.into_response() })
@@ -136,6 +141,34 @@ async fn search_by_get(State(app): State<App>, Path(resource_type): Path<String>
 async fn search_by_post(State(app): State<App>, Path(resource_type): Path<String>, request: Request) -> Response<Body> {
     let (exchange, body) = exchange(app, request);
     search::search_by_post(exchange, resource_type, body).await
+}
+
+async fn system_by_get(State(app): State<App>, request: Request) -> Response<Body> {
+    system_search::system_by_get(exchange(app, request).0).await
+}
+
+async fn system_by_post(State(app): State<App>, request: Request) -> Response<Body> {
+    let (exchange, body) = exchange(app, request);
+    system_search::system_by_post(exchange, body).await
+}
+
+type InCompartment = Path<(String, String, String)>;
+
+async fn compartment_by_get(
+    State(app): State<App>,
+    Path((of, id, inner)): InCompartment,
+    request: Request,
+) -> Response<Body> {
+    system_search::compartment_by_get(exchange(app, request).0, (of, id), inner).await
+}
+
+async fn compartment_by_post(
+    State(app): State<App>,
+    Path((of, id, inner)): InCompartment,
+    request: Request,
+) -> Response<Body> {
+    let (exchange, body) = exchange(app, request);
+    system_search::compartment_by_post(exchange, (of, id), inner, body).await
 }
 
 async fn explain(State(app): State<App>, request: Request) -> Response<Body> {

@@ -56,6 +56,7 @@ const INTERACTIONS: &[&str] = &[
     "update",
     "delete",
     "search-type",
+    "search-system",
     "history-instance",
     "history-type",
     "transaction",
@@ -127,7 +128,7 @@ impl Pattern {
             "create" => Self::Create,
             "update" => Self::Update,
             "delete" => Self::Delete,
-            "search-type" => Self::Query,
+            "search-type" | "search-system" => Self::Query,
             _ => Self::None,
         }
     }

@@ -53,8 +53,8 @@ macro_rules! directory {
 }
 
 /// The interactions that the scopes decide on, as the trail calls them.
-const INTERACTIONS: [&str; 8] =
-    ["read", "vread", "create", "update", "delete", "search-type", "history-instance", "history-type"];
+const INTERACTIONS: [&str; 9] =
+    ["read", "vread", "create", "update", "delete", "search-type", "search-system", "history-instance", "history-type"];
 
 impl PersonRole {
     /// Every role.

@@ -286,9 +286,9 @@ async fn read_in_bundle(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>)
         return search::searchset(exchange, caller, resource_type, &pairs).await;
     }
     if resource_type == "AuditEvent" {
-        return super::audit_event::one(exchange, caller, &entry.id).await;
+        return super::audit_event::one(exchange, caller, &entry.id, &entry.query).await;
     }
-    read::body(exchange, caller, resource_type, &entry.id).await
+    read::body(exchange, caller, resource_type, (&entry.id, &entry.query)).await
 }
 
 async fn failed_entry(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>, failure: Failure) -> String {
