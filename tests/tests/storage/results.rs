@@ -10,7 +10,7 @@ use gateway::storage::Store;
 use gateway::storage::include::Wanted;
 use gateway::storage::search::{Key, Page};
 use gateway::storage::sight::{Level, Viewer};
-use gateway::storage::write_set::{NewVersion, Sight};
+use gateway::storage::write_set::{NewVersion, Sight, WriteSet};
 use serde_json::json;
 
 use crate::world::{beginning, first, grant, indexed, key, put, query, recorded, row, set, stores, viewer};
@@ -200,7 +200,7 @@ async fn a_compartment_holds_what_refers_to_it_as_far_as_that_is_seen() {
         let task = key("r", "Communication", "c");
         let rows = vec![(row("subject", "", "Patient/p"), 1), (row("recipient", "", "Patient/q"), 3)];
         let version = NewVersion { minimum: Some("{}".to_owned()), ..indexed(task.clone(), rows) };
-        let mut added = set!();
+        let mut added = WriteSet::default();
         put(&mut added, version);
         added.sights.push(Sight { key: task, grantee: "organization/b".to_owned(), requires_consent: false });
         store.apply(added).await.expect("new");
