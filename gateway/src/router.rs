@@ -12,9 +12,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Path, Request, State};
-use axum::http::{HeaderValue, Response, StatusCode, Uri, header};
+use axum::http::{HeaderValue, Method, Response, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, any, get, post};
 use futures_util::FutureExt as _;
 use tower::{ServiceBuilder, ServiceExt as _};
 use tower_http::request_id::RequestId;
@@ -70,7 +70,7 @@ fn fhir(app: &App, admission: Admission) -> Router {
         .route("/fhir/{type}/_search", post(search_by_post))
         .route("/fhir/{type}/_history", get(type_history))
         .route("/fhir/{type}/{id}", get(read).put(update).delete(delete))
-        .route("/fhir/{type}/{id}/{inner}", get(compartment_by_get))
+        .route("/fhir/{type}/{id}/{inner}", any(compartment_by_get))
         .route("/fhir/{type}/{id}/{inner}/_search", post(compartment_by_post))
         .route("/fhir/{type}/{id}/_history", get(instance_history))
         .route("/fhir/{type}/{id}/_history/{version}", get(vread))
@@ -159,6 +159,10 @@ async fn compartment_by_get(
     Path((of, id, inner)): InCompartment,
     request: Request,
 ) -> Response<Body> {
+    // Of any method, for an address with a slash too many comes here before it is tidied: it must not be told what this route allows.
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Failure::MethodNotAllowed.into_response();
+    }
     system_search::compartment_by_get(exchange(app, request).0, (of, id), inner).await
 }
 
