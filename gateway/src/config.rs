@@ -246,6 +246,10 @@ pub struct Limits {
     pub search_count_default: u32,
     /// Most resources on a page.
     pub search_count_max: u32,
+    /// Most resources that a page brings along beside its matches.
+    pub search_includes_max: usize,
+    /// How often `_include:iterate` is applied to what it brought.
+    pub search_include_rounds_max: u32,
     /// Requests worked on at once.
     pub requests_in_flight_max: usize,
     /// Requests that wait for room.

@@ -335,6 +335,12 @@ impl Failure {
 /// The media type of every FHIR answer.
 pub const FHIR_JSON: &str = "application/fhir+json;charset=utf-8";
 
+/// An OperationOutcome that warns of something in an answer that is good otherwise.
+pub fn warnings(issues: &[Issue]) -> String {
+    let issues: Vec<Value> = issues.iter().map(|issue| issue.to_value("warning")).collect();
+    json!({"resourceType": "OperationOutcome", "issue": issues}).to_string()
+}
+
 /// An OperationOutcome that says what went well.
 pub fn information(details: &str) -> String {
     json!({"resourceType": "OperationOutcome",

@@ -14,9 +14,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Path, Request, State};
-use axum::http::{HeaderValue, Response, StatusCode, Uri, header};
+use axum::http::{HeaderValue, Method, Response, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
-use axum::routing::{MethodRouter, get, post, put};
+use axum::routing::{MethodRouter, any, get, post, put};
 use futures_util::FutureExt as _;
 use tower::{ServiceBuilder, ServiceExt as _};
 use tower_http::request_id::RequestId;
@@ -28,7 +28,8 @@ use crate::auth::PeerCertificate;
 use crate::error::{FHIR_JSON, Failure};
 use crate::fhir::exchange::Exchange;
 use crate::fhir::{
-    capabilities, conditional, create, delete, history, operations, patch, read, search, transaction, update,
+    capabilities, conditional, create, delete, history, operations, patch, read, search, system_search, transaction,
+    update,
 };
 use crate::telemetry::{Telemetry, observe};
 use crate::{oauth, openapi, people};
@@ -67,12 +68,15 @@ fn fhir(app: &App, admission: Admission) -> Router {
         .into_iter()
         .chain(bulk::operations())
         .fold(Router::new(), named)
-        .route("/fhir", post(transaction))
+        .route("/fhir", get(system_by_get).post(transaction))
+        .route("/fhir/_search", post(system_by_post))
         .route("/fhir/_history", get(system_history))
         .route("/fhir/{type}", get(search_by_get).post(create).merge(by_criteria()))
         .route("/fhir/{type}/_search", post(search_by_post))
         .route("/fhir/{type}/_history", get(type_history))
         .route("/fhir/{type}/{id}", get(read).put(update).patch(patch).delete(delete))
+        .route("/fhir/{type}/{id}/{inner}", any(compartment_by_get))
+        .route("/fhir/{type}/{id}/{inner}/_search", post(compartment_by_post))
         .route("/fhir/{type}/{id}/_history", get(instance_history))
         .route("/fhir/{type}/{id}/_history/{version}", get(vread))
         .method_not_allowed_fallback(|| async { Failure::MethodNotAllowed.into_response() })
@@ -158,6 +162,38 @@ async fn search_by_get(State(app): State<App>, Path(resource_type): Path<String>
 async fn search_by_post(State(app): State<App>, Path(resource_type): Path<String>, request: Request) -> Response<Body> {
     let (exchange, body) = exchange(app, request);
     search::search_by_post(exchange, resource_type, body).await
+}
+
+async fn system_by_get(State(app): State<App>, request: Request) -> Response<Body> {
+    system_search::system_by_get(exchange(app, request).0).await
+}
+
+async fn system_by_post(State(app): State<App>, request: Request) -> Response<Body> {
+    let (exchange, body) = exchange(app, request);
+    system_search::system_by_post(exchange, body).await
+}
+
+type InCompartment = Path<(String, String, String)>;
+
+async fn compartment_by_get(
+    State(app): State<App>,
+    Path((of, id, inner)): InCompartment,
+    request: Request,
+) -> Response<Body> {
+    // Of any method, for an address with a slash too many comes here before it is tidied: it must not be told what this route allows.
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Failure::MethodNotAllowed.into_response();
+    }
+    system_search::compartment_by_get(exchange(app, request).0, (of, id), inner).await
+}
+
+async fn compartment_by_post(
+    State(app): State<App>,
+    Path((of, id, inner)): InCompartment,
+    request: Request,
+) -> Response<Body> {
+    let (exchange, body) = exchange(app, request);
+    system_search::compartment_by_post(exchange, (of, id), inner, body).await
 }
 
 async fn explain(State(app): State<App>, request: Request) -> Response<Body> {

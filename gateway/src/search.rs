@@ -3,10 +3,13 @@
 //! <https://hl7.org/fhir/R4/search.html>. Pure: no I/O, no clock, and no knowledge of SQL or of who is asking. What can be
 //! searched is data, generated from the official definitions; how a type belongs to a record is our own, in [`overlay`].
 
+pub mod compartment;
 pub mod cursor;
+pub mod include;
 pub mod index;
 pub mod overlay;
 pub mod parameters;
 mod path;
 pub mod query;
+pub mod result;
 pub mod text;

@@ -3,6 +3,7 @@
 //! RFC 8259 leaves open what a duplicate key means; here it is refused, as is whatever is nested too deep.
 //! The text itself is kept and passed on, so [`spans`] edits text and never writes a parsed value again.
 
+pub mod indent;
 pub mod objects;
 pub mod spans;
 pub mod tree;

@@ -5,6 +5,8 @@
 reads `r4-definitions/` in the corpus (by default `../shared/data` beside the repository) and writes
 
     mappings/tables/structure.txt           what `mappings::r4::structure` checks
+    mappings/tables/summary.txt             what it leaves of a resource in a summary
+    gateway/tables/compartments.txt         by which parameters a type is in a compartment
     gateway/tables/search-parameters.txt    what `gateway::search` indexes and searches
 
 Each table explains its own form in its first lines. The output is the same for the same input, so a difference in review is a
@@ -16,6 +18,8 @@ import json
 import os
 import re
 from pathlib import Path
+
+from parts import write_compartments, write_summary
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CORPUS = Path(os.environ.get("WELLGATE_CORPUS", REPOSITORY.parent / "shared" / "data"))
@@ -66,9 +70,10 @@ def read_lines(name):
 class Element:
     """One element of a node: its cardinality, its types, and the value set of a required binding."""
 
-    def __init__(self, name, minimum, maximum, types, value_set, targets):
+    def __init__(self, name, minimum, maximum, types, value_set, targets, is_summary):
         self.name, self.minimum, self.maximum = name, minimum, maximum
         self.types, self.value_set, self.targets = types, value_set, targets
+        self.is_summary = is_summary
 
     def variants(self):
         """The names in JSON with their type: one, or one for each type of a choice."""
@@ -128,6 +133,7 @@ def read_nodes(definitions):
                     element_types(element, path, parents),
                     binding.get("valueSet") if required else None,
                     targets,
+                    element.get("isSummary", False),
                 )
             )
     return nodes, kinds
@@ -410,6 +416,11 @@ if __name__ == "__main__":
     node_table, node_kinds = read_nodes(definitions)
     canonical = {item["url"]: item for item in read_lines("valuesets-codesystems.ndjson.gz")}
     write_structure(node_table, node_kinds, canonical)
+    write_summary(REPOSITORY, RESOURCES, node_table, node_kinds)
     with gzip.open(DEFINITIONS / "search-parameters.json.gz", "rt", encoding="utf-8") as bundle:
         entries = json.load(bundle)["entry"]
-    write_search_parameters([entry["resource"] for entry in entries], node_table, node_kinds)
+    search_parameters = [entry["resource"] for entry in entries]
+    write_search_parameters(search_parameters, node_table, node_kinds)
+    official = read_lines("operations-compartments.ndjson.gz")
+    official = [one for one in official if one["resourceType"] == "CompartmentDefinition" and one["id"] != "example"]
+    write_compartments(REPOSITORY, official, search_parameters)

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use mappings::json::spans::{replace_references, set_members, top_level};
 use mappings::json::{self, Limits};
+use mappings::r4::structure::summary::{Part, subset};
 use mappings::r4::structure::{StructureIssue, check};
 use serde_json::Value;
 
@@ -67,6 +68,73 @@ fn every_example_is_accepted_but_those_that_are_wrong() {
     }
     println!("{checked} examples checked");
     assert!(surprises.is_empty(), "{}", surprises.join("\n"));
+}
+
+/// Whether a part has nothing that the whole has not, and everything at its own place.
+fn is_within(part: &Value, whole: &Value) -> bool {
+    match (part, whole) {
+        (Value::Object(part), Value::Object(whole)) => {
+            part.iter().all(|(name, part)| whole.get(name).is_some_and(|whole| is_within(part, whole)))
+        }
+        (Value::Array(part), Value::Array(whole)) => {
+            part.len() == whole.len() && part.iter().zip(whole).all(|(part, whole)| is_within(part, whole))
+        }
+        _ => part == whole,
+    }
+}
+
+#[test]
+fn every_part_of_an_example_is_a_resource_and_within_the_whole() {
+    let Some(corpus) = corpus() else { return };
+    let names = ["name".to_owned(), "subject".to_owned(), "value".to_owned()];
+    let mut checked = 0;
+    for path in FOLDERS.iter().flat_map(|folder| files(&corpus.join(folder))) {
+        let text = std::fs::read_to_string(&path).expect("the file can be read");
+        let whole = read(&path);
+        if !check(&whole).is_empty() {
+            continue;
+        }
+        for part in [Part::Summary, Part::Text, Part::Data, Part::Elements(&names)] {
+            let mut found = json::parse(subset(&text, part).as_bytes(), Limits::default()).expect("a part is JSON");
+            assert!(check(&found).is_empty(), "{} {part:?}\n{}", path.display(), describe(&check(&found)));
+            let tags = found["meta"]["tag"].as_array().map_or(0, Vec::len);
+            assert_eq!(tags, whole["meta"]["tag"].as_array().map_or(0, Vec::len) + 1, "{}", path.display());
+            found["meta"] = whole["meta"].clone();
+            let mut whole = whole.clone();
+            whole["meta"] = found["meta"].clone();
+            assert!(is_within(&found, &whole), "{} {part:?}", path.display());
+            if part == Part::Data {
+                whole.as_object_mut().expect("an object").remove("text");
+                assert_eq!(found, whole, "{}", path.display());
+            }
+            checked += 1;
+        }
+    }
+    println!("{checked} parts checked");
+}
+
+#[test]
+fn the_summary_of_the_official_patient_is_that_of_its_definition() {
+    let Some(corpus) = corpus() else { return };
+    let text = std::fs::read_to_string(corpus.join("r4-examples/patient-example.json")).expect("the file can be read");
+    let part: Value = serde_json::from_str(&subset(&text, Part::Summary)).expect("a part is JSON");
+    let members = part.as_object().expect("an object").keys().map(String::as_str);
+    let mut members: Vec<&str> = members.filter(|name| !["resourceType", "id", "meta"].contains(name)).collect();
+    members.sort_unstable();
+    // Of the whole it has neither the narrative nor the contact.
+    let expected = [
+        "_birthDate",
+        "active",
+        "address",
+        "birthDate",
+        "deceasedBoolean",
+        "gender",
+        "identifier",
+        "managingOrganization",
+        "name",
+        "telecom",
+    ];
+    assert_eq!(members, expected);
 }
 
 #[test]

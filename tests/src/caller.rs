@@ -187,10 +187,10 @@ impl<'g> Caller<'g> {
     }
 
     /// `PATCH [base]/path` with a JSON Patch, or with Parameters; with headers.
-    pub async fn patch_with(&self, path: impl Display, patch: &Value, headers: &[(&str, &str)]) -> Answer {
-        let media_type = if patch.is_array() { "application/json-patch+json" } else { FHIR_JSON };
+    pub async fn patch_with(&self, path: impl Display, operations: &Value, headers: &[(&str, &str)]) -> Answer {
+        let media_type = if operations.is_array() { "application/json-patch+json" } else { FHIR_JSON };
         let headers = [&[("content-type", media_type)], headers].concat();
-        self.send(Method::PATCH, &path.to_string(), &headers, Some(patch.to_string().into_bytes())).await
+        self.send(Method::PATCH, &path.to_string(), &headers, Some(operations.to_string().into_bytes())).await
     }
 
     /// `DELETE [base]/path`

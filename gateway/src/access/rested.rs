@@ -20,7 +20,7 @@ const BY_CONSENT: &str = "consent";
 /// The acts that show one resource.
 const OF_ONE: [&str; 3] = ["read", "vread", "history-instance"];
 /// The acts that show as many as there are; their events name one of them.
-const OF_MANY: [&str; 4] = ["search-type", "history-type", "history-system", "transaction"];
+const OF_MANY: [&str; 5] = ["search-type", "search-system", "history-type", "history-system", "transaction"];
 /// Versions of Consents that one page of the trail looks into: what rests on further ones stays unnamed.
 const VERSIONS_MAX: usize = 300;
 

@@ -57,6 +57,7 @@ const INTERACTIONS: &[&str] = &[
     "patch",
     "delete",
     "search-type",
+    "search-system",
     "history-instance",
     "history-type",
     "history-system",
@@ -129,7 +130,7 @@ impl Pattern {
             "create" => Self::Create,
             "update" | "patch" => Self::Update,
             "delete" => Self::Delete,
-            "search-type" => Self::Query,
+            "search-type" | "search-system" => Self::Query,
             _ => Self::None,
         }
     }

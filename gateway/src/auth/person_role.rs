@@ -53,7 +53,7 @@ macro_rules! directory {
 }
 
 /// The interactions that the scopes decide on, as the trail calls them.
-const INTERACTIONS: [&str; 10] = [
+const INTERACTIONS: [&str; 11] = [
     "read",
     "vread",
     "create",
@@ -61,6 +61,7 @@ const INTERACTIONS: [&str; 10] = [
     "patch",
     "delete",
     "search-type",
+    "search-system",
     "history-instance",
     "history-type",
     "history-system",

@@ -235,6 +235,21 @@ const KEYS: &[Key] = &[
     ),
     key(
         "limits",
+        "search_includes_max",
+        Integer(1, 10_000),
+        Value("1000"),
+        "Most resources that a page brings along by `_include` and `_revinclude`; as many references are followed. The answer \
+         says where there may be more.",
+    ),
+    key(
+        "limits",
+        "search_include_rounds_max",
+        Integer(0, 16),
+        Value("4"),
+        "How often `:iterate` is applied to what it brought along.",
+    ),
+    key(
+        "limits",
         "answer_bytes_max",
         Integer(65_536, 1_073_741_824),
         Value("20971520"),

@@ -222,6 +222,7 @@ fn limits(reader: &mut Reader) -> Limits {
     let connections_max = count("limits.connections_max");
     let connections_per_address_max = count("limits.connections_per_address_max");
     let write_queue_max = count("limits.write_queue_max");
+    let search_includes_max = count("limits.search_includes_max");
     let search_count_default = reader.integer("limits.search_count_default");
     let search_count_max = reader.integer("limits.search_count_max");
     // A maximum of zero is the stand-in of one that was wrong.
@@ -237,6 +238,8 @@ fn limits(reader: &mut Reader) -> Limits {
         nesting_max,
         search_count_default,
         search_count_max,
+        search_includes_max,
+        search_include_rounds_max: reader.integer("limits.search_include_rounds_max"),
         requests_in_flight_max,
         requests_waiting_max,
         request_wait: Duration::from_millis(reader.integer("limits.request_wait_milliseconds").into()),

@@ -137,8 +137,11 @@ const FAULTS: [Fault; 10] = [
     fault("300544", 5, Mend::Out, |_, _| {}),
 ];
 
+/// Makes a row wrong.
+type Spoil = fn(&mut Row);
+
 /// What is wrong with somebody, and so with all their lines: the last people of the list.
-pub(super) const OF_PEOPLE: [(&str, fn(&mut Row)); 6] = [
+pub(super) const OF_PEOPLE: [(&str, Spoil); 6] = [
     ("wellgate-tariff-no-mutuality", |row| row.mutuality.clear()),
     ("wellgate-tariff-mutuality", |row| "801".clone_into(&mut row.mutuality)),
     ("wellgate-tariff-no-care-fund", |row| row.care_fund.clear()),
@@ -179,7 +182,8 @@ pub(super) struct Contact {
     /// `2026-02-05`.
     pub(super) day: String,
     pub(super) class: &'static str,
-    pub(super) contact_type: &'static str,
+    /// The code of its type; may be empty.
+    pub(super) kind: &'static str,
 }
 
 /// Somebody whose contacts come from the record system.
@@ -278,7 +282,7 @@ impl Centre {
             let contacts = (person..self.contacts).step_by(self.people).filter(|contact| self.is_recorded(*contact));
             let contact = |contact: usize| {
                 let Service { class, contact_type, .. } = SERVICES[self.service_of(contact)];
-                Contact { day: self.row(contact, "").day, class, contact_type }
+                Contact { day: self.row(contact, "").day, class, kind: contact_type }
             };
             Recorded {
                 row: self.row(person, ""),

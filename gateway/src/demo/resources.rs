@@ -160,8 +160,8 @@ pub(super) fn billable(patient: &str, contact: &Contact) -> Value {
     encounter["participant"] = json!([{"individual": {"identifier": number}}]);
     encounter["period"] =
         json!({"start": format!("{}T10:00:00Z", contact.day), "end": format!("{}T10:50:00Z", contact.day)});
-    if !contact.contact_type.is_empty() {
-        encounter["type"] = json!([{"coding": [{"system": CONTACT_TYPES, "code": contact.contact_type}]}]);
+    if !contact.kind.is_empty() {
+        encounter["type"] = json!([{"coding": [{"system": CONTACT_TYPES, "code": contact.kind}]}]);
     }
     encounter
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::answer;
 use super::bundle::Bundle;
 use super::exchange::Exchange;
+use super::read::view_of;
 use super::search::{SEARCH, links, name_of, names_of, own};
 use crate::access::caller::Act;
 use crate::access::{Caller, Draft};
@@ -31,21 +32,22 @@ const TYPE: &str = "AuditEvent";
 /// # Errors
 /// 404 where the caller neither holds the record with sight nor is its person.
 pub async fn read(exchange: &Exchange, caller: &Caller, id: &str) -> Result<Response<Body>, Failure> {
-    Ok(answer::json(StatusCode::OK, one(exchange, caller, id).await?))
+    Ok(answer::json(StatusCode::OK, one(exchange, caller, id, exchange.uri.query().unwrap_or_default()).await?))
 }
 
-/// One event as JSON text.
+/// One event as JSON text, or what its query asks of it.
 ///
 /// # Errors
 /// As [`read`].
-pub async fn one(exchange: &Exchange, caller: &Caller, id: &str) -> Result<String, Failure> {
+pub async fn one(exchange: &Exchange, caller: &Caller, id: &str, query: &str) -> Result<String, Failure> {
+    let view = view_of(TYPE, query)?;
     let filter = EventFilter { id: Some(id.to_owned()), count: 1, ..EventFilter::default() };
     let store = &exchange.app.store;
     let found = store.audit_events(&caller.viewer(), &filter).await?;
     let mut events = store.record(found, |touched| caller.shown(Act::new("R", "read"), touched), Vec::new()).await?;
     Draft::new(&exchange.app, caller).name_consents(&mut events).await?;
     let event = events.first().ok_or(Failure::NotFound)?;
-    Ok(told(exchange, caller, event))
+    Ok(view.of(&told(exchange, caller, event)).into_owned())
 }
 
 /// `GET [base]/AuditEvent?patient=…`

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::answer::etag;
 use crate::clock::format_instant;
+use crate::search::result::View;
 use crate::storage::resource::Seen;
 use crate::storage::write_set::Method;
 
@@ -39,10 +40,11 @@ impl Bundle {
         self.text.push('}');
     }
 
-    /// Adds a match of a search.
-    pub fn found(&mut self, base: &str, seen: &Seen) {
-        let url = format!("{base}/{}/{}", seen.key.resource_type, seen.key.id);
-        self.entry(&format!("\"fullUrl\":{},\"resource\":{},\"search\":{{\"mode\":\"match\"}}", json!(url), seen.body));
+    /// Adds what a search found, as a `match` or as an `include`, as far as it is to be shown.
+    pub fn found(&mut self, base: &str, seen: &Seen, mode: &str, view: &View) {
+        let url = json!(format!("{base}/{}/{}", seen.key.resource_type, seen.key.id));
+        let shown = view.of(&seen.body);
+        self.entry(&format!("\"fullUrl\":{url},\"resource\":{shown},\"search\":{{\"mode\":\"{mode}\"}}"));
     }
 
     /// Adds a version of a history.

@@ -7,12 +7,17 @@ use serde_json::{Value, json};
 
 use crate::app::AppState;
 use crate::clock::format_instant;
+use crate::search::compartment::definition;
+use crate::search::include::references;
 use crate::search::overlay::belongs;
-use crate::search::parameters::parameters;
+use crate::search::parameters::{parameter, parameters};
 use crate::search::query::CHAINS;
 
 /// Parameters that every type has, answered from columns rather than from the index.
 const COMMON: &[(&str, &str)] = &[("_id", "token"), ("_lastUpdated", "date")];
+
+/// And from the index.
+const OF_EVERY_TYPE: &[&str] = &["_profile", "_security", "_source", "_tag"];
 
 /// The guides whose actors the gateway plays.
 const IMPLEMENTATION_GUIDES: &[&str] = &[
@@ -20,8 +25,7 @@ const IMPLEMENTATION_GUIDES: &[&str] = &[
     "https://profiles.ihe.net/ITI/BALP/ImplementationGuide/ihe.iti.balp",
     "http://hl7.org/fhir/uv/bulkdata/ImplementationGuide/hl7.fhir.uv.bulkdata",
 ];
-/// What of IHE is played, and what not. `instantiates` is not claimed: the statements of PCF's actors ask for XML and for a search
-/// over the whole system as well.
+/// What of IHE is played, and what not. `instantiates` is not claimed: the statements of PCF's actors ask for XML as well.
 const IHE: &str = "IHE PCF: Consent Registry (Access Consent [ITI-108] in JSON: create, read, update, delete, and search by patient, \
     patient.identifier, status and actor), Consent Authorization Server and Consent Enforcement Point in one, with the option \
     Explicit Basic and its exceptions by actor, purpose and period; without Consent nothing is disclosed (Policy-deny). \
@@ -80,7 +84,7 @@ const NOTHING: Served = Served {
     conditional_delete: "not-supported",
 };
 /// What is asked of the whole system.
-const OF_SYSTEM: &[&str] = &["transaction", "batch", "history-system"];
+const OF_SYSTEM: &[&str] = &["transaction", "batch", "search-system", "history-system"];
 /// The media types of a patch.
 const PATCH_FORMATS: &[&str] = &["application/json-patch+json", "application/fhir+json"];
 
@@ -137,10 +141,39 @@ pub fn statement(app: &AppState, started_ms: i64) -> String {
             "operation": [
                 {"name": "export", "definition": format!("{BULK_DATA}/export")},
                 {"name": "import", "definition": "https://wellgate.example/fhir/OperationDefinition/import"}
-            ]
+            ],
+            "searchParam": every_type(),
+            "compartment": app.types.iter().filter_map(|served| definition(served)).collect::<Vec<_>>()
         }]
     })
     .to_string()
+}
+
+/// The parameters that every type has, with the one that names types.
+fn every_type() -> Vec<Value> {
+    let of_every = OF_EVERY_TYPE.iter().filter_map(|name| parameter("Basic", name));
+    let of_every = of_every.map(|parameter| (parameter.name, parameter.search_type.as_str()));
+    let every = COMMON.iter().copied().chain(of_every).chain([("_type", "special")]);
+    every.map(|(name, search_type)| json!({"name": name, "type": search_type})).collect()
+}
+
+/// What `_include` and `_revinclude` take where a type is searched.
+fn includes(app: &AppState, resource_type: &str) -> (Value, Value) {
+    let is_hidden = |source: &str, name: &str| app.store.keys().is_some_and(|keys| keys.sealed().hides(source, name));
+    let served = app.types.iter().copied().filter(|name| belongs(name).is_some());
+    let is_served = |target: &&str| app.types.contains(*target) && belongs(target).is_some();
+    let own = references(resource_type).filter(|own| {
+        !is_hidden(resource_type, own.name) && (own.targets.is_empty() || own.targets.iter().any(is_served))
+    });
+    let own: Vec<String> = own.map(|own| format!("{resource_type}:{}", own.name)).collect();
+    let every = (!own.is_empty()).then(|| format!("{resource_type}:*"));
+    let reverse = served.flat_map(|source| references(source).map(move |parameter| (source, parameter)));
+    let reverse = reverse.filter(|(source, parameter)| {
+        let targets = &parameter.targets;
+        !is_hidden(source, parameter.name) && (targets.is_empty() || targets.contains(&resource_type))
+    });
+    let reverse: Vec<String> = reverse.map(|(source, parameter)| format!("{source}:{}", parameter.name)).collect();
+    (json!(own.into_iter().chain(every).collect::<Vec<_>>()), json!(reverse))
 }
 
 /// How clients get tokens: by OAuth, and as SMART describes it where the gateway itself gives them.
@@ -186,6 +219,9 @@ fn resource(app: &AppState, resource_type: &'static str) -> Value {
         "conditionalDelete": served.conditional_delete,
         "searchParam": search,
     });
+    if !is_trail {
+        (stated["searchInclude"], stated["searchRevInclude"]) = includes(app, resource_type);
+    }
     if resource_type == "Subscription" {
         let topic = |(topic, _): &(&str, &str)| json!({"url": TOPIC_EXTENSION, "valueCanonical": topic});
         stated["extension"] = TOPICS.iter().map(topic).collect();

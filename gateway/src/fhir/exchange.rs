@@ -1,6 +1,6 @@
 //! One request and its answer: who asks, for what, and what the trail says where it is refused.
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody as _, to_bytes};
 use axum::http::{HeaderMap, Method, Response, Uri, header};
 
 use crate::access::caller::Act;
@@ -12,6 +12,7 @@ use crate::bodies;
 use crate::error::Failure;
 use crate::search::parameters::type_name;
 use crate::vault::has_number;
+use mappings::json::indent::indented;
 use mappings::r4::primitive::is_id;
 
 /// The parts of a request that an interaction reads.
@@ -109,18 +110,19 @@ impl Exchange {
             Ok(()) => Err(Failure::NotFound),
             Err(failure) => Err(failure),
         };
-        match worked {
-            Ok(mut response) => {
-                if self.headers.contains_key(header::AUTHORIZATION) {
-                    response.extensions_mut().insert(ByToken);
-                }
-                response
-            }
+        let is_by_token = worked.is_ok() && self.headers.contains_key(header::AUTHORIZATION);
+        let answered = match worked {
+            Ok(response) => response,
             Err(failure) => match self.record_refusal(&caller, &target, &failure).await {
                 Ok(()) => failure.into_response(),
                 Err(unrecorded) => unrecorded.into_response(),
             },
+        };
+        let mut answered = if self.is_pretty() { pretty(answered).await } else { answered };
+        if is_by_token {
+            answered.extensions_mut().insert(ByToken);
         }
+        answered
     }
 
     /// Writes a refusal into the trail of the record concerned; and into the caller's own, unless the caller holds the record.
@@ -251,21 +253,47 @@ impl Exchange {
         self.header("x-request-id").map_or_else(AuditEvent::fresh_id, str::to_owned)
     }
 
+    /// A parameter of the address that says how the answer is written.
+    fn asked(&self, name: &str) -> Option<String> {
+        let pairs = form_urlencoded::parse(self.uri.query()?.as_bytes());
+        pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// Whether the answer is to be indented.
+    fn is_pretty(&self) -> bool {
+        self.asked("_pretty").as_deref() == Some("true")
+    }
+
     /// `_format` overrides `Accept`, as the standard has it; without either, JSON is what there is.
     fn takes_json(&self) -> bool {
-        let format = self.uri.query().and_then(|query| {
-            form_urlencoded::parse(query.as_bytes())
-                .find(|(name, _)| name == "_format")
-                .map(|(_, value)| value.into_owned())
-        });
-        match format {
-            // A plus in an address reads as a space, and clients rarely escape it here.
-            Some(format) => format == "json" || is_json(&format.replace(' ', "+")),
+        match self.asked("_format") {
+            Some(format) => is_json_format(&format),
             None => self.header("accept").is_none_or(|accept| {
                 accept.split(',').any(|range| is_json(range) || ["*/*", "application/*"].contains(&bare(range)))
             }),
         }
     }
+}
+
+/// Whether a value of `_format` means JSON. A plus in an address reads as a space, and clients rarely escape it here.
+pub fn is_json_format(format: &str) -> bool {
+    format == "json" || is_json(&format.replace(' ', "+"))
+}
+
+/// The answer with its JSON indented; one whose length is not known is on its way already, and stays as it is.
+async fn pretty(response: Response<Body>) -> Response<Body> {
+    let is_json =
+        response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(is_json);
+    let Some(length) = response.body().size_hint().exact().filter(|length| is_json && *length > 0) else {
+        return response;
+    };
+    let (mut parts, body) = response.into_parts();
+    let Ok(bytes) = to_bytes(body, usize::try_from(length).unwrap_or(usize::MAX)).await else {
+        return Failure::Internal("an answer that is at hand cannot be read").into_response();
+    };
+    let text = std::str::from_utf8(&bytes).map(indented);
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, text.map_or_else(|_| Body::from(bytes.clone()), Body::from))
 }
 
 fn refusal(caller: &Caller, target: &Target, reason: &str, compartment: Option<&str>) -> AuditEvent {

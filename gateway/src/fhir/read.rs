@@ -8,10 +8,12 @@ use axum::http::{Response, StatusCode};
 use super::answer::{moment, resource, version_headers, version_of};
 use super::audit_event;
 use super::exchange::{Exchange, Target};
+use super::search::{pairs_of, refuse};
 use crate::access::Caller;
 use crate::access::caller::Act;
 use crate::auth::Interaction;
-use crate::error::Failure;
+use crate::error::{Failure, Issue};
+use crate::search::result::{View, view};
 use crate::storage::resource::Seen;
 use crate::storage::write_set::VersionId;
 
@@ -26,25 +28,48 @@ pub async fn read(exchange: Exchange, resource_type: String, id: String) -> Resp
             if resource_type == "AuditEvent" {
                 return audit_event::read(exchange, caller, &id).await;
             }
+            let view = view_of(resource_type, exchange.uri.query().unwrap_or_default())?;
             let store = &exchange.app.store;
             let found = store.read(caller.viewer(), resource_type, &id).await?;
             let seen = store.record(found, |touched| caller.shown(act, touched), Vec::new()).await?;
-            show(exchange, seen)
+            show(exchange, seen, &view)
         })
         .await
 }
 
-/// A resource, for an entry of a Bundle.
+/// How much of a resource a query asks: `_summary` and `_elements` are taken by reads, too.
+///
+/// # Errors
+/// 400 for a value that there is not, and for a number where there is nothing to count.
+pub fn view_of(resource_type: &str, query: &str) -> Result<View, Failure> {
+    let pairs = pairs_of(query);
+    if pairs.iter().any(|(name, value)| name == "_summary" && value == "count") {
+        let details = "only a search is answered by a number: ask for true, text, data or false";
+        return Err(Failure::BadRequest(vec![Issue::at("_summary", "value", details)]));
+    }
+    view(&[resource_type], &pairs).map_err(refuse)
+}
+
+/// A resource, with as much of it as its query asks, for an entry of a Bundle.
 ///
 /// # Errors
 /// 404 where it does not exist for the caller, 410 where it was deleted.
-pub async fn one(exchange: &Exchange, caller: &Caller, resource_type: &'static str, id: &str) -> Result<Seen, Failure> {
+pub async fn one(
+    exchange: &Exchange,
+    caller: &Caller,
+    resource_type: &'static str,
+    (id, query): (&str, &str),
+) -> Result<Seen, Failure> {
+    let view = view_of(resource_type, query)?;
     let store = &exchange.app.store;
     let found = store.read(caller.viewer(), resource_type, id).await?;
     let act = Act::new("R", "read");
     let seen = store.record(found, |touched| caller.shown(act, touched), Vec::new()).await?;
     match seen {
-        Some(seen) if !seen.deleted => Ok(seen),
+        Some(mut seen) if !seen.deleted => {
+            seen.body = view.of(&seen.body).into_owned();
+            Ok(seen)
+        }
         Some(_) => Err(Failure::Gone),
         None => Err(Failure::NotFound),
     }
@@ -59,7 +84,8 @@ pub async fn vread(exchange: Exchange, resource_type: String, id: String, versio
             let resource_type = exchange.served(&resource_type)?;
             caller.may(resource_type, Interaction::Read)?;
             let version = VersionId::parse(&version).ok_or(Failure::NotFound)?;
-            show(exchange, version_seen(exchange, caller, act, resource_type, &id, version).await?)
+            let view = view_of(resource_type, exchange.uri.query().unwrap_or_default())?;
+            show(exchange, version_seen(exchange, caller, act, resource_type, &id, version).await?, &view)
         })
         .await
 }
@@ -93,9 +119,10 @@ fn is_known(exchange: &Exchange, seen: &Seen) -> bool {
     since.is_some_and(|since| moment(seen.last_updated_ms - seen.last_updated_ms.rem_euclid(1_000)) <= since)
 }
 
-/// Sight comes before `If-None-Match`: a 304 would tell that an invisible resource exists.
-fn show(exchange: &Exchange, seen: Option<Seen>) -> Result<Response<Body>, Failure> {
-    let seen = seen.ok_or(Failure::NotFound)?;
+/// Sight comes before `If-None-Match`: a 304 would tell that an invisible resource exists. The `ETag` is that of the version, however
+/// much of it is shown: it is weak.
+fn show(exchange: &Exchange, seen: Option<Seen>, view: &View) -> Result<Response<Body>, Failure> {
+    let mut seen = seen.ok_or(Failure::NotFound)?;
     if seen.deleted {
         return Err(Failure::Gone);
     }
@@ -104,6 +131,9 @@ fn show(exchange: &Exchange, seen: Option<Seen>) -> Result<Response<Body>, Failu
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         version_headers(&mut response, seen.version, seen.last_updated_ms);
         return Ok(response);
+    }
+    if *view != View::Whole {
+        seen.body = view.of(&seen.body).into_owned();
     }
     Ok(resource(seen))
 }

@@ -9,20 +9,26 @@ use sha2::{Digest as _, Sha256};
 use super::answer::json;
 use super::audit_event;
 use super::bundle::Bundle;
-use super::exchange::{Exchange, Target};
+use super::exchange::{Exchange, Target, is_json_format};
+use super::results::Asked;
 use crate::access::Caller;
 use crate::access::caller::Act;
 use crate::audit::seal::hex;
 use crate::auth::Interaction;
 use crate::consent::PurposeSet;
 use crate::error::{Failure, Issue};
+use crate::search::compartment::{Within, membership};
 use crate::search::query::{Query, QueryLimits, SearchError, SearchFault, SortKey, TotalMode, parse};
+use crate::search::result::Pairs;
 use crate::storage::resource::Seen;
 use crate::storage::search::Key;
 use crate::storage::sight::Viewer;
+use crate::storage::types::OfType;
 
 /// The act of a search, for the trail.
 pub const SEARCH: Act = Act::new("E", "search-type");
+/// The act of a search over several types, for the trail.
+pub const SYSTEM_SEARCH: Act = Act::new("E", "search-system");
 
 /// `GET [base]/[type]?…`
 pub async fn search_by_get(exchange: Exchange, resource_type: String) -> Response<Body> {
@@ -32,24 +38,31 @@ pub async fn search_by_get(exchange: Exchange, resource_type: String) -> Respons
 
 /// `POST [base]/[type]/_search`: parameters of the address and of the form together.
 pub async fn search_by_post(exchange: Exchange, resource_type: String, body: Body) -> Response<Body> {
-    let pairs = exchange.uri.query().map(pairs_of).unwrap_or_default();
-    search(exchange, resource_type, async move |exchange: &Exchange| {
-        let mut pairs = pairs;
-        if !is_form(&exchange.headers) {
-            return Err(Failure::UnsupportedMediaType);
-        }
-        let bytes = exchange.bytes(body).await?;
-        let form = std::str::from_utf8(&bytes).map_err(|_| bad_request("the form is not UTF-8"))?;
-        pairs.extend(pairs_of(form));
-        Ok(pairs)
-    })
-    .await
+    search(exchange, resource_type, async move |exchange: &Exchange| pairs_of_form(exchange, body).await).await
+}
+
+/// The parameters of an address and of the form that was sent to it.
+///
+/// # Errors
+/// 415 for what is no form, and what is wrong with a body.
+pub async fn pairs_of_form(exchange: &Exchange, body: Body) -> Result<Pairs, Failure> {
+    let mut pairs = exchange.uri.query().map(pairs_of).unwrap_or_default();
+    if !is_form(&exchange.headers) {
+        return Err(Failure::UnsupportedMediaType);
+    }
+    let bytes = exchange.bytes(body).await?;
+    let form = std::str::from_utf8(&bytes).map_err(|_| bad_request("the form is not UTF-8"))?;
+    pairs.extend(pairs_of(form));
+    if pairs.iter().any(|(name, format)| name == "_format" && !is_json_format(format)) {
+        return Err(Failure::NotAcceptable);
+    }
+    Ok(pairs)
 }
 
 async fn search(
     exchange: Exchange,
     resource_type: String,
-    pairs: impl AsyncFnOnce(&Exchange) -> Result<Vec<(String, String)>, Failure>,
+    pairs: impl AsyncFnOnce(&Exchange) -> Result<Pairs, Failure>,
 ) -> Response<Body> {
     let target = Target::new(SEARCH, &resource_type, "");
     exchange
@@ -66,39 +79,96 @@ async fn search(
         .await
 }
 
-/// The searchset Bundle for the parameters of a query.
+/// What is searched, and under which address.
+#[derive(Debug)]
+pub struct Scope {
+    /// As the trail calls it.
+    pub act: Act,
+    /// From the base on; empty for the whole system.
+    pub path: String,
+    /// The types, each of which the caller may search.
+    pub types: Vec<&'static str>,
+    /// The compartment to which it is limited: its type and id.
+    pub compartment: Option<(&'static str, String)>,
+}
+
+/// The searchset Bundle for the parameters of a query about one type.
 ///
 /// # Errors
-/// 400 for a parameter that is not served, 410 for a cursor that is not this caller's and query's.
+/// As [`page`].
 pub async fn searchset(
     exchange: &Exchange,
     caller: &Caller,
     resource_type: &'static str,
     pairs: &[(String, String)],
 ) -> Result<String, Failure> {
-    let query = asked(exchange, resource_type, pairs)?;
-    let name = name_of(resource_type, pairs);
-    let after = query.cursor.as_deref().map(|cursor| open(exchange, caller, &name, cursor)).transpose()?;
-    let with_total = query.total != TotalMode::None || query.summary_count;
+    let scope = Scope { act: SEARCH, path: resource_type.to_owned(), types: vec![resource_type], compartment: None };
+    page(exchange, caller, &scope, pairs).await
+}
+
+/// The searchset Bundle for the parameters of a query.
+///
+/// # Errors
+/// 400 for a parameter that is not served, and for a cursor that is not this caller's and query's; 403 beyond the caller's scope.
+pub async fn page(
+    exchange: &Exchange,
+    caller: &Caller,
+    scope: &Scope,
+    pairs: &[(String, String)],
+) -> Result<String, Failure> {
+    let asked = Asked::of(exchange, caller, &scope.types, pairs)?;
+    let queries = queries(exchange, scope, &asked.criteria)?;
+    let pairs = &asked.used;
+    let name = name_of(&scope.path, pairs);
+    // Where nothing is searched, nothing is asked of the page either.
+    let first = queries.first().map(|(_, query)| query);
+    let after = first.and_then(|query| query.cursor.as_deref());
+    let after = after.map(|cursor| open(exchange, caller, &name, cursor)).transpose()?;
+    let with_total = first.is_none_or(|query| query.total != TotalMode::None || query.summary_count);
     let viewer = caller.viewer();
     let store = &exchange.app.store;
     let found = {
-        let bytes_max = exchange.app.limits.answer_bytes_max;
-        store.search(&viewer, resource_type, &query, (after.as_deref(), bytes_max), with_total).await?
+        let (place, how) = ((after.as_deref(), exchange.app.limits.answer_bytes_max), (with_total, &asked.wanted));
+        match queries.as_slice() {
+            [(of, query)] => store.search_including(&viewer, of, query, place, how).await?,
+            _ => store.search_types(&viewer, &queries, place, how).await?,
+        }
     };
     // The search itself is one event of the caller's own trail; each record found has its own.
     let query_names = names_of(pairs);
-    let further = vec![caller.shown(SEARCH, &own(caller, resource_type)).asking(&query_names)];
-    let page = store.record(found, |touched| caller.shown(SEARCH, touched).asking(&query_names), further).await?;
+    let of_one = if let [one] = scope.types.as_slice() { *one } else { "" };
+    let further = vec![caller.shown(scope.act, &own(caller, of_one)).asking(&query_names)];
+    let page = store.record(found, |touched| caller.shown(scope.act, touched).asking(&query_names), further).await?;
     let next = page.next.as_ref().map(|keys| {
         let place = serde_json::to_string(keys).unwrap_or_default();
         exchange.app.cursor_key.seal(&caller.bound_to(&name), &place)
     });
-    let mut bundle = Bundle::new("searchset", page.total, &links(exchange, resource_type, pairs, next.as_deref()));
-    for seen in &page.matches {
-        bundle.found(exchange.base(), seen);
-    }
+    let mut bundle = Bundle::new("searchset", page.total, &links(exchange, &scope.path, pairs, next.as_deref()));
+    asked.put(&mut bundle, exchange.base(), &page);
     Ok(bundle.finish())
+}
+
+/// What is asked of each type. One order holds for all of them.
+fn queries(exchange: &Exchange, scope: &Scope, pairs: &[(String, String)]) -> Result<Vec<OfType>, Failure> {
+    let mut queries: Vec<OfType> = Vec::with_capacity(scope.types.len());
+    let mut pairs = pairs.to_vec();
+    // By it the types were chosen.
+    pairs.retain(|(name, _)| name != "_type" || scope.act.subtype != SYSTEM_SEARCH.subtype);
+    for &resource_type in &scope.types {
+        let mut query = criteria(exchange, resource_type, &pairs)?;
+        if let Some((of, id)) = &scope.compartment {
+            // Who asks names a type that is in it.
+            let Some(membership) = membership(of, resource_type) else { continue };
+            query.within = Some(Within { reference: format!("{of}/{id}"), membership });
+        }
+        let is_by_number = |query: &Query| query.sort.iter().map(|sort| sort.key.is_by_number()).collect::<Vec<_>>();
+        if queries.first().is_some_and(|(_, first)| is_by_number(first) != is_by_number(&query)) {
+            let fault = SearchFault::Value("by parameters that mean the same for every type that is searched");
+            return Err(refuse(SearchError { parameter: "_sort".to_owned(), fault }));
+        }
+        queries.push((resource_type, query));
+    }
+    Ok(queries)
 }
 
 /// The names of a query's parameters, each once: what the trail keeps of it. The values may name persons of other records.
@@ -149,7 +219,7 @@ pub async fn matches_of(
 /// 400 where a parameter is not served, or nothing is asked.
 pub fn condition(exchange: &Exchange, resource_type: &str, text: &str) -> Result<(Query, String), Failure> {
     let pairs = pairs_of(text.strip_prefix('?').unwrap_or(text));
-    let query = asked(exchange, resource_type, &pairs)?;
+    let query = criteria(exchange, resource_type, &pairs)?;
     if query.criteria.is_empty() && query.ids.is_none() {
         return Err(bad_request("a conditional interaction needs at least one search parameter"));
     }
@@ -174,10 +244,10 @@ pub fn name_of(resource_type: &str, pairs: &[(String, String)]) -> String {
     hex(&hash.finalize())
 }
 
-/// The links of a page.
+/// The links of a page, at a path from the base on.
 pub fn links(
     exchange: &Exchange,
-    resource_type: &str,
+    path: &str,
     pairs: &[(String, String)],
     next: Option<&str>,
 ) -> Vec<(&'static str, String)> {
@@ -189,7 +259,9 @@ pub fn links(
             query.append_pair("_cursor", cursor);
         }
         let query = query.finish();
-        if query.is_empty() { format!("{base}/{resource_type}") } else { format!("{base}/{resource_type}?{query}") }
+        let address = format!("{base}/{path}");
+        let address = address.trim_end_matches('/');
+        if query.is_empty() { address.to_owned() } else { format!("{address}?{query}") }
     };
     let own = pairs.iter().find(|(name, _)| name == "_cursor").map(|(_, cursor)| cursor.as_str());
     let mut links = vec![("self", link(own))];
@@ -200,7 +272,7 @@ pub fn links(
 }
 
 /// Reads a query, and refuses what only sealed values could answer.
-fn asked(exchange: &Exchange, resource_type: &str, pairs: &[(String, String)]) -> Result<Query, Failure> {
+fn criteria(exchange: &Exchange, resource_type: &str, pairs: &[(String, String)]) -> Result<Query, Failure> {
     let query = parse(resource_type, pairs, limits(exchange)).map_err(refuse)?.localized(exchange.base());
     let Some(keys) = exchange.app.store.keys() else { return Ok(query) };
     let is_hidden = |name: &&str| keys.sealed().hides(resource_type, name);

@@ -330,9 +330,9 @@ async fn read_in_bundle(exchange: &Exchange, caller: &Caller, entry: &Entry<'_>)
         return search::searchset(exchange, caller, resource_type, &pairs).await.map(Some);
     }
     if resource_type == "AuditEvent" {
-        return super::audit_event::one(exchange, caller, &entry.id).await.map(Some);
+        return super::audit_event::one(exchange, caller, &entry.id, &entry.query).await.map(Some);
     }
-    let seen = read::one(exchange, caller, resource_type, &entry.id).await?;
+    let seen = read::one(exchange, caller, resource_type, (&entry.id, &entry.query)).await?;
     let is_known = entry.if_none_match.as_deref().is_some_and(|tags| read::names_version(tags, seen.version));
     Ok((!is_known).then_some(seen.body))
 }

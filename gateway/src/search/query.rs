@@ -1,12 +1,14 @@
 //! What a search asks, read from its parameters and refused where it is not served: to ignore a parameter would widen the answer.
 //!
 //! <https://hl7.org/fhir/R4/search.html>. Not served yet, and refused by name: `:missing` and other modifiers but `:identifier` and
-//! a type, chains but those of [`CHAINS`], `_has`, `_include`, `_revinclude`, `_elements`, `_text`, `_content`, `_filter`, `_list`.
+//! a type, chains but those of [`CHAINS`], `_has`, `_text`, `_content`, `_filter`, `_list`. What shapes the answer is read in
+//! [`super::result`], and refused here: a condition has no answer.
 
 mod values;
 
 use mappings::r4::primitive::is_id;
 
+use super::compartment::Within;
 use super::index::local;
 use super::parameters::{SearchParameter, SearchType, parameter};
 pub use values::{Comparison, DateCondition, Token, TokenSystem, Values};
@@ -78,6 +80,8 @@ pub struct Query {
     pub summary_count: bool,
     /// `_cursor`, as the server gave it in a link: not looked at here.
     pub cursor: Option<String>,
+    /// The compartment to which it is limited; none where the request names none.
+    pub within: Option<Within>,
 }
 
 /// A parameter with the values of which one must be found.
@@ -107,6 +111,17 @@ pub enum SortKey {
     LastUpdated,
     /// A date, string or token parameter.
     Parameter(&'static SearchParameter),
+}
+
+impl SortKey {
+    /// Whether it orders by a number, as moments are kept, and not by a text.
+    pub fn is_by_number(self) -> bool {
+        match self {
+            Self::Id => false,
+            Self::LastUpdated => true,
+            Self::Parameter(parameter) => parameter.search_type == SearchType::Date,
+        }
+    }
 }
 
 /// Whether an answer says how many resources there are.
@@ -157,7 +172,7 @@ pub enum SearchFault {
 }
 
 impl SearchFault {
-    fn of(self, parameter: &str) -> SearchError {
+    pub(super) fn of(self, parameter: &str) -> SearchError {
         SearchError { parameter: parameter.chars().take(64).collect(), fault: self }
     }
 }
@@ -177,6 +192,7 @@ pub fn parse(resource_type: &str, pairs: &[(String, String)], limits: QueryLimit
         total: TotalMode::None,
         summary_count: false,
         cursor: None,
+        within: None,
     };
     let mut criteria = 0;
     let mut once: Vec<&str> = Vec::new();

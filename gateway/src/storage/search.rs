@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use sqlx::Row;
 
+use super::compartment::within_sql;
 use super::criterion::{criterion_sql, date_sql};
 use super::resource::{Seen, Shows, Touched, Unrecorded};
 use super::sight::{CANDIDATES, LEVEL, Level, VIEWER, VIEWER_PARAMETERS, Viewer, bind_viewer, has_minimum};
@@ -29,6 +30,10 @@ pub enum Key {
 pub struct Page {
     /// The matches, in order.
     pub matches: Vec<Seen>,
+    /// What comes along beside them, each resource once and none of the matches.
+    pub included: Vec<Seen>,
+    /// Whether a limit cut what comes along.
+    pub is_cut: bool,
     /// Where the next page begins; none on the last.
     pub next: Option<Vec<Key>>,
     /// How many there are in all, where it was asked.
@@ -37,19 +42,29 @@ pub struct Page {
     counted: Vec<Touched>,
 }
 
+impl Page {
+    pub(super) fn new(
+        matches: Vec<Seen>,
+        next: Option<Vec<Key>>,
+        (total, counted): (Option<u64>, Vec<Touched>),
+    ) -> Self {
+        Self { matches, included: Vec::new(), is_cut: false, next, total, counted }
+    }
+}
+
 impl Shows for Page {
     fn touched(&self) -> Vec<Touched> {
         let mut touched = self.matches.touched();
-        for other in &self.counted {
+        for other in self.included.touched().into_iter().chain(self.counted.iter().cloned()) {
             if !other.is_told_by(&touched) {
-                touched.push(other.clone());
+                touched.push(other);
             }
         }
         touched
     }
 
     fn shown(&mut self) -> Vec<&mut Seen> {
-        self.matches.shown()
+        self.matches.iter_mut().chain(&mut self.included).collect()
     }
 }
 
@@ -121,17 +136,29 @@ impl Store {
         viewer: &Viewer,
         resource_type: &'static str,
         query: &Query,
-        (after, bytes_max): (Option<&[Key]>, usize),
+        place: (Option<&[Key]>, usize),
         with_total: bool,
     ) -> Result<Unrecorded<Page>, StorageError> {
+        Ok(Unrecorded::new(self.found(viewer, resource_type, query, place, with_total).await?))
+    }
+
+    /// The same, for whatever of the storage adds to it before it is recorded.
+    pub(super) async fn found(
+        &self,
+        viewer: &Viewer,
+        resource_type: &'static str,
+        query: &Query,
+        (after, bytes_max): (Option<&[Key]>, usize),
+        with_total: bool,
+    ) -> Result<Page, StorageError> {
         let query = &*self.sealed_query(query).await?;
         let counted = if with_total { Some(self.count(viewer, resource_type, query).await?) } else { None };
         let (total, counted) = counted.map_or((None, Vec::new()), |(total, touched)| (Some(total), touched));
         if query.count == 0 {
-            return Ok(Unrecorded::new(Page { matches: Vec::new(), next: None, total, counted }));
+            return Ok(Page::new(Vec::new(), None, (total, counted)));
         }
         let few = match self.window(viewer, resource_type, query, after, bytes_max).await? {
-            Window::Page(matches, next) => return Ok(Unrecorded::new(Page { matches, next, total, counted })),
+            Window::Page(matches, next) => return Ok(Page::new(matches, next, (total, counted))),
             Window::Elsewhere { few } => few,
         };
         let keys = sort_keys(&query.sort);
@@ -142,11 +169,11 @@ impl Store {
         visible(&mut statement, (way, once), resource_type, query, &keys);
         page(&mut statement, query, &keys, after, bytes_max);
         let (matches, next) = self.page(viewer, statement, query, &keys).await?;
-        Ok(Unrecorded::new(Page { matches, next, total, counted }))
+        Ok(Page::new(matches, next, (total, counted)))
     }
 
     /// The matches of a page, and where the next begins.
-    async fn page(
+    pub(super) async fn page(
         &self,
         viewer: &Viewer,
         statement: Statement,
@@ -179,6 +206,16 @@ impl Store {
         let way = if is_narrow(query) { Way::Type } else { Way::Records };
         let once = if way == Way::Records || is_narrow(query) { Once::Yes } else { Once::No };
         visible(&mut statement, (way, once), resource_type, query, &[]);
+        self.counted(viewer, statement, resource_type).await
+    }
+
+    /// The same, of what a statement has as `t`.
+    pub(super) async fn counted(
+        &self,
+        viewer: &Viewer,
+        mut statement: Statement,
+        resource_type: &str,
+    ) -> Result<(u64, Vec<Touched>), StorageError> {
         statement.text.push_str(
             " SELECT '' AS compartment, CAST(0 AS BIGINT) AS level, COUNT(*) FROM t WHERE level = 1 \
              UNION ALL SELECT compartment, level, COUNT(*) FROM t WHERE level <> 1 GROUP BY compartment, level",
@@ -203,16 +240,17 @@ impl Store {
 /// Whether a criterion finds so little that a search best begins with it: ids, identifiers, references.
 pub(super) fn is_narrow(query: &Query) -> bool {
     query.ids.is_some()
+        || query.within.is_some()
         || query.criteria.iter().any(|criterion| {
             matches!(criterion.values, Values::Reference(_)) || criterion.parameter.ends_with("identifier")
         })
 }
 
 /// A sort key as the statement uses it.
-struct OrderKey {
-    expression: String,
-    descending: bool,
-    is_integer: bool,
+pub(super) struct OrderKey {
+    pub(super) expression: String,
+    pub(super) descending: bool,
+    pub(super) is_integer: bool,
 }
 
 fn key_of<'r, R: Row>(row: &'r R, n: usize, key: &OrderKey) -> Key
@@ -226,7 +264,7 @@ where
 }
 
 /// The keys by which a page is ordered; the id is always the last, so that the order is total.
-fn sort_keys(sort: &[Sort]) -> Vec<OrderKey> {
+pub(super) fn sort_keys(sort: &[Sort]) -> Vec<OrderKey> {
     let mut keys = Vec::new();
     for Sort { key, descending } in sort {
         keys.push(match key {
@@ -269,7 +307,7 @@ pub(super) struct Conditions {
     /// The parameter that has the type.
     pub(super) resource_type: String,
     pub(super) inner: String,
-    outer: String,
+    pub(super) outer: String,
 }
 
 pub(super) fn conditions(
@@ -295,6 +333,13 @@ pub(super) fn conditions(
     let mut outer = "s.level > 0".to_owned();
     // What of the whole is not in the minimum must not be found by it.
     let has_minimum = has_minimum(resource_type);
+    if let Some(within) = &query.within {
+        let (by_row, by_seen) = within_sql(statement, &resource_type_bound, within);
+        let _ = write!(inner, " AND {by_row}");
+        if has_minimum {
+            let _ = write!(outer, " AND {by_seen}");
+        }
+    }
     for criterion in &query.criteria {
         let condition = criterion_sql(statement, criterion);
         let found = format!("FROM search_index i WHERE i.resource_type = {resource_type_bound} AND {condition}");
@@ -348,7 +393,14 @@ fn visible(
     );
 }
 
-fn page(statement: &mut Statement, query: &Query, keys: &[OrderKey], after: Option<&[Key]>, bytes_max: usize) {
+/// The page of `t` after a keyset.
+pub(super) fn page(
+    statement: &mut Statement,
+    query: &Query,
+    keys: &[OrderKey],
+    after: Option<&[Key]>,
+    bytes_max: usize,
+) {
     let mut keyset = "1 = 1".to_owned();
     if let Some(after) = after.filter(|after| after.len() == keys.len()) {
         let bound: Vec<String> = after.iter().map(|value| statement.bind(value.clone())).collect();

@@ -44,6 +44,31 @@ pub fn top_level(text: &str) -> Vec<Member<'_>> {
     }
 }
 
+/// The items of an array, each without the white space around it; none where the text is no array.
+pub fn items(text: &str) -> Vec<Range<usize>> {
+    let mut items = Vec::new();
+    let mut position = skip_space(text, 0);
+    if byte_at(text, position) != Some(b'[') {
+        return items;
+    }
+    position = skip_space(text, position + 1);
+    while let Some(byte) = byte_at(text, position) {
+        match byte {
+            b']' => return items,
+            b',' => position = skip_space(text, position + 1),
+            _ => {
+                let end = value_end(text, position);
+                if end == position {
+                    return items;
+                }
+                items.push(position..end);
+                position = skip_space(text, end);
+            }
+        }
+    }
+    items
+}
+
 /// The text with each range replaced. Ranges may come in any order; an empty range inserts.
 ///
 /// # Panics
@@ -187,7 +212,7 @@ fn quote(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{replace_references, set_members, splice, top_level};
+    use super::{items, replace_references, set_members, splice, top_level};
     use crate::json::tests::values;
     use proptest::prelude::*;
     use serde_json::{Value, json};
@@ -199,6 +224,16 @@ mod tests {
         let expected = [("a", "{\"b\":[1,\"}\"]}"), ("cd", "\"x\\\"]\""), ("e", "-1.50")];
         assert_eq!(found, expected.map(|(key, value)| (key.to_owned(), value)));
         assert_eq!(top_level("{ }"), []);
+    }
+
+    #[test]
+    fn items_are_those_of_the_array_itself() {
+        let text = r#" [ 1.50 , "a,]" ,[2,3], {"b":[4]} ]"#;
+        let found: Vec<&str> = items(text).into_iter().map(|span| &text[span]).collect();
+        assert_eq!(found, ["1.50", r#""a,]""#, "[2,3]", r#"{"b":[4]}"#]);
+        for none in ["[]", "[ ]", "{}", "", "[,", "[}"] {
+            assert_eq!(items(none), [], "{none}");
+        }
     }
 
     #[test]

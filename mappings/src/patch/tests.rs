@@ -237,9 +237,9 @@ fn a_fhirpath_patch_that_does_not_apply_says_where() {
     let name = |text: &str| json!({"name": "name", "valueString": text});
     let position = |part: &str, at: i64| json!({"name": part, "valueInteger": at});
     for (operation, at) in [
-        (parts("replace", "Patient.birthDate", &[value.clone()]), "path"),
-        (parts("replace", "Patient.name.family", &[value.clone()]), "path"),
-        (parts("replace", "Patient", &[value.clone()]), "path"),
+        (parts("replace", "Patient.birthDate", std::slice::from_ref(&value)), "path"),
+        (parts("replace", "Patient.name.family", std::slice::from_ref(&value)), "path"),
+        (parts("replace", "Patient", std::slice::from_ref(&value)), "path"),
         (parts("delete", "Patient.name", &[]), "path"),
         (parts("delete", "Patient", &[]), "path"),
         (parts("add", "Patient", &[name("active"), json!({"name": "value", "valueBoolean": true})]), "name"),

@@ -5,6 +5,7 @@
 
 mod check;
 mod nearest;
+pub mod summary;
 mod table;
 pub mod types;
 

@@ -46,6 +46,8 @@ pub struct Capabilities {
     pub types: Vec<TypeServed>,
     /// Codes of system-restful-interaction.
     pub interactions: Vec<String>,
+    /// The types that have a compartment.
+    pub compartments: Vec<String>,
     /// Operations on the whole system.
     pub operations: Vec<String>,
 }
@@ -62,6 +64,7 @@ impl Capabilities {
         Ok(Self {
             types,
             interactions: texts(&rest["interaction"], "code"),
+            compartments: rest["compartment"].as_array().into_iter().flatten().filter_map(compartment).collect(),
             operations: texts(&rest["operation"], "name"),
         })
     }
@@ -97,6 +100,13 @@ fn type_served(resource: &Value) -> TypeServed {
             delete: matches!(resource["conditionalDelete"].as_str(), Some("single" | "multiple")),
         },
     }
+}
+
+/// The type of a compartment, by the canonical address of its definition.
+fn compartment(definition: &Value) -> Option<String> {
+    let name = definition.as_str()?.rsplit('/').next()?;
+    let (first, rest) = name.split_at_checked(1)?;
+    Some(first.to_ascii_uppercase() + rest)
 }
 
 fn texts(list: &Value, name: &str) -> Vec<String> {

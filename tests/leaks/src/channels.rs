@@ -53,6 +53,7 @@ pub const CHANNELS: &[Channel] = &[
     row("set-since", SEARCH, Asked::Sets(sets::since), "`_lastUpdated` and `_since` do not jump when something hidden is written"),
     row("set-history", |offered| offered.offers("history-type"), Asked::Sets(sets::history), "a history of a type or of the system has the versions of what the viewer sees"),
     row("set-includes", |offered| offered.types.iter().any(|served| !served.includes.is_empty()), Asked::Sets(sets::includes), "an include adds what the viewer sees"),
+    row("set-system", |offered| offered.offers("search-system"), Asked::Sets(sets::of_the_system), "a search over several types finds, counts and orders what the viewer sees"),
 
     row("read", |offered| offered.offers("read"), Asked::Pairs(reads::read), "404, as for an id that never was"),
     row("methods", ALWAYS, Asked::Pairs(reads::methods), "HEAD, OPTIONS and unserved methods as for an id that never was"),
@@ -73,6 +74,9 @@ pub const CHANNELS: &[Channel] = &[
     row("search-by-form", SEARCH, Asked::Pairs(searches::by_form), "nor by POST"),
     row("include", |offered| offered.types.iter().any(|served| !served.includes.is_empty()), Asked::Pairs(searches::includes), "what is included is authorised by itself"),
     row("reverse-include", |offered| offered.types.iter().any(|served| !served.reverse_includes.is_empty()), Asked::Pairs(searches::reverse_includes), "and so what refers to a match"),
+    row("iterate", |offered| offered.types.iter().any(|served| !served.includes.is_empty()), Asked::Pairs(searches::iterated), "and what goes on from there"),
+    row("compartment", |offered| !offered.compartments.is_empty(), Asked::Pairs(searches::compartments), "a hidden compartment is as empty as one of nobody"),
+    row("system-search", |offered| offered.offers("search-system"), Asked::Pairs(searches::of_the_system), "nor over several types at once"),
     row("chain", |_| false, Asked::Pairs(searches::chains), "each link of a chain is over what the viewer sees"),
     row("has", |_| false, Asked::Pairs(searches::reverse_chains), "and so with `_has`"),
     row("match", |offered| offered.served("Patient").is_some_and(|served| served.operations.iter().any(|name| name == "match")), Asked::Pairs(searches::matching), "nobody hidden matches a description, however exact"),

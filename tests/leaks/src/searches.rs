@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::capabilities::{Capabilities, TypeServed};
 use crate::client::Request;
-use crate::criteria::{own, targets};
+use crate::criteria::{is_made, own, targets};
 use crate::samples::SYSTEM;
 
 /// The searches of every type by its own criteria, each together with each of these further parameters.
@@ -111,6 +111,58 @@ pub fn reverse_includes(capabilities: &Capabilities) -> Vec<Request> {
         further.extend(fixed(&["&_revinclude=Provenance:target", "&_revinclude=Observation:subject"]));
         further
     }))
+}
+
+/// With what goes on from what is included, there and back.
+pub fn iterated(capabilities: &Capabilities) -> Vec<Request> {
+    gets(each(capabilities, |served| {
+        let name = &served.name;
+        vec![
+            format!("&_include={name}:*&_include:iterate=Encounter:*&_include:iterate=Patient:*"),
+            format!("&_include:iterate={name}:*&_revinclude:iterate=Provenance:target&_total=accurate"),
+            "&_revinclude:iterate=Observation:*&_revinclude:iterate=Provenance:*&_include:iterate=Observation:*"
+                .to_owned(),
+        ]
+    }))
+}
+
+/// Within each compartment that a twin has, over one type and over all.
+pub fn compartments(capabilities: &Capabilities) -> Vec<Request> {
+    let usual = ["Patient".to_owned()];
+    let offered = &capabilities.compartments;
+    let compartments = if offered.is_empty() { usual.as_slice() } else { offered };
+    let mut queries = Vec::new();
+    for of in compartments.iter().filter(|of| is_made(of)) {
+        let types = capabilities.types.iter().map(|served| served.name.as_str()).chain(["*"]);
+        for name in types {
+            let further = [
+                "",
+                "?_total=accurate",
+                "?_summary=count",
+                "?_count=1&_sort=-_lastUpdated",
+                "?_lastUpdated=ge2000-01-01",
+            ];
+            queries.extend(further.map(|further| format!("{of}/@{of}@/{name}{further}")));
+            queries.push(format!("{of}/@{of}@/{name}?_include={name}:*&_revinclude=Provenance:target"));
+        }
+    }
+    gets(queries)
+}
+
+/// Over the whole system and over some of its types.
+pub fn of_the_system(capabilities: &Capabilities) -> Vec<Request> {
+    let types = targets(capabilities);
+    let mut queries = Vec::new();
+    for name in &types {
+        queries.push(format!("?_id=@{name}@&_total=accurate"));
+        for other in &types {
+            queries.push(format!("?_type={name},{other}&_id=@{name}@,@{other}@&_total=accurate"));
+        }
+        queries.push(format!("?_type={name},Observation&patient=Patient/@Patient@&_summary=count"));
+        queries.push(format!("?_type=Encounter,{name}&patient=@Patient@&_sort=-_lastUpdated&_count=1"));
+        queries.push(format!("?_type={name}&identifier=@mark@&_revinclude=Provenance:target"));
+    }
+    gets(queries)
 }
 
 /// The includes that a type claims, and two that it may not.

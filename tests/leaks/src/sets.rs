@@ -69,6 +69,14 @@ pub fn history(capabilities: &Capabilities) -> Vec<Request> {
     addresses.flat_map(|address| queries.map(|query| Request::get(format!("{address}{query}")))).collect()
 }
 
+/// Over several types, and over all.
+pub fn of_the_system(capabilities: &Capabilities) -> Vec<Request> {
+    let names = capabilities.types.iter().map(|served| served.name.as_str()).filter(|name| !GROWING.contains(name));
+    let further = ["_total=accurate", "_summary=count", "_count=2&_total=accurate", "_sort=-_lastUpdated&_count=1"];
+    let types = names.map(|name| format!("?_type=Patient,{name}")).chain(["?_lastUpdated=ge2000-01-01".to_owned()]);
+    types.flat_map(|types| further.map(|further| Request::get(format!("{types}&{further}")))).collect()
+}
+
 /// With what matches refer to and what refers to them.
 pub fn includes(capabilities: &Capabilities) -> Vec<Request> {
     each(capabilities, |served| {

@@ -112,6 +112,9 @@ async fn pages_of_a_types_history_lose_no_version_also_where_two_resources_have_
     }
 }
 
+/// `_since`, `_at`, and the versions that are found.
+type Case = (Option<i64>, Option<(i64, i64)>, &'static [i64]);
+
 #[tokio::test]
 async fn a_history_in_time_has_what_was_written_then_or_was_current_then() {
     for (kind, _, store) in stores().await {
@@ -130,7 +133,7 @@ async fn a_history_in_time_has_what_was_written_then_or_was_current_then() {
             store.apply(set).await.expect("nothing is asked");
         }
         let scopes = [PATIENT, Scope::Type("Patient"), Scope::System(&["Observation", "Patient"])];
-        let cases: [(Option<i64>, Option<(i64, i64)>, &[i64]); 8] = [
+        let cases: [Case; 8] = [
             (Some(3_000), None, &[4, 3]),
             (Some(4_001), None, &[]),
             (None, Some((2_500, 2_500)), &[2]),

@@ -30,6 +30,7 @@ mod races;
 mod registry;
 mod relabel;
 mod restored;
+mod results;
 mod sealed;
 mod sealing;
 mod search;

@@ -6,6 +6,7 @@ mod roles;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use gateway::search::compartment::membership;
 use gateway::search::overlay::{Belongs, SERVED_TYPES, belongs};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -25,6 +26,8 @@ enum Route {
     TypeHistory,
     Search,
     SearchByForm,
+    SearchOfSystem,
+    SearchOfCompartment,
     ReadInBatch,
     ReadInTransaction,
     Create,
@@ -38,13 +41,15 @@ enum Route {
     DeleteByCriteria,
 }
 
-const ROUTES: [Route; 17] = [
+const ROUTES: [Route; 19] = [
     Route::Read,
     Route::Vread,
     Route::InstanceHistory,
     Route::TypeHistory,
     Route::Search,
     Route::SearchByForm,
+    Route::SearchOfSystem,
+    Route::SearchOfCompartment,
     Route::ReadInBatch,
     Route::ReadInTransaction,
     Route::Create,
@@ -91,13 +96,19 @@ enum Expected {
     Unprocessable,
     /// 405.
     NotOffered,
+    /// 400: what is asked is not searched this way.
+    NotSearched,
 }
 
 /// The table.
 #[allow(clippy::match_same_arms, reason = "a row of the table is a line, whatever stands in the next")]
 const fn expected(role: Role, route: Route, kind: Kind) -> Expected {
-    use Expected::{Forbidden, Invisible, NotAmong, NotAuthenticated, NotOffered, Shown, Unprocessable, Written};
-    let is_list = matches!(route, Route::TypeHistory | Route::Search | Route::SearchByForm);
+    use Expected::{
+        Forbidden, Invisible, NotAmong, NotAuthenticated, NotOffered, NotSearched, Shown, Unprocessable, Written,
+    };
+    let is_search =
+        matches!(route, Route::Search | Route::SearchByForm | Route::SearchOfSystem | Route::SearchOfCompartment);
+    let is_list = is_search || matches!(route, Route::TypeHistory);
     let is_bundle = matches!(route, Route::ReadInBatch | Route::ReadInTransaction);
     let is_change = matches!(
         route,
@@ -115,6 +126,8 @@ const fn expected(role: Role, route: Route, kind: Kind) -> Expected {
     );
     match (role, route, kind) {
         (Role::NoToken | Role::BadToken | Role::ExpiredToken, _, _) => NotAuthenticated,
+        // The trail is searched by itself.
+        (_, Route::SearchOfSystem, Kind::Trail) => NotSearched,
         // An entry of a batch is refused on its own, and a transaction as a whole.
         (Role::WrongScope, Route::ReadInBatch, _) => NotAmong,
         (Role::WrongScope, _, _) => Forbidden,
@@ -161,6 +174,19 @@ const fn by_nothing(route: Route) -> Expected {
     }
 }
 
+/// The same for a type: not all of them are in the compartment of a person, and the Patient itself is in that of others only.
+fn expected_of(role: Role, route: Route, resource_type: &str) -> Expected {
+    let usual = expected(role, route, kind(resource_type));
+    if route != Route::SearchOfCompartment || usual == Expected::NotAuthenticated {
+        return usual;
+    }
+    match (membership("Patient", resource_type), usual) {
+        (None, _) => Expected::Invisible,
+        (Some(_), Expected::Shown) if matches!(resource_type, "Patient" | "Group") => Expected::NotAmong,
+        (Some(_), usual) => usual,
+    }
+}
+
 fn kind(resource_type: &str) -> Kind {
     match (resource_type, belongs(resource_type)) {
         ("Patient", _) => Kind::Patient,
@@ -195,9 +221,10 @@ async fn no_route_answers_more_than_the_table_says(gateway: Gateway) {
                     .expect("one of each type");
                 let answer = ask(&caller, route, target, &targets.patient).await;
                 let id = target["id"].as_str().expect("an id");
-                holds(&name, expected(role, route, kind(resource_type)), &answer, id);
+                let expected = expected_of(role, route, resource_type);
+                holds(&name, expected, &answer, id);
                 refused += events(role, route, &answer);
-                if is_as_unknown(role, expected(role, route, kind(resource_type))) {
+                if is_as_unknown(role, expected) {
                     let (told, unknown) = ask_about_unknown(&caller, route, target, &targets.patient).await;
                     assert_eq!(answer.told(), told, "{name}: as for an id that never was");
                     refused += events(role, route, &unknown);
@@ -253,6 +280,7 @@ fn holds(name: &str, expected: Expected, answer: &Answer, id: &str) {
         Expected::Invisible => 404,
         Expected::Unprocessable => 422,
         Expected::NotOffered => 405,
+        Expected::NotSearched => 400,
     };
     assert_eq!(status, wanted, "{name}: {expected:?}: {answer}");
     let text = String::from_utf8_lossy(&answer.bytes);
@@ -279,6 +307,8 @@ async fn ask(caller: &Caller<'_>, route: Route, target: &Value, patient: &str) -
         Route::TypeHistory => caller.get(format!("{resource_type}/_history?_count=500")).await,
         Route::Search => caller.get(format!("{resource_type}?_id={id}")).await,
         Route::SearchByForm => caller.post_search(resource_type, &format!("_id={id}")).await,
+        Route::SearchOfSystem => caller.get(format!("?_type={resource_type}&_id={id}")).await,
+        Route::SearchOfCompartment => caller.get(format!("Patient/{patient}/{resource_type}?_id={id}")).await,
         Route::ReadInBatch => caller.post("", &bundle("batch", json!({"request": request("GET")}))).await,
         Route::ReadInTransaction => caller.post("", &bundle("transaction", json!({"request": request("GET")}))).await,
         Route::Create => caller.post(resource_type, &resource(resource_type, patient)).await,

@@ -64,8 +64,8 @@ async fn everything_is_what_is_seen_of_the_record_with_whom_it_names(gateway: Ga
     assert_eq!(modes, ["match", "match", "match", "include"], "the Patient first, the directory last");
     assert_eq!(posted.resources()[0]["resourceType"], "Patient");
     // In pages it is the same.
-    let (paged, pages) = walked(&elp, format!("{everything}?_count=1")).await;
-    assert_eq!((&paged, pages), (&all, 4), "three, and the empty one that follows a full page");
+    let (found, pages) = walked(&elp, format!("{everything}?_count=1")).await;
+    assert_eq!((&found, pages), (&all, 4), "three, and the empty one that follows a full page");
     // The custodian and the person read the Consent, which names organisations.
     all.extend([format!("Consent/{permits}"), "Organization/edpbw-a".to_owned(), "Organization/elp-1".to_owned()]);
     all.sort();

@@ -206,7 +206,7 @@ async fn a_withdrawal_works_between_the_kick_off_and_a_file(gateway: Gateway) {
     let [person, observation] = record(&gateway).await;
     let permits = edpbw.create(&consent(&person, &permit(&["elp-1"]))).await;
     let manifest = exported(&gateway, &elp, "Patient/$export").await;
-    assert_eq!(ids(&elp, &manifest, "Patient").await, [person.clone()]);
+    assert_eq!(ids(&elp, &manifest, "Patient").await, std::slice::from_ref(&person));
     let none = json!({"resourceType": "Parameters"});
     edpbw.post(format!("Consent/{permits}/$withdraw"), &none).await.expect(200);
     for resource_type in ["Patient", "Observation"] {
@@ -371,7 +371,7 @@ async fn a_group_is_the_callers_own_and_opens_nothing(gateway: Gateway) {
         .create(&json!({"resourceType": "Group", "type": "person", "actual": true, "member": [member(&seen), member(&hidden), left]}))
         .await;
     let manifest = exported(&gateway, &elp, &format!("Group/{group}/$export")).await;
-    assert_eq!(ids(&elp, &manifest, "Patient").await, [seen.clone()]);
+    assert_eq!(ids(&elp, &manifest, "Patient").await, std::slice::from_ref(&seen));
     assert_eq!(ids(&elp, &manifest, "Observation").await, [observation]);
     assert!(!types(&manifest, "output").contains(&"Organization".to_owned()), "nothing but what belongs to records");
     // Another organisation's Group is none.

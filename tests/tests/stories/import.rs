@@ -82,7 +82,7 @@ async fn each_line_is_written_as_if_it_were_sent_alone(gateway: Gateway) {
 
 async fn an_import_is_repeated_without_doubling(gateway: Gateway) {
     let edpbw = gateway.as_("edpbw-a");
-    let body: String = (1..=3).map(|number| format!("{}\n", numbered(number))).collect();
+    let body = (1..=3).map(|number| numbered(number).to_string()).collect::<Vec<_>>().join("\n") + "\n";
     assert_eq!(told(&edpbw, body.clone()).await, [summary([3, 3, 0, 0, 0])]);
     assert_eq!(told(&edpbw, format!("{body}{}", numbered(4))).await, [summary([4, 1, 3, 0, 0])]);
     assert_eq!(edpbw.search("Patient?_count=50").await.len(), 4);
@@ -96,7 +96,7 @@ async fn progress_is_told_while_it_goes_on(gateway: Gateway) {
     let unserved: String = (0..2_500).map(|_| "\n\n".to_owned()).collect();
     assert_eq!(told(&edpbw, unserved).await, [summary([0; 5])], "empty lines are none");
     let person = edpbw.create(&patient()).await;
-    let body: String = (0..101).map(|_| format!("{}\n", observation(&person))).collect();
+    let body = format!("{}\n", observation(&person)).repeat(101);
     let told = told(&edpbw, body).await;
     assert_eq!((told.len(), &told[0]["lines"], &told[0]["complete"]), (2, &json!(100), &json!(false)));
     assert_eq!(told[1], summary([101, 101, 0, 0, 0]));
@@ -133,7 +133,7 @@ async fn an_import_that_is_too_long_ends_where_the_limit_is(gateway: Gateway) {
         (&last["lines"], &last["complete"], &last["outcome"]["issue"][0]["code"]),
         (&json!(1), &json!(false), &json!("too-costly"))
     );
-    let many: String = (0..600).map(|_| format!("{}\n", " ".repeat(2_047))).collect();
+    let many = format!("{}\n", " ".repeat(2_047)).repeat(600);
     let many = told(&edpbw, format!("{first}\n{many}")).await;
     let last = many.last().expect("a summary");
     assert_eq!(

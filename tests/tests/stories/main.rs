@@ -35,6 +35,7 @@ mod r4;
 mod referral;
 mod refusal;
 mod rest;
+mod results;
 #[path = "../../../mappings/tests/billing/sample.rs"]
 #[expect(dead_code, reason = "the tests of the library use more of it")]
 mod sample;

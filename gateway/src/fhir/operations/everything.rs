@@ -5,7 +5,7 @@
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use mappings::r4::time::Moment;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Parameters;
 use super::compartment::{Part, Place, page, referenced, types};
@@ -19,7 +19,7 @@ use crate::fhir::bundle::Bundle;
 use crate::fhir::exchange::{Exchange, Target};
 use crate::fhir::search::{links, name_of};
 use crate::search::parameters::type_name;
-use crate::storage::resource::Seen;
+use crate::search::result::View;
 
 const EVERYTHING: Act = Act::new("E", "everything");
 
@@ -60,20 +60,14 @@ pub async fn everything(exchange: Exchange, id: String, body: Body) -> Response<
             });
             let mut bundle = Bundle::new("searchset", None, &links(exchange, &path, &pairs, next.as_deref()));
             for one in &seen {
-                bundle.found(exchange.base(), one);
+                bundle.found(exchange.base(), one, "match", &View::Whole);
             }
             for one in &entries {
-                bundle.entry(&beside(exchange.base(), one));
+                bundle.found(exchange.base(), one, "include", &View::Whole);
             }
             Ok(json_answer(StatusCode::OK, bundle.finish()))
         })
         .await
-}
-
-/// An entry that is there for what refers to it.
-fn beside(base: &str, seen: &Seen) -> String {
-    let url = json!(format!("{base}/{}/{}", seen.key.resource_type, seen.key.id));
-    format!("\"fullUrl\":{url},\"resource\":{},\"search\":{{\"mode\":\"include\"}}", seen.body)
 }
 
 fn list(parameters: &Parameters) -> Vec<String> {
