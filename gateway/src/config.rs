@@ -238,6 +238,10 @@ pub struct Limits {
     pub search_count_default: u32,
     /// Most resources on a page.
     pub search_count_max: u32,
+    /// Most links of one chain of a search.
+    pub search_chain_depth_max: usize,
+    /// Most links of all chains of a search.
+    pub search_chain_links_max: usize,
     /// Requests worked on at once.
     pub requests_in_flight_max: usize,
     /// Requests that wait for room.

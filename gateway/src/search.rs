@@ -5,6 +5,7 @@
 
 pub mod cursor;
 pub mod index;
+pub mod number;
 pub mod overlay;
 pub mod parameters;
 mod path;

@@ -219,6 +219,8 @@ fn limits(reader: &mut Reader) -> Limits {
     let connections_max = count("limits.connections_max");
     let connections_per_address_max = count("limits.connections_per_address_max");
     let write_queue_max = count("limits.write_queue_max");
+    let search_chain_depth_max = count("limits.search_chain_depth_max");
+    let search_chain_links_max = count("limits.search_chain_links_max");
     let search_count_default = reader.integer("limits.search_count_default");
     let search_count_max = reader.integer("limits.search_count_max");
     // A maximum of zero is the stand-in of one that was wrong.
@@ -232,6 +234,8 @@ fn limits(reader: &mut Reader) -> Limits {
         nesting_max,
         search_count_default,
         search_count_max,
+        search_chain_depth_max,
+        search_chain_links_max,
         requests_in_flight_max,
         requests_waiting_max,
         request_wait: Duration::from_millis(reader.integer("limits.request_wait_milliseconds").into()),

@@ -23,4 +23,5 @@ pub mod search;
 mod subscription;
 pub mod transaction;
 pub mod update;
+mod value_set;
 pub mod write;

@@ -73,8 +73,8 @@ pub const CHANNELS: &[Channel] = &[
     row("search-by-form", SEARCH, Asked::Pairs(searches::by_form), "nor by POST"),
     row("include", |offered| offered.types.iter().any(|served| !served.includes.is_empty()), Asked::Pairs(searches::includes), "what is included is authorised by itself"),
     row("reverse-include", |offered| offered.types.iter().any(|served| !served.reverse_includes.is_empty()), Asked::Pairs(searches::reverse_includes), "and so what refers to a match"),
-    row("chain", |_| false, Asked::Pairs(searches::chains), "each link of a chain is over what the viewer sees"),
-    row("has", |_| false, Asked::Pairs(searches::reverse_chains), "and so with `_has`"),
+    row("chain", SEARCH, Asked::Pairs(searches::chains), "each link of a chain is over what the viewer sees"),
+    row("has", SEARCH, Asked::Pairs(searches::reverse_chains), "and so with `_has`"),
     row("batch", |offered| offered.offers("batch"), Asked::Pairs(searches::in_batch), "an entry of a batch answers as the request alone"),
     row("transaction", |offered| offered.offers("transaction"), Asked::Pairs(searches::in_transaction), "and so one of a transaction"),
 

@@ -11,6 +11,7 @@ mod blindness;
 mod client_certificates;
 mod conflicts;
 mod crisis;
+mod criteria;
 mod data;
 mod deliveries;
 mod emergency;
