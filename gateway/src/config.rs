@@ -250,6 +250,10 @@ pub struct Limits {
     pub search_includes_max: usize,
     /// How often `_include:iterate` is applied to what it brought.
     pub search_include_rounds_max: u32,
+    /// Most links of one chain of a search.
+    pub search_chain_depth_max: usize,
+    /// Most links of all chains of a search.
+    pub search_chain_links_max: usize,
     /// Requests worked on at once.
     pub requests_in_flight_max: usize,
     /// Requests that wait for room.

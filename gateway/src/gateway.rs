@@ -31,6 +31,7 @@ use crate::key_ring;
 use crate::rates::RequestRates;
 use crate::referral::expiry::expire;
 use crate::referral::intake;
+use crate::reindex::reindex_always;
 use crate::relabel::{Progress, relabel};
 use crate::router::router;
 use crate::sealed::{self, seal_stored, write_receipts};
@@ -263,6 +264,7 @@ pub async fn run(
     background.spawn(telemetry.upkeep());
     background.spawn(housekeeping(Arc::clone(&app)));
     background.spawn(relabel_all(Arc::clone(&app)));
+    background.spawn(reindex_always(Arc::clone(&app), RELABEL_INTERVAL));
     background.spawn(seal_older(Arc::clone(&app)));
     let head_file = config.evidence.head_file.as_deref();
     if let Some(sealer) = Sealer::new(&app.store, head_file) {

@@ -32,6 +32,7 @@ pub mod queue;
 pub mod rates;
 pub mod referral;
 pub mod registry;
+pub mod reindex;
 pub mod relabel;
 pub mod router;
 pub mod routing;

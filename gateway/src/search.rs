@@ -7,6 +7,7 @@ pub mod compartment;
 pub mod cursor;
 pub mod include;
 pub mod index;
+pub mod number;
 pub mod overlay;
 pub mod parameters;
 mod path;

@@ -36,18 +36,24 @@ SEARCH_HEAD = """\
 # R4 search parameters, from HL7 FHIR 4.0.1 (CC0). Written by generate.py: do not edit.
 # T resource type ('Resource': the parameters that every type has)
 #  code type path|path [targets]
+#  code composite component$component               parameters of the type; they are held to one element
 # path: steps joined by '.', then ':' and the type of what is found there. A choice is spelt as in JSON (onsetDateTime).
 # {system=phone} keeps the items with that value, {Patient} the references to that type. Targets: none is any type.
 """
 
-# The types of the element that each search type can index. The others (number, quantity, composite, special) are not served.
+# The types of the element that each search type can index. What is special is not served.
 INDEXED = {
     "token": {"Coding", "CodeableConcept", "Identifier", "ContactPoint", "code", "boolean", "string", "id", "uri"},
     "reference": {"Reference", "canonical", "uri"},
     "date": {"date", "dateTime", "instant", "Period", "Timing"},
     "string": {"string", "markdown", "HumanName", "Address"},
     "uri": {"uri", "url", "canonical", "oid", "uuid"},
+    "number": {"integer", "positiveInt", "unsignedInt", "decimal"},
+    "quantity": {"Quantity", "SimpleQuantity", "Age", "Count", "Distance", "Duration", "Money", "Range"},
 }
+
+# A course of measurements is no quantity that one is sought by.
+NO_QUANTITY = "as SampledData"
 
 # Answered by the store itself, from columns and not from index rows.
 OF_THE_STORE = {"_id", "_lastUpdated"}
@@ -368,7 +374,7 @@ def write_search_parameters(parameters, nodes, kinds):
     rows, untranslated, not_served = {}, [], {}
     for parameter in parameters:
         code, kind = parameter["code"], parameter["type"]
-        if code in OF_THE_STORE | NOT_SERVED:
+        if code in OF_THE_STORE | NOT_SERVED or kind == "composite":
             continue
         if kind not in INDEXED:
             not_served[kind] = not_served.get(kind, 0) + 1
@@ -377,7 +383,7 @@ def write_search_parameters(parameters, nodes, kinds):
             sides = [
                 side
                 for side in alternatives(parameter.get("expression", ""))
-                if re.match(rf"\(*{base}\.", side)
+                if re.match(rf"\(*{base}\.", side) and NO_QUANTITY not in side
             ]
             try:
                 sides += WIDENED.get((base, code), [])
@@ -392,6 +398,7 @@ def write_search_parameters(parameters, nodes, kinds):
             paths = dict.fromkeys(".".join(place.steps) + ":" + place.kind for place in found)
             targets = ",".join(targets_of(parameter, found)) if kind == "reference" else ""
             rows.setdefault(base, {})[code] = f" {code} {kind} {'|'.join(paths)} {targets}".rstrip()
+    untranslated += write_composites(parameters, rows)
     lines = []
     for base in sorted(rows, key=lambda base: (base != "Resource", base)):
         lines.append("T " + base)
@@ -403,6 +410,30 @@ def write_search_parameters(parameters, nodes, kinds):
     print(f"  search types not served: {not_served}")
     for line in sorted(untranslated):
         print(f"  not translated: {line}")
+
+
+def write_composites(parameters, rows):
+    """Adds the composites whose components are parameters of the same type below the element that they are held to; answers the
+    others."""
+    by_url, left_out = {parameter["url"]: parameter["code"] for parameter in parameters}, []
+    for parameter in parameters:
+        if parameter["type"] != "composite":
+            continue
+        codes = [by_url.get(component["definition"]) for component in parameter["component"]]
+        for base in parameter["base"]:
+            elements = [side.removeprefix(base).lstrip(".") for side in alternatives(parameter["expression"])
+                        if side == base or side.startswith(base + ".")]
+            of_base = rows.get(base, {})
+            paths = [of_base[code].split(" ")[3].split("|") if code in of_base else [] for code in codes]
+            is_below = all(
+                any(path.startswith(element) for path in of_component)
+                for of_component in paths for element in elements
+            )
+            if elements and is_below and not any("%" in c["expression"] for c in parameter["component"]):
+                of_base[parameter["code"]] = f" {parameter['code']} composite {'$'.join(codes)}"
+            else:
+                left_out.append(f"{base}.{parameter['code']} (composite): {parameter['expression']}")
+    return left_out
 
 
 definitions = [

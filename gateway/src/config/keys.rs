@@ -250,6 +250,20 @@ const KEYS: &[Key] = &[
     ),
     key(
         "limits",
+        "search_chain_depth_max",
+        Integer(0, 10),
+        Value("3"),
+        "Most links of one chain of a search, by `.` or by `_has`; 0: no chains.",
+    ),
+    key(
+        "limits",
+        "search_chain_links_max",
+        Integer(0, 50),
+        Value("8"),
+        "Most links of all chains of a search, one for each type that a reference may be to.",
+    ),
+    key(
+        "limits",
         "answer_bytes_max",
         Integer(65_536, 1_073_741_824),
         Value("20971520"),

@@ -223,6 +223,8 @@ fn limits(reader: &mut Reader) -> Limits {
     let connections_per_address_max = count("limits.connections_per_address_max");
     let write_queue_max = count("limits.write_queue_max");
     let search_includes_max = count("limits.search_includes_max");
+    let search_chain_depth_max = count("limits.search_chain_depth_max");
+    let search_chain_links_max = count("limits.search_chain_links_max");
     let search_count_default = reader.integer("limits.search_count_default");
     let search_count_max = reader.integer("limits.search_count_max");
     // A maximum of zero is the stand-in of one that was wrong.
@@ -240,6 +242,8 @@ fn limits(reader: &mut Reader) -> Limits {
         search_count_max,
         search_includes_max,
         search_include_rounds_max: reader.integer("limits.search_include_rounds_max"),
+        search_chain_depth_max,
+        search_chain_links_max,
         requests_in_flight_max,
         requests_waiting_max,
         request_wait: Duration::from_millis(reader.integer("limits.request_wait_milliseconds").into()),

@@ -11,13 +11,14 @@ use crate::search::compartment::definition;
 use crate::search::include::references;
 use crate::search::overlay::belongs;
 use crate::search::parameters::{parameter, parameters};
-use crate::search::query::CHAINS;
 
 /// Parameters that every type has, answered from columns rather than from the index.
 const COMMON: &[(&str, &str)] = &[("_id", "token"), ("_lastUpdated", "date")];
 
 /// And from the index.
 const OF_EVERY_TYPE: &[&str] = &["_profile", "_security", "_source", "_tag"];
+/// Every chain is served; a statement has no place for them but their names, so it names what a guide asks for: ITI-108.
+const CHAINS: &[(&str, &str, &str)] = &[("Consent", "patient.identifier", "token")];
 
 /// The guides whose actors the gateway plays.
 const IMPLEMENTATION_GUIDES: &[&str] = &[
@@ -204,8 +205,8 @@ fn resource(app: &AppState, resource_type: &'static str) -> Value {
             .filter(|parameter| is_served(parameter.name))
             .map(|parameter| json!({"name": parameter.name, "type": parameter.search_type.as_str()}));
         search.extend(named);
-        let chains = CHAINS.iter().filter(|chain| chain.resource_type == resource_type);
-        search.extend(chains.map(|chain| json!({"name": chain.key, "type": chain.search_type.as_str()})));
+        let chains = CHAINS.iter().filter(|(of, ..)| *of == resource_type);
+        search.extend(chains.map(|(_, name, search_type)| json!({"name": name, "type": search_type})));
     }
     let mut stated = json!({
         "type": resource_type,

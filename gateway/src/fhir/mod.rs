@@ -29,4 +29,5 @@ mod subscription;
 pub mod system_search;
 pub mod transaction;
 pub mod update;
+mod value_set;
 pub mod write;

@@ -11,6 +11,7 @@ use super::audit_event;
 use super::bundle::Bundle;
 use super::exchange::{Exchange, Target, is_json_format};
 use super::results::Asked;
+use super::value_set;
 use crate::access::Caller;
 use crate::access::caller::Act;
 use crate::audit::seal::hex;
@@ -117,7 +118,10 @@ pub async fn page(
     pairs: &[(String, String)],
 ) -> Result<String, Failure> {
     let asked = Asked::of(exchange, caller, &scope.types, pairs)?;
-    let queries = queries(exchange, scope, &asked.criteria)?;
+    let mut queries = queries(exchange, scope, &asked.criteria)?;
+    for (_, query) in &mut queries {
+        *query = within_reach(exchange, caller, query.clone()).await?;
+    }
     let pairs = &asked.used;
     let name = name_of(&scope.path, pairs);
     // Where nothing is searched, nothing is asked of the page either.
@@ -205,7 +209,7 @@ pub async fn matches_of(
     query: &Query,
 ) -> Result<Vec<Seen>, Failure> {
     let store = &exchange.app.store;
-    let query = Query { count: 2, ..query.clone() };
+    let query = within_reach(exchange, caller, Query { count: 2, ..query.clone() }).await?;
     // For no purpose no Consent permits anything: an identifier is an organisation's own, and never meets what another holds.
     let viewer = Viewer { purpose: PurposeSet::NONE.bits(), ..caller.viewer() };
     let found = store.search(&viewer, resource_type, &query, (None, usize::MAX), false).await?;
@@ -280,13 +284,37 @@ fn criteria(exchange: &Exchange, resource_type: &str, pairs: &[(String, String)]
         SortKey::Parameter(parameter) => Some(parameter.name),
         _ => None,
     });
+    let mut hidden = None;
+    for criterion in &query.criteria {
+        criterion.each_parameter(resource_type, &mut |of, name| {
+            if keys.sealed().hides(of, name) {
+                hidden = hidden.or(Some(name));
+            }
+        });
+    }
     // Sealed identifiers have an order, and it means nothing.
-    let hidden = query.criteria.iter().map(|criterion| criterion.parameter).find(is_hidden);
     let hidden = hidden.or_else(|| sorted.into_iter().find(|name| is_hidden(name) || *name == "identifier"));
     match hidden {
         Some(name) => Err(refuse(SearchError { parameter: name.to_owned(), fault: SearchFault::Sealed })),
         None => Ok(query),
     }
+}
+
+/// The query as far as its chains lead to types that are served and that the caller may search, and with the codes of the value
+/// sets that it names.
+async fn within_reach(exchange: &Exchange, caller: &Caller, mut query: Query) -> Result<Query, Failure> {
+    let is_served = |target: &'static str| exchange.app.types.contains(&target);
+    let is_allowed = |target| is_served(target) && caller.may(target, Interaction::Search).is_ok();
+    for criterion in &mut query.criteria {
+        if let Err(target) = criterion.keep_allowed(&is_allowed) {
+            if is_served(target) {
+                caller.may(target, Interaction::Search)?;
+            }
+            let parameter = criterion.parameter.to_owned();
+            return Err(refuse(SearchError { parameter, fault: SearchFault::NotSearched(target) }));
+        }
+    }
+    value_set::resolve(exchange, caller, query, limits(exchange)).await
 }
 
 fn open(exchange: &Exchange, caller: &Caller, name: &str, cursor: &str) -> Result<Vec<Key>, Failure> {
@@ -301,6 +329,8 @@ fn limits(exchange: &Exchange) -> QueryLimits {
     QueryLimits {
         count_default: limits.search_count_default,
         count_max: limits.search_count_max,
+        chain_depth_max: limits.search_chain_depth_max,
+        chain_links_max: limits.search_chain_links_max,
         ..QueryLimits::default()
     }
 }
@@ -308,11 +338,13 @@ fn limits(exchange: &Exchange) -> QueryLimits {
 /// What is wrong with a search, as the client is told.
 pub fn refuse(error: SearchError) -> Failure {
     let code = match error.fault {
-        SearchFault::Unknown | SearchFault::NotSupported(_) | SearchFault::Modifier | SearchFault::Sealed => {
-            "not-supported"
-        }
-        SearchFault::TooMany(_) => "too-costly",
-        SearchFault::Value(_) | SearchFault::Repeated => "value",
+        SearchFault::Unknown
+        | SearchFault::NotSupported(_)
+        | SearchFault::NotSearched(_)
+        | SearchFault::Modifier
+        | SearchFault::Sealed => "not-supported",
+        SearchFault::TooMany(_) | SearchFault::TooDeep(_) | SearchFault::TooManyLinks(_) => "too-costly",
+        SearchFault::Value(_) | SearchFault::Form(_) | SearchFault::Repeated => "value",
     };
     let details = error.to_string();
     Failure::BadRequest(vec![Issue::at(error.parameter, code, details)])

@@ -5,9 +5,10 @@
 use mappings::r4::time::Moment;
 use serde_json::Value;
 
+use super::number::place;
 use super::parameters::{SearchParameter, SearchType, parameter, parameters};
 use super::path::without_version;
-use super::text::{exact, fold};
+use super::text::{exact, fold, written};
 
 /// The most rows of one resource. What is beyond is not found by; a Group of thousands is not searched by member.
 pub const ROWS_MAX: usize = 500;
@@ -15,24 +16,31 @@ pub const ROWS_MAX: usize = 500;
 /// One row of the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexRow {
-    /// The parameter's name, or `name:identifier` for an identifier within a reference.
+    /// The parameter's name; `name:identifier` for an identifier within a reference, `name:text` for the words beside a code or a
+    /// reference, `name:of-type` for the type of an identifier.
     pub parameter: &'static str,
-    /// The system of a token; empty where it has none, and for all else.
+    /// The system of a token or of a unit; `=` and a string as it was written where that is not the folded one; else empty.
     pub system: String,
-    /// The code, the reference, the folded string or the URI; empty for a date.
+    /// The code, the reference, the folded string, the URI or the unit; empty for a date and a number.
     pub value: String,
-    /// The first millisecond of a date, in UTC; `i64::MIN` where it is open.
+    /// The first millisecond of a date, in UTC, or the least [`place`] of a number; `i64::MIN` where it is open.
     pub low_ms: Option<i64>,
-    /// The last millisecond of a date, itself included; `i64::MAX` where it is open.
+    /// The last of them, itself included; `i64::MAX` where it is open.
     pub high_ms: Option<i64>,
+    /// The item of the outermost list on the way in which it was found, from 1; 0 where there is none, or nobody asks for it. What is
+    /// to hold of one item (a composite, an identifier of a type) has rows of the same.
+    pub part: i64,
 }
 
 /// The rows of a resource, each once and at most [`ROWS_MAX`].
 pub fn index(resource_type: &str, resource: &Value) -> Vec<IndexRow> {
-    let mut rows = Rows { rows: Vec::new() };
-    for parameter in parameters(resource_type) {
+    let mut rows = Rows { rows: Vec::new(), part: 0 };
+    for parameter in parameters(resource_type).filter(|parameter| parameter.joined.is_empty()) {
         for path in &parameter.paths {
-            path.visit(resource, &mut |found| rows.add(parameter, path.kind, found));
+            path.visit(resource, &mut |found, part| {
+                rows.part = if parameter.has_parts { part } else { 0 };
+                rows.add(parameter, path.kind, found);
+            });
         }
     }
     rows.rows
@@ -40,20 +48,28 @@ pub fn index(resource_type: &str, resource: &Value) -> Vec<IndexRow> {
 
 struct Rows {
     rows: Vec<IndexRow>,
+    /// Where the rows are found that are added.
+    part: i64,
 }
 
 impl Rows {
     fn add(&mut self, parameter: &'static SearchParameter, kind: &str, found: &Value) {
         match parameter.search_type {
-            SearchType::Token => self.token(parameter.name, kind, found),
+            SearchType::Token => self.token(parameter, kind, found),
             SearchType::Reference => self.reference(parameter, found),
             SearchType::Date => self.date(parameter.name, kind, found),
             SearchType::String => self.string(parameter.name, kind, found),
             SearchType::Uri => self.text(parameter.name, "", found.as_str()),
+            SearchType::Number => self.number(parameter.name, found),
+            SearchType::Quantity => self.quantity(parameter.name, kind, found),
+            // By the rows of its components.
+            SearchType::Composite => {}
         }
     }
 
-    fn push(&mut self, row: IndexRow) {
+    fn push(&mut self, parameter: &'static str, (system, value): (String, String), interval: Option<(i64, i64)>) {
+        let (low_ms, high_ms) = interval.unzip();
+        let row = IndexRow { parameter, system, value, low_ms, high_ms, part: self.part };
         // A resource has a few dozen rows: to look through them is cheaper than to hash.
         if self.rows.len() < ROWS_MAX && !self.rows.contains(&row) {
             self.rows.push(row);
@@ -62,21 +78,47 @@ impl Rows {
 
     fn text(&mut self, parameter: &'static str, system: &str, value: Option<&str>) {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
-            self.push(IndexRow { parameter, system: exact(system), value: exact(value), low_ms: None, high_ms: None });
+            self.push(parameter, (exact(system), exact(value)), None);
         }
     }
 
-    fn token(&mut self, parameter: &'static str, kind: &str, found: &Value) {
+    fn token(&mut self, parameter: &'static SearchParameter, kind: &str, found: &Value) {
+        let name = parameter.name;
         match kind {
-            "CodeableConcept" => items(found.get("coding")).iter().for_each(|coding| {
-                self.text(parameter, text_of(coding, "system"), Some(text_of(coding, "code")));
-            }),
-            "Coding" => self.text(parameter, text_of(found, "system"), Some(text_of(found, "code"))),
-            "Identifier" => self.text(parameter, text_of(found, "system"), Some(text_of(found, "value"))),
-            "ContactPoint" => self.text(parameter, "", Some(text_of(found, "value"))),
-            "boolean" => self.text(parameter, "", found.as_bool().map(|value| if value { "true" } else { "false" })),
-            _ => self.text(parameter, "", found.as_str()),
+            "CodeableConcept" => {
+                for coding in items(found.get("coding")) {
+                    self.coding(parameter, coding);
+                }
+                self.words(parameter, found.get("text"));
+            }
+            "Coding" => self.coding(parameter, found),
+            "Identifier" => {
+                self.text(name, text_of(found, "system"), Some(text_of(found, "value")));
+                let Some(kind) = found.get("type") else { return };
+                for coding in items(kind.get("coding")) {
+                    self.text(&parameter.type_name, text_of(coding, "system"), Some(text_of(coding, "code")));
+                }
+                self.words(parameter, kind.get("text"));
+            }
+            "ContactPoint" => self.text(name, "", Some(text_of(found, "value"))),
+            "boolean" => self.text(name, "", found.as_bool().map(|value| if value { "true" } else { "false" })),
+            _ => self.text(name, "", found.as_str()),
         }
+    }
+
+    fn coding(&mut self, parameter: &'static SearchParameter, coding: &Value) {
+        self.text(parameter.name, text_of(coding, "system"), Some(text_of(coding, "code")));
+        self.words(parameter, coding.get("display"));
+    }
+
+    /// What stands beside a code or a reference, for people.
+    fn words(&mut self, parameter: &'static SearchParameter, words: Option<&Value>) {
+        let part = std::mem::take(&mut self.part);
+        let value = fold(words.and_then(Value::as_str).unwrap_or_default());
+        if !value.is_empty() {
+            self.push(&parameter.text_name, (String::new(), value), None);
+        }
+        self.part = part;
     }
 
     fn reference(&mut self, parameter: &'static SearchParameter, found: &Value) {
@@ -93,6 +135,7 @@ impl Rows {
             let value = Some(text_of(identifier, "value"));
             self.text(&parameter.identifier_name, text_of(identifier, "system"), value);
         }
+        self.words(parameter, found.get("display"));
     }
 
     fn date(&mut self, parameter: &'static str, kind: &str, found: &Value) {
@@ -101,9 +144,34 @@ impl Rows {
             "Timing" => timing(found),
             _ => moment(Some(found)).map(|moment| (moment.low_ms, moment.high_ms)),
         };
-        if let Some((low_ms, high_ms)) = interval {
-            let (system, value) = (String::new(), String::new());
-            self.push(IndexRow { parameter, system, value, low_ms: Some(low_ms), high_ms: Some(high_ms) });
+        if interval.is_some() {
+            self.push(parameter, (String::new(), String::new()), interval);
+        }
+    }
+
+    fn number(&mut self, parameter: &'static str, found: &Value) {
+        if let Some(number) = found.as_f64().map(place) {
+            self.push(parameter, (String::new(), String::new()), Some((number, number)));
+        }
+    }
+
+    fn quantity(&mut self, parameter: &'static str, kind: &str, found: &Value) {
+        let (interval, unit) = match kind {
+            "Range" => (range(found), found.get("low").or_else(|| found.get("high"))),
+            _ => (amount(found), Some(found)),
+        };
+        let (Some(_), Some(unit)) = (interval, unit) else { return };
+        if let Some(currency) = unit.get("currency").and_then(Value::as_str) {
+            self.push(parameter, (CURRENCIES.to_owned(), exact(currency)), interval);
+            return;
+        }
+        let (code, written) = (text_of(unit, "code"), text_of(unit, "unit"));
+        if !code.is_empty() || written.is_empty() {
+            self.push(parameter, (exact(text_of(unit, "system")), exact(code)), interval);
+        }
+        // A unit is also sought as people write it.
+        if !written.is_empty() && written != code {
+            self.push(parameter, (String::new(), exact(written)), interval);
         }
     }
 
@@ -123,12 +191,16 @@ impl Rows {
     }
 
     fn folded(&mut self, parameter: &'static str, found: &Value) {
-        let value = fold(found.as_str().unwrap_or_default());
+        let text = found.as_str().unwrap_or_default();
+        let value = fold(text);
         if !value.is_empty() {
-            self.push(IndexRow { parameter, system: String::new(), value, low_ms: None, high_ms: None });
+            self.push(parameter, (written(text, &value), value), None);
         }
     }
 }
+
+/// The system of the codes of currencies.
+const CURRENCIES: &str = "urn:iso:std:iso:4217";
 
 fn text_of<'v>(value: &'v Value, name: &str) -> &'v str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
@@ -161,6 +233,27 @@ fn timing(value: &Value) -> Option<(i64, i64)> {
         .reduce(|left, right| (left.0.min(right.0), left.1.max(right.1)))
 }
 
+/// The place of an amount; where it says only that it is below or above a number, all places on that side.
+fn amount(value: &Value) -> Option<(i64, i64)> {
+    let at = value.get("value").and_then(Value::as_f64).map(place)?;
+    Some(match text_of(value, "comparator") {
+        "<" => (i64::MIN, at - 1),
+        "<=" => (i64::MIN, at),
+        ">" => (at + 1, i64::MAX),
+        ">=" => (at, i64::MAX),
+        _ => (at, at),
+    })
+}
+
+/// A Range that lacks a side is open there; one that has neither says nothing.
+fn range(value: &Value) -> Option<(i64, i64)> {
+    let (low, high) = (value.get("low").and_then(amount), value.get("high").and_then(amount));
+    if low.is_none() && high.is_none() {
+        return None;
+    }
+    Some((low.map_or(i64::MIN, |low| low.0), high.map_or(i64::MAX, |high| high.1)))
+}
+
 /// Makes references by the gateway's own address into `Type/id`: what a client writes either way is the same resource.
 pub fn localize(resource_type: &str, rows: &mut [IndexRow], base: &str) {
     let is_reference = |row: &IndexRow| {
@@ -180,7 +273,7 @@ pub fn local<'r>(reference: &'r str, base: &str) -> &'r str {
 
 #[cfg(test)]
 mod tests {
-    use super::{ROWS_MAX, index};
+    use super::{ROWS_MAX, index, place};
     use serde_json::{Value, json};
 
     /// The rows of one parameter, as `system|value` or `low..high`.
@@ -209,7 +302,61 @@ mod tests {
         assert_eq!(rows(&patient, "phone"), ["|+32"]);
         assert_eq!(rows(&patient, "telecom"), ["|+32", "|a@b"]);
         assert_eq!(rows(&patient, "language"), ["l|nl", "|fr"]);
+        assert_eq!(rows(&patient, "language:text"), ["|x"]);
         assert_eq!(rows(&patient, "_tag"), ["t|c"]);
+    }
+
+    #[test]
+    fn an_identifier_has_its_type_in_the_same_part() {
+        let of = |code: &str| json!({ "coding": [{ "system": "t", "code": code }], "text": code });
+        let patient = json!({ "resourceType": "Patient",
+            "identifier": [{ "value": "1", "type": of("MR") }, { "system": "s", "value": "1", "type": of("NI") }] });
+        let parts = |parameter: &str| -> Vec<(String, i64)> {
+            let rows = index("Patient", &patient).into_iter().filter(|row| row.parameter == parameter);
+            rows.map(|row| (row.value, row.part)).collect()
+        };
+        assert_eq!(parts("identifier"), [("1".to_owned(), 1), ("1".to_owned(), 2)]);
+        assert_eq!(parts("identifier:of-type"), [("MR".to_owned(), 1), ("NI".to_owned(), 2)]);
+        assert_eq!(parts("identifier:text"), [("mr".to_owned(), 0), ("ni".to_owned(), 0)]);
+    }
+
+    #[test]
+    fn quantities_have_a_unit_as_code_and_as_written_and_stand_on_one_side_of_a_comparator() {
+        let quantity = |quantity: Value| {
+            let observation = json!({ "resourceType": "Observation", "valueQuantity": quantity });
+            let rows = index("Observation", &observation).into_iter().filter(|row| row.parameter == "value-quantity");
+            rows.map(|row| (row.system, row.value, row.low_ms, row.high_ms)).collect::<Vec<_>>()
+        };
+        let row = |system: &str, value: &str, low, high| (system.to_owned(), value.to_owned(), Some(low), Some(high));
+        let at = place(5.4);
+        let mg = json!({ "value": 5.4, "unit": "milligram", "system": "u", "code": "mg" });
+        assert_eq!(quantity(mg), [row("u", "mg", at, at), row("", "milligram", at, at)]);
+        assert_eq!(quantity(json!({ "value": 5.4 })), [row("", "", at, at)]);
+        assert_eq!(quantity(json!({ "value": 5.4, "unit": "mg", "code": "mg" })), [row("", "mg", at, at)]);
+        assert_eq!(quantity(json!({ "value": 5.4, "comparator": "<" })), [row("", "", i64::MIN, at - 1)]);
+        assert_eq!(quantity(json!({ "value": 5.4, "comparator": ">=" })), [row("", "", at, i64::MAX)]);
+        assert_eq!(quantity(json!({ "unit": "mg" })), []);
+        let invoice = json!({ "resourceType": "Invoice", "totalNet": { "value": 12.5, "currency": "EUR" } });
+        let net = index("Invoice", &invoice).into_iter().find(|row| row.parameter == "totalnet").expect("a row");
+        assert_eq!((net.system.as_str(), net.value.as_str()), ("urn:iso:std:iso:4217", "EUR"));
+        let condition = json!({ "resourceType": "Condition",
+            "onsetRange": { "low": { "value": 30, "code": "a" }, "high": { "value": 40, "code": "a" } } });
+        let onset = index("Condition", &condition).into_iter().find(|row| row.parameter == "onset-age").expect("a row");
+        assert_eq!((onset.low_ms, onset.high_ms), (Some(place(30.0)), Some(place(40.0))));
+    }
+
+    #[test]
+    fn the_components_of_an_observation_keep_their_code_and_value_together() {
+        let code = |code: &str| json!({ "coding": [{ "code": code }] });
+        let observation = json!({ "resourceType": "Observation", "code": code("bp"),
+            "component": [{ "code": code("sys"), "valueQuantity": { "value": 120 } },
+                          { "code": code("dia"), "valueQuantity": { "value": 80 } }] });
+        let parts = |parameter: &str| -> Vec<i64> {
+            let rows = index("Observation", &observation).into_iter().filter(|row| row.parameter == parameter);
+            rows.map(|row| row.part).collect()
+        };
+        assert_eq!((parts("code"), parts("value-quantity"), parts("combo-code")), (vec![0], vec![], vec![]));
+        assert_eq!((parts("component-code"), parts("component-value-quantity")), (vec![1, 2], vec![1, 2]));
     }
 
     #[test]
@@ -249,9 +396,9 @@ mod tests {
         let patient = json!({ "resourceType": "Patient",
             "name": [{ "text": "Zoë  Claes", "family": "Claes", "given": ["Zoë", null] }],
             "address": [{ "line": ["Kerkstraat 1"], "city": "Gent", "postalCode": "9000" }] });
-        assert_eq!(rows(&patient, "name"), ["|zoe claes", "|claes", "|zoe"]);
-        assert_eq!(rows(&patient, "given"), ["|zoe"]);
-        assert_eq!(rows(&patient, "address"), ["|kerkstraat 1", "|gent", "|9000"]);
+        assert_eq!(rows(&patient, "name"), ["=Zoë  Claes|zoe claes", "=Claes|claes", "=Zoë|zoe"]);
+        assert_eq!(rows(&patient, "given"), ["=Zoë|zoe"]);
+        assert_eq!(rows(&patient, "address"), ["=Kerkstraat 1|kerkstraat 1", "=Gent|gent", "|9000"]);
     }
 
     #[test]

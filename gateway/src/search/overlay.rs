@@ -126,7 +126,7 @@ pub fn owner_references(resource_type: &str, resource: &Value) -> Vec<String> {
         return Vec::new();
     };
     let mut references: Vec<String> = Vec::new();
-    Path::read(path).visit(resource, &mut |found| {
+    Path::read(path).visit(resource, &mut |found, _| {
         let literal = found.get("reference").and_then(Value::as_str);
         if let Some(literal) = literal.filter(|literal| references.iter().all(|known| known != literal)) {
             references.push(literal.to_owned());

@@ -29,6 +29,12 @@ pub enum SearchType {
     String,
     /// An address, whole.
     Uri,
+    /// A number.
+    Number,
+    /// A number with a unit.
+    Quantity,
+    /// Several parameters of the type, of which one item fulfils all.
+    Composite,
 }
 
 impl SearchType {
@@ -40,13 +46,25 @@ impl SearchType {
             Self::Date => "date",
             Self::String => "string",
             Self::Uri => "uri",
+            Self::Number => "number",
+            Self::Quantity => "quantity",
+            Self::Composite => "composite",
         }
     }
 
     fn from_str(text: &str) -> Option<Self> {
-        [Self::Token, Self::Reference, Self::Date, Self::String, Self::Uri]
-            .into_iter()
-            .find(|search_type| search_type.as_str() == text)
+        [
+            Self::Token,
+            Self::Reference,
+            Self::Date,
+            Self::String,
+            Self::Uri,
+            Self::Number,
+            Self::Quantity,
+            Self::Composite,
+        ]
+        .into_iter()
+        .find(|search_type| search_type.as_str() == text)
     }
 }
 
@@ -59,9 +77,42 @@ pub struct SearchParameter {
     pub search_type: SearchType,
     /// The types that a reference may be to, by name; empty is any.
     pub targets: Vec<&'static str>,
+    /// Of a composite: the names of the parameters of the same type that it is made of.
+    pub components: Vec<&'static str>,
+    /// Of one that finds what two or more others of the type find between them: their names. It has no rows of its own.
+    pub(super) joined: Vec<&'static str>,
+    /// Empty for a composite: it is found by the rows of its components.
     pub(super) paths: Vec<Path>,
     /// `name:identifier`, under which the identifiers within references are indexed.
     pub(super) identifier_name: String,
+    /// `name:text`, under which the words beside codes and references are indexed.
+    pub(super) text_name: String,
+    /// `name:of-type`, under which the types of identifiers are indexed.
+    pub(super) type_name: String,
+    /// Whether its rows say in which item they were found: the components of composites, and identifiers with their types.
+    pub(super) has_parts: bool,
+}
+
+impl SearchParameter {
+    /// The names under which the index has its rows.
+    pub fn row_names(&self) -> Vec<&'static str> {
+        if self.joined.is_empty() { vec![self.name] } else { self.joined.clone() }
+    }
+
+    /// Whether it finds identifiers, which may have a type.
+    pub(super) fn is_identifier(&self) -> bool {
+        self.paths.iter().any(|path| path.kind == "Identifier")
+    }
+
+    /// Whether it finds codes that stand without their system.
+    pub(super) fn is_bare(&self) -> bool {
+        self.paths.iter().all(|path| path.kind == "code")
+    }
+
+    /// Whether it refers to definitions by their addresses, and not to resources by their ids.
+    pub(super) fn is_canonical(&self) -> bool {
+        self.paths.iter().any(|path| path.kind != "Reference")
+    }
 }
 
 /// The name of a resource type as a static text, so that a type is one pointer wherever it goes; none for what R4 has not.
@@ -101,21 +152,55 @@ fn read(text: &'static str) -> HashMap<&'static str, Vec<SearchParameter>> {
         }
     }
     for parameters in table.values_mut() {
+        let components: HashSet<&str> =
+            parameters.iter().flat_map(|parameter| parameter.components.iter().copied()).collect();
+        for parameter in parameters.iter_mut() {
+            parameter.has_parts |= components.contains(parameter.name);
+        }
+        let joined: Vec<Vec<&'static str>> = parameters.iter().map(|one| joined(one, parameters)).collect();
+        parameters.iter_mut().zip(joined).for_each(|(parameter, joined)| parameter.joined = joined);
         parameters.sort_by_key(|parameter| parameter.name);
     }
     table
 }
 
+/// The parameters that find between them exactly what this one finds; empty where there are none.
+fn joined(parameter: &SearchParameter, all: &[SearchParameter]) -> Vec<&'static str> {
+    let is_part = |other: &&SearchParameter| {
+        other.search_type == parameter.search_type
+            && !other.paths.is_empty()
+            && other.paths.len() < parameter.paths.len()
+            && other.paths.iter().all(|path| parameter.paths.contains(path))
+    };
+    let parts: Vec<&SearchParameter> = all.iter().filter(is_part).collect();
+    let found: usize = parts.iter().map(|part| part.paths.len()).sum();
+    let is_whole = parameter.paths.iter().all(|path| parts.iter().any(|part| part.paths.contains(path)));
+    let are_alike = parts.iter().all(|part| part.targets == parameter.targets);
+    if is_whole && are_alike && found == parameter.paths.len() {
+        parts.iter().map(|part| part.name).collect()
+    } else {
+        Vec::new()
+    }
+}
+
 fn read_parameter(line: &'static str) -> SearchParameter {
     let mut words = line.split(' ');
     let mut word = || words.next().unwrap_or_default();
-    let (name, search_type, paths, targets) = (word(), word(), word(), word());
+    let (name, search_type, found_at, targets) = (word(), word(), word(), word());
+    let search_type = SearchType::from_str(search_type).expect("the table has the search types that are served");
+    let is_composite = search_type == SearchType::Composite;
+    let paths: Vec<Path> = found_at.split('|').filter(|_| !is_composite).map(Path::read).collect();
     SearchParameter {
         name,
-        search_type: SearchType::from_str(search_type).expect("the table has the search types that are served"),
+        search_type,
         targets: targets.split(',').filter(|target| !target.is_empty()).collect(),
-        paths: paths.split('|').map(Path::read).collect(),
+        joined: Vec::new(),
+        components: found_at.split('$').filter(|_| is_composite).collect(),
+        has_parts: paths.iter().any(|path| path.kind == "Identifier"),
+        paths,
         identifier_name: format!("{name}:identifier"),
+        text_name: format!("{name}:text"),
+        type_name: format!("{name}:of-type"),
     }
 }
 
@@ -138,6 +223,16 @@ mod tests {
     }
 
     #[test]
+    fn what_others_find_between_them_has_no_rows_of_its_own() {
+        let joined = |of: &'static str| parameters(of).filter(|one| !one.joined.is_empty()).map(|one| one.name);
+        let combined = ["combo-code", "combo-data-absent-reason", "combo-value-concept", "combo-value-quantity"];
+        assert_eq!(joined("Observation").collect::<Vec<_>>(), combined);
+        let code = parameter("Observation", "combo-code").expect("a parameter");
+        assert_eq!(code.row_names(), ["code", "component-code"]);
+        assert_eq!(joined("Patient").count() + joined("Consent").count(), 0);
+    }
+
+    #[test]
     fn every_path_and_every_target_of_the_table_exists() {
         for (owner, parameters) in TABLE.iter() {
             // What every type has is checked on one of them.
@@ -149,6 +244,12 @@ mod tests {
                     assert!(is_element(&element), "{owner} {}: {element}", parameter.name);
                 }
                 assert!(parameter.targets.iter().all(|target| is_resource_type(target)), "{owner} {}", parameter.name);
+                let is_composite = parameter.search_type == SearchType::Composite;
+                assert_eq!((parameter.paths.is_empty(), parameter.components.len() > 1), (is_composite, is_composite));
+                for component in &parameter.components {
+                    let found = super::parameter(resource_type, component).expect("a component is a parameter");
+                    assert!(found.has_parts && found.components.is_empty(), "{owner} {}", parameter.name);
+                }
             }
         }
     }

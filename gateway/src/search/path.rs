@@ -32,9 +32,10 @@ impl Path {
         Self { steps: steps.split('.').map(Step::read).collect(), kind }
     }
 
-    /// Hands over every value at the path; arrays on the way are walked through.
-    pub(super) fn visit<'v>(&self, resource: &'v Value, found: &mut dyn FnMut(&'v Value)) {
-        visit(resource, &self.steps, found);
+    /// Hands over every value at the path, and the place of its item in the outermost array on the way: from 1, and 0 where there
+    /// is none. Arrays are walked through.
+    pub(super) fn visit<'v>(&self, resource: &'v Value, found: &mut dyn FnMut(&'v Value, i64)) {
+        visit((resource, 0), &self.steps, found);
     }
 }
 
@@ -62,16 +63,19 @@ impl Step {
     }
 }
 
-fn visit<'v>(value: &'v Value, steps: &[Step], found: &mut dyn FnMut(&'v Value)) {
-    let Some((step, rest)) = steps.split_first() else { return found(value) };
-    let mut enter = |item: &'v Value| {
+fn visit<'v>((value, part): (&'v Value, i64), steps: &[Step], found: &mut dyn FnMut(&'v Value, i64)) {
+    let Some((step, rest)) = steps.split_first() else { return found(value, part) };
+    let mut enter = |item: &'v Value, part: i64| {
         if step.keeps(item) {
-            visit(item, rest, found);
+            visit((item, part), rest, found);
         }
     };
     match value.get(step.name) {
-        Some(Value::Array(items)) => items.iter().for_each(enter),
-        Some(item) => enter(item),
+        Some(Value::Array(items)) => {
+            let places = (1..).map(|place| if part == 0 { place } else { part });
+            items.iter().zip(places).for_each(|(item, place)| enter(item, place));
+        }
+        Some(item) => enter(item, part),
         None => {}
     }
 }
@@ -95,7 +99,7 @@ mod tests {
 
     fn found(path: &'static str, resource: &Value) -> Vec<Value> {
         let mut values = Vec::new();
-        Path::read(path).visit(resource, &mut |value| values.push(value.clone()));
+        Path::read(path).visit(resource, &mut |value, _| values.push(value.clone()));
         values
     }
 
@@ -113,5 +117,18 @@ mod tests {
         assert_eq!(found("subject{Group}:Reference", &resource).len(), 0);
         assert_eq!(found("actor{Patient}:Reference", &resource).len(), 2);
         assert_eq!(found("name.nothing.given:string", &resource).len(), 0);
+    }
+
+    #[test]
+    fn what_is_found_in_one_item_has_its_place() {
+        let resource =
+            json!({ "gender": "other", "name": [{ "given": ["An", "Bo"] }, { "given": ["Cas"], "family": "D" }] });
+        let parts = |path| {
+            let mut parts = Vec::new();
+            Path::read(path).visit(&resource, &mut |_, part| parts.push(part));
+            parts
+        };
+        assert_eq!((parts("gender:code"), parts("name.given:string")), (vec![0], vec![1, 1, 2]));
+        assert_eq!(parts("name.family:string"), [2]);
     }
 }

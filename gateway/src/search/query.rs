@@ -1,44 +1,16 @@
 //! What a search asks, read from its parameters and refused where it is not served: to ignore a parameter would widen the answer.
 //!
-//! <https://hl7.org/fhir/R4/search.html>. Not served yet, and refused by name: `:missing` and other modifiers but `:identifier` and
-//! a type, chains but those of [`CHAINS`], `_has`, `_text`, `_content`, `_filter`, `_list`. What shapes the answer is read in
-//! [`super::result`], and refused here: a condition has no answer.
+//! <https://hl7.org/fhir/R4/search.html>. Not served, and refused by name: `:above` and `:below` but of addresses, `_text`, `_content`, `_filter`, `_query`. What shapes
+//! the answer is read in [`super::result`], and refused here: a condition has no answer.
 
+mod criteria;
+mod forms;
 mod values;
-
-use mappings::r4::primitive::is_id;
 
 use super::compartment::Within;
 use super::index::local;
 use super::parameters::{SearchParameter, SearchType, parameter};
-pub use values::{Comparison, DateCondition, Token, TokenSystem, Values};
-
-/// A parameter of a reference, a dot, and a parameter of what is referenced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Chain {
-    /// The type that is searched.
-    pub resource_type: &'static str,
-    /// As it is written.
-    pub key: &'static str,
-    /// The parameter of the reference.
-    pub reference: &'static str,
-    /// The type that is referenced.
-    pub target: &'static str,
-    /// The parameter of that type.
-    pub parameter: &'static str,
-    /// How its values are written.
-    pub search_type: SearchType,
-}
-
-/// The chains that are served: what IHE ITI-108 asks for.
-pub const CHAINS: &[Chain] = &[Chain {
-    resource_type: "Consent",
-    key: "patient.identifier",
-    reference: "patient",
-    target: "Patient",
-    parameter: "identifier",
-    search_type: SearchType::Token,
-}];
+pub use values::{ChainEnd, Comparison, DateCondition, Quantity, Token, TokenSystem, Values};
 
 /// How much a query may ask. Each OR value and each repeat is work for the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,11 +25,26 @@ pub struct QueryLimits {
     pub values_max: usize,
     /// The most sort keys.
     pub sort_max: usize,
+    /// The most links of one chain.
+    pub chain_depth_max: usize,
+    /// The most links of all chains: each has sight joined to it, once for every type that it may lead to.
+    pub chain_links_max: usize,
+    /// The most codes of a value set that is named.
+    pub value_set_codes_max: usize,
 }
 
 impl Default for QueryLimits {
     fn default() -> Self {
-        Self { count_default: 50, count_max: 500, criteria_max: 50, values_max: 100, sort_max: 5 }
+        Self {
+            count_default: 50,
+            count_max: 500,
+            criteria_max: 50,
+            values_max: 100,
+            sort_max: 5,
+            chain_depth_max: 3,
+            chain_links_max: 8,
+            value_set_codes_max: 500,
+        }
     }
 }
 
@@ -87,7 +74,7 @@ pub struct Query {
 /// A parameter with the values of which one must be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Criterion {
-    /// The parameter of the index rows: its name, or `name:identifier`.
+    /// The parameter of the index rows: its name, perhaps with `:identifier` or `:text` after it; or `_id`, `_lastUpdated`, `_has`, `_list`.
     pub parameter: &'static str,
     /// Never empty.
     pub values: Values,
@@ -109,7 +96,7 @@ pub enum SortKey {
     Id,
     /// `_lastUpdated`
     LastUpdated,
-    /// A date, string or token parameter.
+    /// A date, string, token, number or quantity parameter.
     Parameter(&'static SearchParameter),
 }
 
@@ -155,8 +142,22 @@ pub enum SearchFault {
     #[error("{0} are not supported")]
     NotSupported(&'static str),
     /// A modifier that the parameter does not have here.
-    #[error("this modifier is not supported")]
+    #[error("it has no such modifier")]
     Modifier,
+    /// A chain to a type that is not served.
+    #[error("it leads to {0}, which is not served")]
+    NotSearched(&'static str),
+    /// A parameter that is not written as it has to be.
+    #[error("is written {0}")]
+    Form(&'static str),
+    /// A chain with more links than the limit.
+    #[error("a chain may have {0} links")]
+    TooDeep(usize),
+    /// Chains with more links than the limit, all together.
+    #[error(
+        "the chains of a search may have {0} links all together, one for each type that a reference may be to: name the type"
+    )]
+    TooManyLinks(usize),
     /// The values are kept sealed.
     #[error("what it asks for is kept sealed: it is found by the whole value of an identifier only")]
     Sealed,
@@ -194,6 +195,7 @@ pub fn parse(resource_type: &str, pairs: &[(String, String)], limits: QueryLimit
         cursor: None,
         within: None,
     };
+    let mut reader = criteria::Reader { limits, links: 0 };
     let mut criteria = 0;
     let mut once: Vec<&str> = Vec::new();
     for (key, value) in pairs {
@@ -211,7 +213,7 @@ pub fn parse(resource_type: &str, pairs: &[(String, String)], limits: QueryLimit
             if criteria > limits.criteria_max {
                 return Err(SearchFault::TooMany(limits.criteria_max).of(key));
             }
-            query.criterion(resource_type, key, value, limits)
+            reader.criterion(resource_type, key, value).map(|criterion| query.add(criterion))
         };
         added.map_err(|fault| fault.of(key))?;
     }
@@ -226,11 +228,12 @@ impl Query {
     #[must_use]
     pub fn localized(mut self, base: &str) -> Self {
         for criterion in &mut self.criteria {
-            if let Values::Reference(references) = &mut criterion.values {
+            criterion.each_mut(&mut |values| {
+                let Values::Reference(references) = values else { return };
                 for reference in references {
                     *reference = local(reference, base).to_owned();
                 }
-            }
+            });
         }
         self
     }
@@ -260,98 +263,19 @@ impl Query {
         Ok(())
     }
 
-    fn criterion(
-        &mut self,
-        resource_type: &str,
-        key: &str,
-        value: &str,
-        limits: QueryLimits,
-    ) -> Result<(), SearchFault> {
-        if let Some(chain) = CHAINS.iter().find(|chain| chain.resource_type == resource_type && chain.key == key) {
-            self.criteria.push(chained(chain, value, limits)?);
-            return Ok(());
-        }
-        let (name, modifier) = key.split_once(':').map_or((key, None), |(name, modifier)| (name, Some(modifier)));
-        refuse_unsupported(name, modifier)?;
-        if value.contains('\0') {
-            return Err(SearchFault::Value("text without the character U+0000"));
-        }
-        let alternatives = values::alternatives(value, limits.values_max)?;
-        match name {
-            "_id" | "_lastUpdated" if modifier.is_some() => Err(SearchFault::Modifier),
-            "_id" => self.narrow_ids(&alternatives),
-            "_lastUpdated" => {
-                self.last_updated.push(values::dates(&alternatives)?);
-                Ok(())
+    /// What is asked of every resource has columns of its own, and is no criterion over the index.
+    fn add(&mut self, criterion: Criterion) {
+        match (criterion.parameter, criterion.values) {
+            ("_id", Values::Id { mut ids, is_not: false }) => {
+                if let Some(known) = &self.ids {
+                    ids.retain(|id| known.contains(id));
+                }
+                self.ids = Some(ids);
             }
-            _ => {
-                let parameter = parameter(resource_type, name).ok_or(SearchFault::Unknown)?;
-                self.criteria.push(criterion(parameter, modifier, &alternatives)?);
-                Ok(())
-            }
+            ("_lastUpdated", Values::Date(dates)) => self.last_updated.push(dates),
+            (parameter, values) => self.criteria.push(Criterion { parameter, values }),
         }
     }
-
-    fn narrow_ids(&mut self, alternatives: &[&str]) -> Result<(), SearchFault> {
-        if !alternatives.iter().all(|id| is_id(id)) {
-            return Err(SearchFault::Value("an id of 1 to 64 letters, digits, '-' and '.'"));
-        }
-        let mut ids: Vec<String> = alternatives.iter().map(|id| (*id).to_owned()).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        if let Some(known) = &self.ids {
-            ids.retain(|id| known.contains(id));
-        }
-        self.ids = Some(ids);
-        Ok(())
-    }
-}
-
-fn refuse_unsupported(name: &str, modifier: Option<&str>) -> Result<(), SearchFault> {
-    match name {
-        "_has" => return Err(SearchFault::NotSupported("reverse chains")),
-        "_include" | "_revinclude" => return Err(SearchFault::NotSupported("includes")),
-        "_elements" | "_contained" | "_containedType" => return Err(SearchFault::NotSupported("parts of resources")),
-        "_text" | "_content" | "_filter" | "_list" | "_query" => {
-            return Err(SearchFault::NotSupported("searches of this kind"));
-        }
-        _ => {}
-    }
-    if name.contains('.') || modifier.is_some_and(|modifier| modifier.contains('.')) {
-        return Err(SearchFault::NotSupported("chains"));
-    }
-    Ok(())
-}
-
-/// The criterion of a reference to what another criterion finds.
-fn chained(chain: &'static Chain, value: &str, limits: QueryLimits) -> Result<Criterion, SearchFault> {
-    if value.contains('\0') {
-        return Err(SearchFault::Value("text without the character U+0000"));
-    }
-    let alternatives = values::alternatives(value, limits.values_max)?;
-    let found = parameter(chain.target, chain.parameter).ok_or(SearchFault::Unknown)?;
-    let found = Box::new(criterion(found, None, &alternatives)?);
-    Ok(Criterion { parameter: chain.reference, values: Values::Chained { target: chain.target, found } })
-}
-
-fn criterion(
-    parameter: &'static SearchParameter,
-    modifier: Option<&str>,
-    alternatives: &[&str],
-) -> Result<Criterion, SearchFault> {
-    let values = match (parameter.search_type, modifier) {
-        (SearchType::Reference, Some("identifier")) => {
-            let values = Values::Token(values::tokens(alternatives)?);
-            return Ok(Criterion { parameter: &parameter.identifier_name, values });
-        }
-        (SearchType::Reference, target) => Values::Reference(values::references(parameter, target, alternatives)?),
-        (_, Some(_)) => return Err(SearchFault::Modifier),
-        (SearchType::Token, None) => Values::Token(values::tokens(alternatives)?),
-        (SearchType::Date, None) => Values::Date(values::dates(alternatives)?),
-        (SearchType::String, None) => Values::String(values::strings(alternatives)?),
-        (SearchType::Uri, None) => Values::Uri(values::uris(alternatives)),
-    };
-    Ok(Criterion { parameter: parameter.name, values })
 }
 
 fn sort(resource_type: &str, value: &str, limits: QueryLimits) -> Result<Vec<Sort>, SearchFault> {
@@ -365,9 +289,13 @@ fn sort(resource_type: &str, value: &str, limits: QueryLimits) -> Result<Vec<Sor
             "_id" => SortKey::Id,
             "_lastUpdated" => SortKey::LastUpdated,
             _ => parameter(resource_type, name)
-                .filter(|found| !matches!(found.search_type, SearchType::Reference | SearchType::Uri))
+                .filter(|found| {
+                    !matches!(found.search_type, SearchType::Reference | SearchType::Uri | SearchType::Composite)
+                })
                 .map(SortKey::Parameter)
-                .ok_or(SearchFault::Value("_id, _lastUpdated, or date, string or token parameters of this type"))?,
+                .ok_or(SearchFault::Value(
+                    "_id, _lastUpdated, or date, string, token, number or quantity parameters of this type",
+                ))?,
         };
         Ok(Sort { key, descending })
     };

@@ -31,6 +31,12 @@ pub fn fold(text: &str) -> String {
     folded
 }
 
+/// How a string was written, for those who ask for exactly that: nothing where it is what [`fold`] makes of it. The sign before it
+/// keeps it apart from the system of a token.
+pub(super) fn written(text: &str, folded: &str) -> String {
+    if text == folded { String::new() } else { format!("={}", exact(text)) }
+}
+
 /// A text that is sought as it is, cut where it is too long for an index.
 pub(super) fn exact(text: &str) -> String {
     let mut end = text.len().min(EXACT_BYTES_MAX);
@@ -42,13 +48,19 @@ pub(super) fn exact(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{exact, fold};
+    use super::{exact, fold, written};
 
     #[test]
     fn case_accents_and_white_space_do_not_count() {
         assert_eq!(fold("  Anaïs \u{a0}\n DE SMET "), "anais de smet");
         assert_eq!(fold("Anai\u{308}s"), fold("ANAÏS"));
         assert_eq!(fold("\u{301} "), "");
+    }
+
+    #[test]
+    fn how_a_string_was_written_is_kept_where_folding_lost_it() {
+        let of = |text: &str| written(text, &fold(text));
+        assert_eq!([of("de smet"), of("De Smet"), of("de  smet")], ["", "=De Smet", "=de  smet"]);
     }
 
     #[test]

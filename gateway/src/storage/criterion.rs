@@ -1,48 +1,241 @@
-//! One criterion of a search as SQL over the rows of the index.
+//! One criterion of a search as SQL: over the rows of the index, and over what else the viewer sees.
+//!
+//! What a chain leads to and what refers to a match is joined with sight as a match is: what the viewer does not see is not found by
+//! either. What is *not* there is asked of what the viewer sees, too: a row that only the whole has does not count for a minimum.
 
-use super::search::{LAST, Statement};
-use super::sight::LEVEL;
-use crate::search::query::{Comparison, Criterion, DateCondition, Token, TokenSystem, Values};
+use std::fmt::Write as _;
 
-/// The condition on index row `i`.
-pub(super) fn criterion_sql(statement: &mut Statement, criterion: &Criterion) -> String {
-    let alternatives: Vec<String> = match &criterion.values {
-        Values::Token(tokens) => vec![tokens_sql(statement, tokens)],
+use super::search::{LAST, Statement, Way};
+use super::sight::{CANDIDATES, LEVEL, has_minimum};
+use crate::search::query::{ChainEnd, Comparison, Criterion, DateCondition, Quantity, Token, TokenSystem, Values};
+
+/// What criteria ask of a resource row `r`, before it is known how it is seen, and of it as a row of `s` afterwards. Each begins with
+/// ` AND`, or is empty.
+#[derive(Default)]
+pub(super) struct Asked {
+    pub(super) inner: String,
+    pub(super) outer: String,
+}
+
+impl Asked {
+    /// Adds a criterion on a type; `bound` is the type in the statement.
+    pub(super) fn add(
+        &mut self,
+        statement: &mut Statement,
+        way: Way,
+        (resource_type, bound): (&str, &str),
+        criterion: &Criterion,
+    ) {
+        if criterion.is_of_identifier() {
+            // By law attendance is told and no number: so nothing is found by one either.
+            self.outer.push_str(" AND s.level <> 17");
+        }
+        match &criterion.values {
+            Values::Id { ids, is_not } => {
+                let list = ids_sql(statement, ids);
+                let _ = write!(self.inner, " AND r.id {}IN ({list})", if *is_not { "NOT " } else { "" });
+            }
+            Values::Date(dates) if criterion.parameter == "_lastUpdated" => {
+                let any: Vec<String> = dates
+                    .iter()
+                    .map(|date| date_sql(statement, date, "r.last_updated_ms", "r.last_updated_ms"))
+                    .collect();
+                let _ = write!(self.inner, " AND ({})", any.join(" OR "));
+            }
+            Values::Has { of, reference, found } => {
+                let referring = referring_sql(statement, resource_type, (*of, *reference), found);
+                let _ = write!(self.inner, " AND r.id IN ({referring})");
+            }
+            Values::None(values) => self.none(statement, (resource_type, bound), (criterion.parameter, &**values)),
+            values => self.row(statement, way, (resource_type, bound), (criterion.parameter, values)),
+        }
+    }
+
+    /// A row is like that.
+    fn row(
+        &mut self,
+        statement: &mut Statement,
+        way: Way,
+        (resource_type, bound): (&str, &str),
+        (parameter, values): (&str, &Values),
+    ) {
+        let condition = row_sql(statement, ("i", ""), parameter, values);
+        let found = format!("FROM search_index i WHERE i.resource_type = {bound} AND {condition}");
+        let _ = match way {
+            Way::Type => write!(self.inner, " AND (r.compartment, r.id) IN (SELECT i.compartment, i.id {found})"),
+            Way::Records => {
+                write!(self.inner, " AND EXISTS (SELECT 1 {found} AND i.compartment = r.compartment AND i.id = r.id)")
+            }
+        };
+        // What of the whole is not in the minimum must not be found by it.
+        if has_minimum(resource_type) {
+            let found = match values {
+                Values::Together(_) => {
+                    let condition = row_sql(statement, ("i", "s.level"), parameter, values);
+                    format!("FROM search_index i WHERE i.resource_type = {bound} AND {condition}")
+                }
+                _ => found,
+            };
+            let _ = write!(
+                self.outer,
+                " AND EXISTS (SELECT 1 {found} AND i.compartment = s.compartment AND i.id = s.id AND (i.sight & s.level) <> 0)"
+            );
+        }
+    }
+
+    /// No row that the viewer sees is like that.
+    fn none(
+        &mut self,
+        statement: &mut Statement,
+        (resource_type, bound): (&str, &str),
+        (parameter, values): (&str, &Values),
+    ) {
+        let has_minimum = has_minimum(resource_type);
+        // A type without a minimum is seen whole or not at all.
+        let (asked, row, sight) =
+            if has_minimum { (&mut self.outer, "s", "s.level") } else { (&mut self.inner, "r", "1") };
+        let condition = row_sql(statement, ("i", sight), parameter, values);
+        let _ = write!(
+            asked,
+            " AND NOT EXISTS (SELECT 1 FROM search_index i WHERE i.compartment = {row}.compartment AND i.resource_type = {bound} \
+               AND i.id = {row}.id AND {condition} AND (i.sight & {sight}) <> 0)"
+        );
+    }
+}
+
+/// Ids as a list: one that is empty has none that equals.
+pub(super) fn ids_sql(statement: &mut Statement, ids: &[String]) -> String {
+    let list: Vec<String> = ids.iter().map(|id| statement.text(id)).collect();
+    // No id is empty.
+    if list.is_empty() { "''".to_owned() } else { list.join(", ") }
+}
+
+/// The condition on an index row: `sight` is what the rows beside it are held to, empty for nothing.
+fn row_sql(statement: &mut Statement, (row, sight): (&str, &str), parameter: &str, values: &Values) -> String {
+    let alternatives: Vec<String> = match values {
+        Values::Token(tokens) => vec![tokens_sql(statement, row, tokens)],
         Values::Reference(values) | Values::Uri(values) => {
             let list: Vec<String> = values.iter().map(|value| statement.text(value)).collect();
-            vec![format!("i.value IN ({})", list.join(", "))]
+            vec![format!("{row}.value IN ({})", list.join(", "))]
         }
-        // What the viewer does not see is not found by either: a chain would else tell whose identifier it is.
-        Values::Chained { target, found } => {
-            let found = criterion_sql(statement, found);
-            vec![format!(
-                "i.value IN (SELECT '{target}/' || r.id FROM v CROSS JOIN resource r \
-                   WHERE r.resource_type = '{target}' AND r.deleted = 0 AND (r.compartment, r.id) IN \
-                   (SELECT i.compartment, i.id FROM search_index i WHERE i.resource_type = '{target}' AND {found}) \
-                   AND ({LEVEL} & 1) = 1)"
-            )]
+        Values::Chained(ends) => ends.iter().map(|end| chain_sql(statement, row, end)).collect(),
+        Values::Date(dates) => dates.iter().map(|date| interval_sql(statement, row, date)).collect(),
+        Values::Quantity(quantities) => quantities.iter().map(|one| quantity_sql(statement, row, one)).collect(),
+        Values::String(prefixes) => {
+            prefixes.iter().map(|prefix| between_sql(statement, row, prefix, &format!("{prefix}{LAST}"))).collect()
         }
-        Values::Date(dates) => dates.iter().map(|date| date_sql(statement, date, "i.low_ms", "i.high_ms")).collect(),
-        Values::String(prefixes) => prefixes
+        Values::Exact(strings) => strings
             .iter()
-            .map(|prefix| {
-                let low = statement.text(prefix);
-                let high = statement.text(&format!("{prefix}{LAST}"));
-                format!("(i.value >= {low} AND i.value < {high})")
+            .map(|(folded, written)| {
+                let (folded, written) = (statement.text(folded), statement.text(written));
+                format!("({row}.value = {folded} AND {row}.system = {written})")
             })
             .collect(),
+        Values::Contains(parts) => parts
+            .iter()
+            .map(|part| {
+                let pattern = part.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+                format!("{row}.value LIKE {} ESCAPE '\\'", statement.text(&format!("%{pattern}%")))
+            })
+            .collect(),
+        Values::Below(addresses) => addresses
+            .iter()
+            .map(|address| {
+                let below = between_sql(statement, row, &format!("{address}/"), &format!("{address}0"));
+                format!("({row}.value = {} OR {below})", statement.text(address))
+            })
+            .collect(),
+        Values::Any => {
+            return format!("{row}.parameter IN ('{parameter}', '{parameter}:identifier', '{parameter}:text')");
+        }
+        Values::Either(criteria) => {
+            let either = |one: &Criterion| row_sql(statement, (row, sight), one.parameter, &one.values);
+            return format!("({})", criteria.iter().map(either).collect::<Vec<_>>().join(" OR "));
+        }
+        Values::Together(alternatives) => {
+            let together = |criteria: &Vec<Criterion>| together_sql(statement, (row, sight), criteria);
+            return format!("({})", alternatives.iter().map(together).collect::<Vec<_>>().join(" OR "));
+        }
+        // Of resources, and of no row; and a set whose codes nobody put in its place.
+        Values::None(_) | Values::Has { .. } | Values::Id { .. } | Values::InValueSet { .. } => {
+            vec!["1 = 0".to_owned()]
+        }
     };
-    format!("i.parameter = '{}' AND ({})", criterion.parameter, alternatives.join(" OR "))
+    format!("{row}.parameter = '{parameter}' AND ({})", alternatives.join(" OR "))
+}
+
+/// The first criterion on a row, and the others on rows that were found in the same item.
+fn together_sql(statement: &mut Statement, (row, sight): (&str, &str), criteria: &[Criterion]) -> String {
+    let mut text = String::new();
+    for (n, criterion) in criteria.iter().enumerate() {
+        let alias = if n == 0 { row } else { "j" };
+        let condition = row_sql(statement, (alias, sight), criterion.parameter, &criterion.values);
+        if n == 0 {
+            text = format!("({condition}");
+            continue;
+        }
+        let sight = if sight.is_empty() { String::new() } else { format!(" AND (j.sight & {sight}) <> 0") };
+        let _ = write!(
+            text,
+            " AND EXISTS (SELECT 1 FROM search_index j WHERE j.compartment = {row}.compartment \
+               AND j.resource_type = {row}.resource_type AND j.id = {row}.id AND j.part = {row}.part{sight} AND {condition})"
+        );
+    }
+    text.push(')');
+    text
+}
+
+/// The value of a row that refers to a resource which the viewer sees and a criterion finds.
+fn chain_sql(statement: &mut Statement, row: &str, ChainEnd { target, found }: &ChainEnd) -> String {
+    let seen = seen_sql(statement, target, found);
+    format!("{row}.value IN (SELECT '{target}/' || s.id FROM ({seen}) AS s)")
+}
+
+/// The ids of resources of a type to which those refer that the viewer sees and a criterion finds.
+fn referring_sql(
+    statement: &mut Statement,
+    resource_type: &str,
+    (of, reference): (&str, &str),
+    found: &Criterion,
+) -> String {
+    let seen = seen_sql(statement, of, found);
+    // What begins with `Type/` lies before what begins with the sign after the slash.
+    format!(
+        "SELECT SUBSTR(i.value, {}) FROM ({seen}) AS s CROSS JOIN search_index i WHERE i.compartment = s.compartment \
+           AND i.resource_type = '{of}' AND i.id = s.id AND i.parameter = '{reference}' AND (i.sight & s.level) <> 0 \
+           AND i.value >= '{resource_type}/' AND i.value < '{resource_type}0'",
+        resource_type.len() + 2
+    )
+}
+
+/// `compartment`, `id` and `level` of the resources of a type that the viewer sees and a criterion finds.
+fn seen_sql(statement: &mut Statement, resource_type: &str, criterion: &Criterion) -> String {
+    let quoted = format!("'{resource_type}'");
+    let mut asked = Asked::default();
+    asked.add(statement, Way::Type, (resource_type, quoted.as_str()), criterion);
+    let Asked { inner, outer } = asked;
+    // Where much may be found, only what may be seen at all is asked how it is seen.
+    let candidates = if criterion.is_narrow() {
+        String::new()
+    } else {
+        format!(" AND r.compartment IN (SELECT k.compartment FROM ({CANDIDATES}) AS k)")
+    };
+    format!(
+        "SELECT s.compartment, s.id, s.level FROM (SELECT r.compartment, r.id, {LEVEL} AS level FROM v CROSS JOIN resource r \
+           WHERE r.resource_type = {quoted} AND r.deleted = 0{inner}{candidates}) AS s WHERE s.level > 0{outer}"
+    )
 }
 
 /// One of several tokens, those of a system in one list: SQLite looks up none of them by index where they only stand between ORs, and
 /// takes no thousand of those.
-fn tokens_sql(statement: &mut Statement, tokens: &[Token]) -> String {
+fn tokens_sql(statement: &mut Statement, row: &str, tokens: &[Token]) -> String {
     let mut groups: Vec<(&TokenSystem, Vec<&str>)> = Vec::new();
     let mut alternatives = Vec::new();
     for token in tokens {
         match (&token.code, groups.iter_mut().find(|(system, _)| **system == token.system)) {
-            (None, _) => alternatives.push(system_sql(statement, &token.system).unwrap_or_else(|| "1 = 1".to_owned())),
+            (None, _) => {
+                alternatives.push(system_sql(statement, row, &token.system).unwrap_or_else(|| "1 = 1".to_owned()));
+            }
             (Some(code), Some((_, codes))) => codes.push(code),
             (Some(code), None) => groups.push((&token.system, vec![code])),
         }
@@ -52,21 +245,41 @@ fn tokens_sql(statement: &mut Statement, tokens: &[Token]) -> String {
     for (system, codes) in groups {
         let codes: Vec<String> = codes.into_iter().map(|code| statement.text(code)).collect();
         let list = codes.join(", ");
-        let system = system_sql(statement, system).map(|system| format!(" AND {system}")).unwrap_or_default();
-        alternatives.push(format!("(i.value IN ({list}){system})"));
+        let system = system_sql(statement, row, system).map(|system| format!(" AND {system}")).unwrap_or_default();
+        alternatives.push(format!("({row}.value IN ({list}){system})"));
         every.extend(codes);
     }
     let any = alternatives.join(" OR ");
     // Between the ORs of several systems as well the codes stand in a list of their own.
-    if are_codes && alternatives.len() > 1 { format!("i.value IN ({}) AND ({any})", every.join(", ")) } else { any }
+    if are_codes && alternatives.len() > 1 { format!("{row}.value IN ({}) AND ({any})", every.join(", ")) } else { any }
 }
 
-fn system_sql(statement: &mut Statement, system: &TokenSystem) -> Option<String> {
+fn system_sql(statement: &mut Statement, row: &str, system: &TokenSystem) -> Option<String> {
     match system {
         TokenSystem::Any => None,
-        TokenSystem::None => Some("i.system = ''".to_owned()),
-        TokenSystem::Is(system) => Some(format!("i.system = {}", statement.text(system))),
+        TokenSystem::None => Some(format!("{row}.system = ''")),
+        TokenSystem::Is(system) => Some(format!("{row}.system = {}", statement.text(system))),
     }
+}
+
+fn between_sql(statement: &mut Statement, row: &str, low: &str, high: &str) -> String {
+    let (low, high) = (statement.text(low), statement.text(high));
+    format!("({row}.value >= {low} AND {row}.value < {high})")
+}
+
+fn quantity_sql(statement: &mut Statement, row: &str, Quantity { number, system, unit }: &Quantity) -> String {
+    let mut text = format!("({}", interval_sql(statement, row, number));
+    for (column, sought) in [("system", system), ("value", unit)] {
+        if let Some(sought) = sought {
+            let _ = write!(text, " AND {row}.{column} = {}", statement.text(sought));
+        }
+    }
+    text.push(')');
+    text
+}
+
+fn interval_sql(statement: &mut Statement, row: &str, date: &DateCondition) -> String {
+    date_sql(statement, date, &format!("{row}.low_ms"), &format!("{row}.high_ms"))
 }
 
 /// The SQL of [`DateCondition::is_met`].

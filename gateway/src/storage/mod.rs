@@ -29,6 +29,7 @@ pub mod people;
 mod precondition;
 mod reader;
 pub mod registry;
+pub mod reindex;
 pub mod relabel;
 pub mod representative;
 pub mod resource;

@@ -213,6 +213,7 @@ fat!(
             ("value", Text),
             ("low_ms", Integer),
             ("high_ms", Integer),
+            ("part", Integer),
             ("sight", Integer)
         ],
         ""

@@ -11,7 +11,7 @@ use super::resource::Seen;
 use super::sight::Level;
 use super::write_set::{NewVersion, ResourceKey, WriteSet};
 use super::{StorageError, Store};
-use crate::search::query::{Criterion, Query, Token, TokenSystem, Values};
+use crate::search::query::{Query, Token, TokenSystem, Values};
 use crate::vault::{Holes, scope};
 
 /// A text that may have holes.
@@ -111,11 +111,14 @@ impl Store {
     pub(super) async fn sealed_query<'q>(&self, query: &'q Query) -> Result<Cow<'q, Query>, StorageError> {
         let Some(keys) = &self.keys else { return Ok(Cow::Borrowed(query)) };
         let mut asked: BTreeSet<String> = BTreeSet::new();
-        for token in query.criteria.iter().flat_map(tokens) {
-            for system in sealed_systems(keys, token) {
-                let code = token.code.as_deref().unwrap_or_default();
-                asked.insert(keys.blind(system, code));
-            }
+        for criterion in &query.criteria {
+            criterion.each(&mut |values| {
+                let Values::Token(tokens) = values else { return };
+                for token in tokens {
+                    let code = token.code.as_deref().unwrap_or_default();
+                    asked.extend(sealed_systems(keys, token).into_iter().map(|system| keys.blind(system, code)));
+                }
+            });
         }
         if asked.is_empty() {
             return Ok(Cow::Borrowed(query));
@@ -127,7 +130,7 @@ impl Store {
         }
         let mut query = query.clone();
         for criterion in &mut query.criteria {
-            put_tokens(keys, &known, criterion);
+            criterion.each_mut(&mut |values| put_tokens(keys, &known, values));
         }
         Ok(Cow::Owned(query))
     }
@@ -245,15 +248,6 @@ fn seal_index(keys: &KeyStore, version: &mut NewVersion, key: &RecordKey, tokens
     }
 }
 
-/// The tokens of a criterion, those of a chain's end too.
-fn tokens(criterion: &Criterion) -> &[Token] {
-    match &criterion.values {
-        Values::Token(tokens) => tokens,
-        Values::Chained { found, .. } => tokens(found),
-        _ => &[],
-    }
-}
-
 /// The sealed systems in which a token may be found. A token without a code asks for the system alone, which is not sealed.
 fn sealed_systems<'k>(keys: &'k KeyStore, token: &Token) -> Vec<&'k str> {
     let systems = keys.sealed().systems.iter().map(String::as_str);
@@ -264,25 +258,18 @@ fn sealed_systems<'k>(keys: &'k KeyStore, token: &Token) -> Vec<&'k str> {
     }
 }
 
-fn put_tokens(keys: &KeyStore, known: &HashMap<String, Vec<String>>, criterion: &mut Criterion) {
-    match &mut criterion.values {
-        Values::Chained { found, .. } => put_tokens(keys, known, found),
-        Values::Token(tokens) => {
-            let mut put = Vec::new();
-            for token in tokens.drain(..) {
-                let systems = sealed_systems(keys, &token);
-                let code = token.code.clone().unwrap_or_default();
-                for system in &systems {
-                    for sealed in known.get(&keys.blind(system, &code)).into_iter().flatten() {
-                        let (system, code) = (TokenSystem::Is((*system).to_owned()), Some(sealed.clone()));
-                        put.push(Token { system, code });
-                    }
-                }
-                // The value itself finds what is of no sealed system, or is not sealed yet.
-                put.push(token);
+fn put_tokens(keys: &KeyStore, known: &HashMap<String, Vec<String>>, values: &mut Values) {
+    let Values::Token(tokens) = values else { return };
+    let mut put = Vec::new();
+    for token in tokens.drain(..) {
+        let code = token.code.clone().unwrap_or_default();
+        for system in sealed_systems(keys, &token) {
+            for sealed in known.get(&keys.blind(system, &code)).into_iter().flatten() {
+                put.push(Token { system: TokenSystem::Is(system.to_owned()), code: Some(sealed.clone()) });
             }
-            *tokens = put;
         }
-        _ => {}
+        // The value itself finds what is of no sealed system, or is not sealed yet.
+        put.push(token);
     }
+    *tokens = put;
 }

@@ -7,13 +7,13 @@ use std::fmt::Write as _;
 use sqlx::Row;
 
 use super::compartment::within_sql;
-use super::criterion::{criterion_sql, date_sql};
+use super::criterion::{Asked, date_sql, ids_sql};
 use super::resource::{Seen, Shows, Touched, Unrecorded};
 use super::sight::{CANDIDATES, LEVEL, Level, VIEWER, VIEWER_PARAMETERS, Viewer, bind_viewer, has_minimum};
 use super::window::Window;
 use super::{StorageError, Store, read};
 use crate::search::parameters::SearchType;
-use crate::search::query::{Query, Sort, SortKey, Values};
+use crate::search::query::{Criterion, Query, Sort, SortKey};
 
 /// A value of the keyset at which a page ends.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -239,11 +239,7 @@ impl Store {
 
 /// Whether a criterion finds so little that a search best begins with it: ids, identifiers, references.
 pub(super) fn is_narrow(query: &Query) -> bool {
-    query.ids.is_some()
-        || query.within.is_some()
-        || query.criteria.iter().any(|criterion| {
-            matches!(criterion.values, Values::Reference(_)) || criterion.parameter.ends_with("identifier")
-        })
+    query.ids.is_some() || query.within.is_some() || query.criteria.iter().any(Criterion::is_narrow)
 }
 
 /// A sort key as the statement uses it.
@@ -273,7 +269,8 @@ pub(super) fn sort_keys(sort: &[Sort]) -> Vec<OrderKey> {
                 OrderKey { expression: "s.last_updated_ms".to_owned(), descending: *descending, is_integer: true }
             }
             SortKey::Parameter(parameter) => {
-                let is_integer = parameter.search_type == SearchType::Date;
+                let is_integer =
+                    matches!(parameter.search_type, SearchType::Date | SearchType::Number | SearchType::Quantity);
                 let value = match (is_integer, descending) {
                     (true, false) => "MIN(i.low_ms)",
                     (true, true) => "MAX(i.high_ms)",
@@ -287,11 +284,14 @@ pub(super) fn sort_keys(sort: &[Sort]) -> Vec<OrderKey> {
                     (false, false) => format!("'{LAST}'"),
                     (false, true) => "''".to_owned(),
                 };
+                let names = match parameter.row_names().as_slice() {
+                    [name] => format!("= '{name}'"),
+                    names => format!("IN ('{}')", names.join("', '")),
+                };
                 let expression = format!(
                     "COALESCE((SELECT {value} FROM search_index i WHERE i.compartment = s.compartment \
-                     AND i.resource_type = s.resource_type AND i.id = s.id AND i.parameter = '{}' \
-                     AND (i.sight & s.level) <> 0), {missing})",
-                    parameter.name
+                     AND i.resource_type = s.resource_type AND i.id = s.id AND i.parameter {names} \
+                     AND (i.sight & s.level) <> 0), {missing})"
                 );
                 OrderKey { expression, descending: *descending, is_integer }
             }
@@ -308,6 +308,8 @@ pub(super) struct Conditions {
     pub(super) resource_type: String,
     pub(super) inner: String,
     pub(super) outer: String,
+    /// Whether it also depends on how a match is seen.
+    pub(super) is_held_to_sight: bool,
 }
 
 pub(super) fn conditions(
@@ -319,8 +321,7 @@ pub(super) fn conditions(
     let resource_type_bound = statement.text(resource_type);
     let mut inner = format!("r.resource_type = {resource_type_bound}");
     if let Some(ids) = &query.ids {
-        let list: Vec<String> = ids.iter().map(|id| statement.text(id)).collect();
-        let list = if list.is_empty() { "NULL".to_owned() } else { list.join(", ") };
+        let list = ids_sql(statement, ids);
         let _ = write!(inner, " AND r.id IN ({list})");
     }
     for alternatives in &query.last_updated {
@@ -330,37 +331,26 @@ pub(super) fn conditions(
             .collect();
         let _ = write!(inner, " AND ({})", any.join(" OR "));
     }
-    let mut outer = "s.level > 0".to_owned();
-    // What of the whole is not in the minimum must not be found by it.
-    let has_minimum = has_minimum(resource_type);
+    let mut asked = Asked::default();
     if let Some(within) = &query.within {
         let (by_row, by_seen) = within_sql(statement, &resource_type_bound, within);
         let _ = write!(inner, " AND {by_row}");
-        if has_minimum {
-            let _ = write!(outer, " AND {by_seen}");
+        // What of the whole is not in the minimum must not be found by it.
+        if has_minimum(resource_type) {
+            let _ = write!(asked.outer, " AND {by_seen}");
         }
     }
     for criterion in &query.criteria {
-        let condition = criterion_sql(statement, criterion);
-        let found = format!("FROM search_index i WHERE i.resource_type = {resource_type_bound} AND {condition}");
-        let _ = match way {
-            Way::Type => write!(inner, " AND (r.compartment, r.id) IN (SELECT i.compartment, i.id {found})"),
-            Way::Records => {
-                write!(inner, " AND EXISTS (SELECT 1 {found} AND i.compartment = r.compartment AND i.id = r.id)")
-            }
-        };
-        if criterion.parameter.ends_with("identifier") {
-            // By law attendance is told and no number: so nothing is found by one either.
-            outer.push_str(" AND s.level <> 17");
-        }
-        if has_minimum {
-            let _ = write!(
-                outer,
-                " AND EXISTS (SELECT 1 {found} AND i.compartment = s.compartment AND i.id = s.id AND (i.sight & s.level) <> 0)"
-            );
-        }
+        asked.add(statement, way, (resource_type, resource_type_bound.as_str()), criterion);
     }
-    Conditions { resource_type: resource_type_bound, inner, outer }
+    inner.push_str(&asked.inner);
+    let is_held_to_sight = !asked.outer.is_empty();
+    Conditions {
+        resource_type: resource_type_bound,
+        inner,
+        outer: format!("s.level > 0{}", asked.outer),
+        is_held_to_sight,
+    }
 }
 
 /// `t`: the keys of every match that the viewer sees, with the sort keys `k0 …`.

@@ -158,7 +158,7 @@ pub(super) fn facts_cells(facts: &Facts) -> [Cell<'_>; FACTS] {
     ]
 }
 
-fn index_rows(set: &WriteSet) -> Rows<'_> {
+pub(super) fn index_rows(set: &WriteSet) -> Rows<'_> {
     let mut rows = Vec::new();
     for version in &set.versions {
         for (ordinal, (index, sight)) in (0_i64..).zip(&version.index) {
@@ -172,6 +172,7 @@ fn index_rows(set: &WriteSet) -> Rows<'_> {
                 index.value.as_str().into(),
                 index.low_ms.into(),
                 index.high_ms.into(),
+                index.part.into(),
                 (*sight).into(),
             ]);
         }

@@ -61,7 +61,7 @@ fn visible(statement: &mut Statement, queries: &[OfType], keys: &[OrderKey]) {
     let (mut candidates, mut seen) = (Vec::new(), Vec::new());
     for (name, query) in queries {
         let way = if is_narrow(query) { Way::Type } else { Way::Records };
-        let Conditions { resource_type, inner, outer } = conditions(statement, way, name, query);
+        let Conditions { resource_type, inner, outer, .. } = conditions(statement, way, name, query);
         let (from, record) = match way {
             Way::Type => ("", ""),
             Way::Records => ("k CROSS JOIN ", "r.compartment = k.compartment AND "),

@@ -7,7 +7,7 @@ use sqlx::{PgPool, Row, SqlitePool};
 
 use super::resource::Seen;
 use super::search::{Conditions, Key, Statement, Way, bind_statement, conditions, is_narrow};
-use super::sight::{CANDIDATES, LEVEL, VIEWER, Viewer, bind_viewer, has_minimum};
+use super::sight::{CANDIDATES, LEVEL, VIEWER, Viewer, bind_viewer};
 use super::{Database, StorageError, Store};
 use crate::search::query::Query;
 
@@ -64,12 +64,11 @@ impl Store {
             return Ok(Window::Elsewhere { few: true });
         }
         let count = usize::try_from(query.count).unwrap_or(usize::MAX);
-        // Criteria on what may be seen as a minimum are held to how it is seen.
-        let is_held_to_sight = !query.criteria.is_empty() && has_minimum(resource_type);
-        let looked_at = if is_held_to_sight { 0 } else { 1 + count + count / 4 };
-        let size = Size { matches: count + 1, looked_at, bytes_max };
         let mut statement = Statement::default();
         let mut conditions = conditions(&mut statement, Way::Records, resource_type, query);
+        // Criteria on what may be seen as a minimum are held to how it is seen.
+        let looked_at = if conditions.is_held_to_sight { 0 } else { 1 + count + count / 4 };
+        let size = Size { matches: count + 1, looked_at, bytes_max };
         if let Some([Key::Text(id)]) = after {
             conditions.inner = format!("{} AND r.id > {}", conditions.inner, statement.text(id));
         }

@@ -77,9 +77,9 @@ pub const CHANNELS: &[Channel] = &[
     row("iterate", |offered| offered.types.iter().any(|served| !served.includes.is_empty()), Asked::Pairs(searches::iterated), "and what goes on from there"),
     row("compartment", |offered| !offered.compartments.is_empty(), Asked::Pairs(searches::compartments), "a hidden compartment is as empty as one of nobody"),
     row("system-search", |offered| offered.offers("search-system"), Asked::Pairs(searches::of_the_system), "nor over several types at once"),
-    row("chain", |_| false, Asked::Pairs(searches::chains), "each link of a chain is over what the viewer sees"),
-    row("has", |_| false, Asked::Pairs(searches::reverse_chains), "and so with `_has`"),
     row("match", |offered| offered.served("Patient").is_some_and(|served| served.operations.iter().any(|name| name == "match")), Asked::Pairs(searches::matching), "nobody hidden matches a description, however exact"),
+    row("chain", SEARCH, Asked::Pairs(searches::chains), "each link of a chain is over what the viewer sees"),
+    row("has", SEARCH, Asked::Pairs(searches::reverse_chains), "and so with `_has`"),
     row("batch", |offered| offered.offers("batch"), Asked::Pairs(searches::in_batch), "an entry of a batch answers as the request alone"),
     row("transaction", |offered| offered.offers("transaction"), Asked::Pairs(searches::in_transaction), "and so one of a transaction"),
 

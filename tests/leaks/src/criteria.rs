@@ -30,6 +30,8 @@ pub fn own(capabilities: &Capabilities, served: &TypeServed) -> Vec<Criterion> {
                 criteria.push(format!("{name}=@mark@"));
                 criteria.extend(["exact", "contains"].map(|modifier| format!("{name}:{modifier}=@mark@")));
             }
+            "quantity" => criteria.push(format!("{name}=ge0{}", encode("||@mark@"))),
+            "composite" => criteria.push(format!("{name}={}", encode("@mark@$@mark@"))),
             "uri" => {
                 let url = "https://leak-kit.example/@mark@";
                 criteria.extend([format!("{name}={url}"), format!("{name}:below={url}")]);
@@ -62,8 +64,13 @@ pub fn shared(served: &TypeServed) -> Vec<Criterion> {
                     let prefixes = ["ge", "lt", "ne", "ap", "sa"];
                     criteria.extend(prefixes.map(|prefix| format!("{name}={prefix}{value}")));
                 }
-                "token" => criteria.push(format!("{name}:not={value}")),
-                "string" => criteria.push(format!("{name}:exact={value}")),
+                "number" | "quantity" => {
+                    criteria.extend(["ge", "lt", "ne", "ap"].map(|prefix| format!("{name}={prefix}{value}")));
+                }
+                "token" => criteria.extend(["not", "text"].map(|modifier| format!("{name}:{modifier}={value}"))),
+                "string" => {
+                    criteria.extend(["exact", "contains"].map(|modifier| format!("{name}:{modifier}={value}")));
+                }
                 _ => {}
             }
         }

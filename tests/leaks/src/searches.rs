@@ -180,6 +180,8 @@ pub fn chains(capabilities: &Capabilities) -> Vec<Request> {
         queries.push(format!("{}?{name}:Patient.identifier=@mark@", served.name));
         queries.push(format!("{}?{name}:Patient._id=@Patient@", served.name));
         queries.push(format!("{}?{name}:Patient.name=@mark@&_total=accurate", served.name));
+        queries.push(format!("{}?{name}:Patient._id=@Patient@&_id:not=none", served.name));
+        queries.push(format!("{}?{name}:Patient.identifier:not=none&_id=@{}@", served.name, served.name));
     }
     gets(queries)
 }
@@ -190,6 +192,7 @@ pub fn reverse_chains(capabilities: &Capabilities) -> Vec<Request> {
     for (served, name) in references(capabilities) {
         queries.push(format!("Patient?_has:{}:{name}:identifier=@mark@", served.name));
         queries.push(format!("Patient?_has:{}:{name}:_id=@{}@&_total=accurate", served.name, served.name));
+        queries.push(format!("Patient?_has:{}:{name}:_id:not=none&_id=@Patient@", served.name));
     }
     gets(queries)
 }

@@ -24,7 +24,9 @@ const FLOORS: [Floor; 12] = [
     strangers(&["access"]),
     strangers(&["billing", "referral", "tdi"]),
     // What is done over HTTP or by the operator: a file an interaction.
-    strangers(&["backup", "delivery", "evidence", "fhir", "oauth", "people", "registry", "relabel", "sealed"]),
+    strangers(&[
+        "backup", "delivery", "evidence", "fhir", "oauth", "people", "registry", "reindex", "relabel", "sealed",
+    ]),
     // What whoever runs the gateway asks over HTTP, and the pages of a billing office: the acts of the floors below, in an exchange.
     strangers(&["admin", "console"]),
     // Assembly: here a gateway is put together, so these use each other.

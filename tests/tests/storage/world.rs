@@ -171,12 +171,12 @@ pub(crate) fn indexed(key: ResourceKey, rows: Vec<(IndexRow, i64)>) -> NewVersio
 }
 
 pub(crate) fn row(parameter: &'static str, system: &str, value: &str) -> IndexRow {
-    IndexRow { parameter, system: system.to_owned(), value: value.to_owned(), low_ms: None, high_ms: None }
+    IndexRow { parameter, system: system.to_owned(), value: value.to_owned(), low_ms: None, high_ms: None, part: 0 }
 }
 
 pub(crate) fn date_row(parameter: &'static str, low_ms: i64, high_ms: i64) -> IndexRow {
     let (low_ms, high_ms) = (Some(low_ms), Some(high_ms));
-    IndexRow { parameter, system: String::new(), value: String::new(), low_ms, high_ms }
+    IndexRow { parameter, system: String::new(), value: String::new(), low_ms, high_ms, part: 0 }
 }
 
 pub(crate) fn put(set: &mut WriteSet, version: NewVersion) {

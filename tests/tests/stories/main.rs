@@ -12,6 +12,7 @@ mod blindness;
 mod client_certificates;
 mod conflicts;
 mod crisis;
+mod criteria;
 mod data;
 mod deliveries;
 mod emergency;

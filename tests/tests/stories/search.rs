@@ -187,10 +187,12 @@ async fn what_is_not_served_is_refused_by_its_name(gateway: Gateway) {
     let elp = gateway.as_("elp-1");
     for (query, parameter) in [
         ("Patient?nonsense=1", "nonsense"),
-        ("Patient?family:exact=Test", "family:exact"),
-        ("Patient?family:missing=true", "family:missing"),
-        ("Patient?general-practitioner.name=x", "general-practitioner.name"),
-        ("Patient?_has:Observation:patient:code=1", "_has:Observation:patient:code"),
+        ("Patient?family:not=Test", "family:not"),
+        ("Patient?family:missing=perhaps", "family:missing"),
+        ("Patient?general-practitioner.nonsense=x", "general-practitioner.nonsense"),
+        ("Patient?_has:Observation:code=1", "_has:Observation:code"),
+        ("Patient?_list=a", "_list"),
+        ("Patient?_text=x", "_text"),
         ("Patient?_include=Patient:nothing", "_include"),
         ("Patient?_revinclude=Observation:nothing", "_revinclude"),
         ("Patient?_elements=nothing", "_elements"),

@@ -3,9 +3,10 @@
 use proptest::prelude::*;
 
 use super::{
-    Comparison, DateCondition, Query, QueryLimits, SearchError, SearchFault, Sort, SortKey, Token, TokenSystem,
-    TotalMode, Values, parse,
+    ChainEnd, Comparison, Criterion, DateCondition, Quantity, Query, QueryLimits, SearchError, SearchFault, Sort,
+    SortKey, Token, TokenSystem, TotalMode, Values, parse,
 };
+use crate::search::number::place;
 
 fn pairs(query: &[(&str, &str)]) -> Vec<(String, String)> {
     query.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -146,18 +147,196 @@ fn an_order_is_by_what_has_one() {
     assert_eq!(refused("Patient", "_sort", "_id,_id,_id,_id,_id,_id"), SearchFault::TooMany(5));
 }
 
+fn any(code: &str) -> Token {
+    Token { system: TokenSystem::Any, code: Some(code.to_owned()) }
+}
+
+#[test]
+fn a_modifier_changes_what_is_asked() {
+    assert_eq!(values("Patient", "gender:not", "male"), Values::None(Box::new(Values::Token(vec![any("male")]))));
+    assert_eq!(values("Patient", "gender:missing", "false"), Values::Any);
+    assert_eq!(values("Patient", "birthdate:missing", "true"), Values::None(Box::new(Values::Any)));
+    let exact = vec![("de smet".to_owned(), "=De Smet".to_owned()), ("de smet".to_owned(), String::new())];
+    assert_eq!(values("Patient", "family:exact", "De Smet,de smet"), Values::Exact(exact));
+    assert_eq!(values("Patient", "family:contains", "SMÉ"), Values::Contains(strings(&["sme"])));
+    assert_eq!(values("Patient", "_profile:below", "http://a.be/b/"), Values::Below(strings(&["http://a.be/b"])));
+    let above = ["http://a.be", "http://a.be/", "http://a.be/b", "http://a.be/b/"];
+    assert_eq!(values("Patient", "_profile:above", "http://a.be/b"), Values::Uri(strings(&above)));
+    for (key, value) in [("_profile:below", "urn:oid:1.2"), ("_profile:above", "b")] {
+        assert!(matches!(refused("Patient", key, value), SearchFault::Value(_)), "{key}");
+    }
+    let query = read("Observation", &[("code:text", "Head"), ("subject:text", "x"), ("patient:identifier", "1")]);
+    let names: Vec<&str> = query.criteria.iter().map(|criterion| criterion.parameter).collect();
+    assert_eq!(names, ["code:text", "subject:text", "patient:identifier"]);
+    let of_type = Values::Together(vec![vec![
+        Criterion { parameter: "identifier", values: Values::Token(vec![any("7")]) },
+        Criterion {
+            parameter: "identifier:of-type",
+            values: Values::Token(vec![Token { system: TokenSystem::Is("s".into()), code: Some("MR".into()) }]),
+        },
+    ]]);
+    assert_eq!(values("Patient", "identifier:of-type", "s|MR|7"), of_type);
+    for value in ["s|MR", "MR", "s||7", "s|MR|", "s|MR|7|8"] {
+        assert!(matches!(refused("Patient", "identifier:of-type", value), SearchFault::Value(_)), "{value}");
+    }
+    let set = || Values::InValueSet { url: "http://v.example".to_owned(), is_bare: true };
+    assert_eq!(values("Patient", "gender:in", "http://v.example"), set());
+    assert_eq!(values("Patient", "gender:not-in", "http://v.example"), Values::None(Box::new(set())));
+    let others = Values::Id { ids: strings(&["a", "b"]), is_not: true };
+    assert_eq!(values("Patient", "_id:not", "b,a"), others);
+    assert_eq!(read("Patient", &[("_id:missing", "true")]).ids, Some(Vec::new()));
+}
+
+#[test]
+fn a_number_has_the_precision_of_its_digits_where_it_is_to_be_equal_and_is_exact_else() {
+    let condition =
+        |comparison, low: f64, high: f64| DateCondition { comparison, low_ms: place(low), high_ms: place(high) };
+    let below = |comparison, low: f64, high: f64| DateCondition {
+        high_ms: place(high) - 1,
+        ..condition(comparison, low, high)
+    };
+    assert_eq!(
+        values("RiskAssessment", "probability", "0.5,ne100,gt100,eb1e2,ap100"),
+        Values::Date(vec![
+            below(Comparison::Equal, 0.45, 0.55),
+            below(Comparison::NotEqual, 99.5, 100.5),
+            condition(Comparison::Greater, 100.0, 100.0),
+            condition(Comparison::EndsBefore, 100.0, 100.0),
+            condition(Comparison::Approximate, 90.0, 110.0),
+        ])
+    );
+    let quantity = |system: &str, unit: &str| {
+        let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        let number = condition(Comparison::LessOrEqual, 5.4, 5.4);
+        Quantity { number, system: given(system), unit: given(unit) }
+    };
+    assert_eq!(
+        values("Observation", "value-quantity", "le5.4,le5.4|http://unitsofmeasure.org|mg,le5.4||mg"),
+        Values::Quantity(vec![quantity("", ""), quantity("http://unitsofmeasure.org", "mg"), quantity("", "mg")])
+    );
+    for value in ["5.4|mg", "mg", "5.4|s|mg|x", "|s|mg", "xx5"] {
+        assert!(matches!(refused("Observation", "value-quantity", value), SearchFault::Value(_)), "{value}");
+    }
+}
+
+#[test]
+fn a_composite_is_cut_into_its_components() {
+    let Values::Together(alternatives) = values("Observation", "code-value-quantity", r"a\$b$gt1,c$2") else {
+        panic!("together")
+    };
+    assert_eq!(alternatives.len(), 2);
+    let names: Vec<&str> = alternatives[0].iter().map(|criterion| criterion.parameter).collect();
+    assert_eq!(
+        (names.as_slice(), &alternatives[0][0].values),
+        (&["code", "value-quantity"][..], &Values::Token(vec![any("a$b")]))
+    );
+    for value in ["a", "a$", "$1", "a$1$2", "a$x"] {
+        assert!(matches!(refused("Observation", "code-value-quantity", value), SearchFault::Value(_)), "{value}");
+    }
+}
+
+#[test]
+fn what_others_find_between_them_is_asked_of_each() {
+    let one = |parameter, code| Criterion { parameter, values: Values::Token(vec![any(code)]) };
+    let either = || Values::Either(vec![one("code", "x"), one("component-code", "x")]);
+    assert_eq!(values("Observation", "combo-code", "x"), either());
+    assert_eq!(values("Observation", "combo-code:not", "x"), Values::None(Box::new(either())));
+    let Values::Together(alternatives) = values("Observation", "combo-code-value-quantity", "x$1") else {
+        panic!("together")
+    };
+    assert_eq!(alternatives[0][0], Criterion { parameter: "combo-code", values: either() });
+}
+
+#[test]
+fn a_chain_is_read_link_by_link_in_both_directions() {
+    let end = |target, parameter, values| ChainEnd { target, found: Criterion { parameter, values } };
+    let names = |texts: &[&str]| Values::String(strings(texts));
+    assert_eq!(
+        values("Observation", "patient.name", "an"),
+        Values::Chained(vec![end("Patient", "name", names(&["an"]))])
+    );
+    let general = end("Organization", "name", names(&["x"]));
+    assert_eq!(
+        values("Observation", "subject:Patient.general-practitioner:Organization.name", "x"),
+        Values::Chained(vec![end("Patient", "general-practitioner", Values::Chained(vec![general]))])
+    );
+    // Of the types that a reference may be to, those that have the parameter.
+    let Values::Chained(ends) = values("Observation", "subject.name", "x") else { panic!("a chain") };
+    assert_eq!(ends.iter().map(|end| end.target).collect::<Vec<_>>(), ["Location", "Patient"]);
+    let Values::Has { of, reference, found } = values("Patient", "_has:Observation:patient:code:not", "x") else {
+        panic!("a reverse chain")
+    };
+    let not = Values::None(Box::new(Values::Token(vec![any("x")])));
+    assert_eq!((of, reference, *found), ("Observation", "patient", Criterion { parameter: "code", values: not }));
+    let Values::Has { of, reference, found } = values("Patient", "_list", "l") else { panic!("a reverse chain") };
+    let id = Criterion { parameter: "_id", values: Values::Id { ids: strings(&["l"]), is_not: false } };
+    assert_eq!((of, reference, *found), ("List", "item", id));
+    let mut asked = Vec::new();
+    let query = read("Encounter", &[("patient._has:Group:member:_id", "102")]);
+    query.criteria[0].each_parameter("Encounter", &mut |of, name| asked.push(format!("{of}.{name}")));
+    assert_eq!(asked, ["Encounter.patient", "Group.member", "Group._id"]);
+
+    for (key, fault) in [
+        ("patient:Group.name", SearchFault::Modifier),
+        ("patient.nothing", SearchFault::Unknown),
+        ("nothing.name", SearchFault::Unknown),
+        ("_has:Patient:link:name", SearchFault::Unknown),
+        ("_has:AuditEvent:patient:date", SearchFault::Unknown),
+        ("_has:Nothing:patient:name", SearchFault::Unknown),
+        ("patient.name:not", SearchFault::Modifier),
+        ("patient.general-practitioner:Organization.partof.partof.name", SearchFault::TooDeep(3)),
+    ] {
+        assert_eq!(refused("Observation", key, "x"), fault, "{key}");
+    }
+    for key in ["_has", "_has:Observation", "_has:Observation:patient", "focus.name"] {
+        let fault = refused("Observation", key, "x");
+        assert!(matches!(fault, SearchFault::Form(_) | SearchFault::Value(_)), "{key}: {fault}");
+    }
+    let many = vec![("patient.name", "x"); 9];
+    let error = parse("Observation", &pairs(&many), QueryLimits::default()).map_err(|error| error.fault);
+    assert_eq!(error, Err(SearchFault::TooManyLinks(8)));
+}
+
+#[test]
+fn an_end_that_is_not_allowed_is_left_out_and_a_chain_without_any_is_refused() {
+    let mut query = read("Observation", &[("subject.name", "x")]);
+    assert_eq!(query.criteria[0].keep_allowed(&|target| target == "Patient"), Ok(()));
+    let Values::Chained(ends) = &query.criteria[0].values else { panic!("a chain") };
+    assert_eq!(ends.len(), 1);
+    assert_eq!(query.criteria[0].keep_allowed(&|_| false), Err("Patient"));
+    for key in ["patient._has:Group:member:_id", "patient.general-practitioner:Organization.name"] {
+        let mut query = read("Observation", &[(key, "x")]);
+        let refused = query.criteria[0].keep_allowed(&|target| target == "Patient");
+        assert!(matches!(refused, Err("Group" | "Organization")), "{key}");
+    }
+}
+
 #[test]
 fn what_is_not_served_is_refused_by_name() {
     assert_eq!(refused("Patient", "nothing", "1"), SearchFault::Unknown);
     assert_eq!(refused("Patient", "Name", "1"), SearchFault::Unknown);
     assert_eq!(refused("Nothing", "identifier", "1"), SearchFault::Unknown);
-    for key in ["name:exact", "name:missing", "gender:not", "_id:missing", "birthdate:x", "name:"] {
+    for key in [
+        "name:not",
+        "gender:exact",
+        "birthdate:exact",
+        "_profile:not",
+        "_profile:text",
+        "gender:of-type",
+        "_id:exact",
+        "_lastUpdated:not",
+        "birthdate:x",
+        "name:",
+    ] {
         assert_eq!(refused("Patient", key, "true"), SearchFault::Modifier, "{key}");
     }
+    for key in ["code-value-quantity:missing", "value-quantity:not", "component-code-value-quantity:exact"] {
+        assert_eq!(refused("Observation", key, "true"), SearchFault::Modifier, "{key}");
+    }
     for key in [
-        "general-practitioner.name",
-        "link:Patient.name",
-        "_has:Observation:patient:code",
+        "identifier:below",
+        "organization:above",
+        "name.family",
         "_include",
         "_include:iterate",
         "_revinclude",
@@ -170,7 +349,10 @@ fn what_is_not_served_is_refused_by_name() {
     for value in ["", ",", "male,", ",male"] {
         assert!(matches!(refused("Patient", "gender", value), SearchFault::Value(_)), "{value}");
     }
-    let error = refused("Patient", "name:exact", "secret");
+    for value in ["yes", "", "true,false"] {
+        assert!(matches!(refused("Patient", "name:missing", value), SearchFault::Value(_)), "{value}");
+    }
+    let error = refused("Patient", "name:not", "secret");
     assert!(!error.to_string().contains("secret"));
 }
 
@@ -184,9 +366,10 @@ fn a_query_has_limits() {
 
 proptest! {
     #[test]
-    fn no_text_makes_the_reader_panic(key in "[a-z_:.]{0,12}|name|birthdate|patient|identifier|_sort|_id", value: String) {
+    fn no_text_makes_the_reader_panic(key in "[a-z_:.]{0,12}|_has:[A-Z][a-z]{2,8}:[a-z:]{3,9}|subject[.:][A-Za-z.]{1,20}|value-quantity|name|birthdate|patient|identifier|_sort|_id", value: String) {
         let _ = parse("ServiceRequest", &pairs(&[(&key, &value)]), QueryLimits::default());
         let _ = parse("Patient", &pairs(&[(&key, &value)]), QueryLimits::default());
+        let _ = parse("Observation", &pairs(&[(&key, &value)]), QueryLimits::default());
     }
 
     #[test]

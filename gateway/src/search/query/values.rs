@@ -1,38 +1,180 @@
-//! The values of a criterion, by search type.
-//!
-//! <https://hl7.org/fhir/R4/search.html#escaping>: a backslash takes from `,`, `|`, `$` and itself their meaning. The values are
-//! cut and folded as the index does it.
+//! What a criterion asks: conditions on rows of the index, and on resources that are found by others.
 
-use std::borrow::Cow;
+use super::Criterion;
 
-use mappings::r4::primitive::is_id;
-use mappings::r4::structure::is_resource_type;
-use mappings::r4::time::Moment;
-
-use super::{Criterion, SearchFault};
-use crate::search::parameters::SearchParameter;
-use crate::search::text::{exact, fold};
-
-/// The values of a criterion; one of them must be found.
+/// The values of a criterion; one of them must be found. All but the last four are conditions on a row of the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Values {
     /// Systems and codes.
     Token(Vec<Token>),
     /// `Type/id`, absolute addresses or canonicals: equal to the row's value.
     Reference(Vec<String>),
-    /// Conditions on the row's interval.
+    /// Conditions on the row's interval; of a number as well.
     Date(Vec<DateCondition>),
+    /// Numbers with a unit.
+    Quantity(Vec<Quantity>),
     /// Folded beginnings of the row's value.
     String(Vec<String>),
+    /// `:exact`: strings as they are folded and as they were written.
+    Exact(Vec<(String, String)>),
+    /// `:contains`: folded parts of the row's value.
+    Contains(Vec<String>),
     /// Equal to the row's value.
     Uri(Vec<String>),
-    /// `Type/id` of a resource that the searcher sees and another criterion finds.
-    Chained {
-        /// The type.
-        target: &'static str,
+    /// `:below`: the row's value, or what is before one of its slashes.
+    Below(Vec<String>),
+    /// `:in`: systems and codes of the set with this address, which whoever asks puts in its place.
+    InValueSet {
+        /// The address, or `ValueSet/id`.
+        url: String,
+        /// Whether the rows have codes without their system, as elements have that are bound to one.
+        is_bare: bool,
+    },
+    /// `:missing=false`: whatever it is.
+    Any,
+    /// Criteria of which one holds.
+    Either(Vec<Criterion>),
+    /// Criteria that all hold of one item.
+    Together(Vec<Vec<Criterion>>),
+    /// A reference to a resource that the searcher sees and another criterion finds: one of these ends of a chain.
+    Chained(Vec<ChainEnd>),
+    /// `:not` and `:missing=true`: no row is like that.
+    None(Box<Values>),
+    /// `_has`: a resource that the searcher sees, and another criterion finds, refers to it.
+    Has {
+        /// The type that refers.
+        of: &'static str,
+        /// The parameter of its reference.
+        reference: &'static str,
         /// How it is found.
         found: Box<Criterion>,
     },
+    /// `_id`, where it is not the first thing that is asked; whether these or all others.
+    Id {
+        /// In any order.
+        ids: Vec<String>,
+        /// All others.
+        is_not: bool,
+    },
+}
+
+/// One end of a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChainEnd {
+    /// The type that is referred to.
+    pub target: &'static str,
+    /// How it is found.
+    pub found: Criterion,
+}
+
+/// A number with a unit that is sought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quantity {
+    /// Which numbers.
+    pub number: DateCondition,
+    /// The system of the unit; nothing for any.
+    pub system: Option<String>,
+    /// Its code, or the unit as it is written; nothing for any.
+    pub unit: Option<String>,
+}
+
+impl Criterion {
+    /// Hands over the values of this criterion and of those within it.
+    pub fn each<'c>(&'c self, visit: &mut dyn FnMut(&'c Values)) {
+        fn each<'c>(values: &'c Values, visit: &mut dyn FnMut(&'c Values)) {
+            visit(values);
+            match values {
+                Values::None(values) => each(values, visit),
+                Values::Either(criteria) => criteria.iter().for_each(|one| one.each(visit)),
+                Values::Together(alternatives) => alternatives.iter().flatten().for_each(|one| one.each(visit)),
+                Values::Chained(ends) => ends.iter().for_each(|end| end.found.each(visit)),
+                Values::Has { found, .. } => found.each(visit),
+                _ => {}
+            }
+        }
+        each(&self.values, visit);
+    }
+
+    /// The same, to change them.
+    pub fn each_mut(&mut self, visit: &mut dyn FnMut(&mut Values)) {
+        fn each(values: &mut Values, visit: &mut dyn FnMut(&mut Values)) {
+            visit(values);
+            match values {
+                Values::None(values) => each(values, visit),
+                Values::Either(criteria) => criteria.iter_mut().for_each(|one| one.each_mut(visit)),
+                Values::Together(alternatives) => alternatives.iter_mut().flatten().for_each(|one| one.each_mut(visit)),
+                Values::Chained(ends) => ends.iter_mut().for_each(|end| end.found.each_mut(visit)),
+                Values::Has { found, .. } => found.each_mut(visit),
+                _ => {}
+            }
+        }
+        each(&mut self.values, visit);
+    }
+
+    /// Hands over each parameter that is asked, by the type that has it; without the part that a modifier adds to its name.
+    pub fn each_parameter<'t>(&self, resource_type: &'t str, visit: &mut dyn FnMut(&'t str, &'static str)) {
+        let name = self.parameter.split_once(':').map_or(self.parameter, |(name, _)| name);
+        match &self.values {
+            Values::Has { of, reference, found } => {
+                visit(of, reference);
+                found.each_parameter(of, visit);
+            }
+            Values::Together(alternatives) => {
+                visit(resource_type, name);
+                alternatives.iter().flatten().for_each(|one| one.each_parameter(resource_type, visit));
+            }
+            Values::Chained(ends) => {
+                visit(resource_type, name);
+                for end in ends {
+                    end.found.each_parameter(end.target, visit);
+                }
+            }
+            _ => visit(resource_type, name),
+        }
+    }
+
+    /// Whether it asks for identifiers: by law attendance is told and no number, so nothing is found by one either.
+    pub fn is_of_identifier(&self) -> bool {
+        self.parameter.ends_with("identifier")
+    }
+
+    /// Whether it finds so little that a search best begins with it: ids, identifiers, references.
+    pub fn is_narrow(&self) -> bool {
+        match &self.values {
+            Values::Reference(_) => true,
+            Values::Id { is_not, .. } => !is_not,
+            Values::Chained(ends) => ends.iter().all(|end| end.found.is_narrow()),
+            Values::Has { found, .. } => found.is_narrow(),
+            Values::None(_) | Values::Any => false,
+            _ => self.is_of_identifier(),
+        }
+    }
+
+    /// Leaves out the ends of chains to types that are not allowed.
+    ///
+    /// # Errors
+    /// The first type without which nothing is left of a chain, or by which it goes back.
+    pub fn keep_allowed(&mut self, is_allowed: &dyn Fn(&'static str) -> bool) -> Result<(), &'static str> {
+        match &mut self.values {
+            Values::Has { of, found, .. } => {
+                if !is_allowed(of) {
+                    return Err(*of);
+                }
+                found.keep_allowed(is_allowed)
+            }
+            Values::Chained(ends) => {
+                let first = ends.first().map_or("", |end| end.target);
+                let mut refused = None;
+                ends.retain_mut(|end| {
+                    let kept =
+                        if is_allowed(end.target) { end.found.keep_allowed(is_allowed) } else { Err(end.target) };
+                    kept.map_err(|target| refused = refused.or(Some(target))).is_ok()
+                });
+                if ends.is_empty() { Err(refused.unwrap_or(first)) } else { Ok(()) }
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A token that is sought. One of system and code is always given.
@@ -55,18 +197,19 @@ pub enum TokenSystem {
     Is(String),
 }
 
-/// A comparison of the interval that is sought (V) with that of a row (R). Both ends of both are included.
+/// A comparison of the interval that is sought (V) with that of a row (R). Both ends of both are included. Numbers are compared by
+/// their places ([`crate::search::number`]) in the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DateCondition {
     /// How.
     pub comparison: Comparison,
-    /// The first millisecond of V, in UTC.
+    /// The first millisecond of V, in UTC; or its first place.
     pub low_ms: i64,
-    /// The last millisecond of V.
+    /// The last millisecond of V, or its last place.
     pub high_ms: i64,
 }
 
-/// The prefixes of a date.
+/// The prefixes of a date or a number.
 ///
 /// # Source
 /// <https://hl7.org/fhir/R4/search.html#prefix>
@@ -108,139 +251,4 @@ impl DateCondition {
             Comparison::Approximate => low_ms <= self.high_ms && high_ms >= self.low_ms,
         }
     }
-}
-
-/// The alternatives of a value, still escaped.
-pub(super) fn alternatives(value: &str, values_max: usize) -> Result<Vec<&str>, SearchFault> {
-    let alternatives: Vec<_> = split(value, ',').take(values_max + 1).collect();
-    if alternatives.len() > values_max {
-        return Err(SearchFault::TooMany(values_max));
-    }
-    if alternatives.iter().any(|alternative| alternative.is_empty()) {
-        return Err(SearchFault::Value("given: an empty one is not ignored"));
-    }
-    Ok(alternatives)
-}
-
-pub(super) fn tokens(alternatives: &[&str]) -> Result<Vec<Token>, SearchFault> {
-    let token = |text: &&str| {
-        let mut parts = split(text, '|');
-        let token = match (parts.next().unwrap_or_default(), parts.next()) {
-            ("", Some("")) => return Err(TOKEN_FORM),
-            (code, None) => Token { system: TokenSystem::Any, code: Some(exact(&unescape(code))) },
-            ("", Some(code)) => Token { system: TokenSystem::None, code: Some(exact(&unescape(code))) },
-            (system, Some(code)) => Token {
-                system: TokenSystem::Is(exact(&unescape(system))),
-                code: Some(exact(&unescape(code))).filter(|code| !code.is_empty()),
-            },
-        };
-        if parts.next().is_some() { Err(TOKEN_FORM) } else { Ok(token) }
-    };
-    alternatives.iter().map(token).collect()
-}
-
-const TOKEN_FORM: SearchFault = SearchFault::Value("code, system|code, |code or system|");
-
-pub(super) fn dates(alternatives: &[&str]) -> Result<Vec<DateCondition>, SearchFault> {
-    alternatives.iter().map(|text| date(text).ok_or(DATE_FORM)).collect()
-}
-
-const DATE_FORM: SearchFault = SearchFault::Value(
-    "a date such as 2024-02 or 2024-02-29T10:15:00Z, after eq, ne, gt, lt, ge, le, sa, eb, ap or nothing",
-);
-
-fn date(text: &str) -> Option<DateCondition> {
-    let prefix = text.get(..2).filter(|prefix| prefix.bytes().all(|byte| byte.is_ascii_lowercase()));
-    let comparison = match prefix {
-        None | Some("eq") => Comparison::Equal,
-        Some("ne") => Comparison::NotEqual,
-        Some("gt") => Comparison::Greater,
-        Some("lt") => Comparison::Less,
-        Some("ge") => Comparison::GreaterOrEqual,
-        Some("le") => Comparison::LessOrEqual,
-        Some("sa") => Comparison::StartsAfter,
-        Some("eb") => Comparison::EndsBefore,
-        Some("ap") => Comparison::Approximate,
-        Some(_) => return None,
-    };
-    let moment = Moment::parse(text.get(prefix.map_or(0, str::len)..)?)?;
-    // The standard leaves the width to the server; it recommends a tenth of the distance to now, but a query knows no clock.
-    let margin = if comparison == Comparison::Approximate { moment.high_ms - moment.low_ms + 1 } else { 0 };
-    Some(DateCondition { comparison, low_ms: moment.low_ms - margin, high_ms: moment.high_ms + margin })
-}
-
-pub(super) fn strings(alternatives: &[&str]) -> Result<Vec<String>, SearchFault> {
-    let string = |text: &&str| {
-        let folded = fold(&unescape(text));
-        // White space or accents alone would be the beginning of every value.
-        if folded.is_empty() { Err(SearchFault::Value("a text")) } else { Ok(folded) }
-    };
-    alternatives.iter().map(string).collect()
-}
-
-pub(super) fn uris(alternatives: &[&str]) -> Vec<String> {
-    alternatives.iter().map(|text| exact(&unescape(text))).collect()
-}
-
-/// Addresses as they are; `Type/id`; an id alone stands for each type that the parameter or the modifier allows.
-pub(super) fn references(
-    parameter: &SearchParameter,
-    modifier: Option<&str>,
-    alternatives: &[&str],
-) -> Result<Vec<String>, SearchFault> {
-    let targets = match modifier {
-        None => parameter.targets.as_slice(),
-        Some(target) if is_resource_type(target) && parameter.has_target(target) => &[target],
-        Some(_) => return Err(SearchFault::Modifier),
-    };
-    let mut references = Vec::new();
-    for text in alternatives {
-        let text = unescape(text);
-        if text.contains("://") || text.starts_with("urn:") {
-            references.push(exact(&text));
-        } else if let Some((target, id)) = text.split_once('/') {
-            if !is_resource_type(target) || !is_id(id) || modifier.is_some_and(|modifier| modifier != target) {
-                return Err(REFERENCE_FORM);
-            }
-            references.push(text.into_owned());
-        } else if !is_id(&text) {
-            return Err(REFERENCE_FORM);
-        } else if targets.is_empty() {
-            return Err(SearchFault::Value("Type/id or an absolute address: this reference may be to any type"));
-        } else {
-            references.extend(targets.iter().map(|target| format!("{target}/{text}")));
-        }
-    }
-    Ok(references)
-}
-
-const REFERENCE_FORM: SearchFault = SearchFault::Value("an id, Type/id or an absolute address");
-
-impl SearchParameter {
-    fn has_target(&self, target: &str) -> bool {
-        self.targets.is_empty() || self.targets.contains(&target)
-    }
-}
-
-/// The parts between the separators that are not escaped.
-fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
-    let mut is_escaped = false;
-    text.split(move |letter| {
-        let is_separator = letter == separator && !is_escaped;
-        is_escaped = letter == '\\' && !is_escaped;
-        is_separator
-    })
-}
-
-fn unescape(text: &str) -> Cow<'_, str> {
-    if !text.contains('\\') {
-        return Cow::Borrowed(text);
-    }
-    let mut plain = String::with_capacity(text.len());
-    let mut letters = text.chars().peekable();
-    while let Some(letter) = letters.next() {
-        let is_escape = letter == '\\' && matches!(letters.peek(), Some(',' | '|' | '$' | '\\'));
-        plain.push(if is_escape { letters.next().unwrap_or(letter) } else { letter });
-    }
-    Cow::Owned(plain)
 }
