@@ -12,6 +12,7 @@ pub mod message;
 pub mod notification;
 pub mod portal_export;
 pub mod postcode;
+pub mod profile;
 pub mod r4;
 pub mod sheet;
 pub mod subscription;
