@@ -18,6 +18,7 @@ mod reference;
 mod sections;
 mod subscriptions;
 mod tdi;
+mod validation;
 mod vault;
 
 use std::collections::BTreeMap;
@@ -43,6 +44,7 @@ use reader::Reader;
 pub use reference::reference;
 pub use subscriptions::SubscriptionsConfig;
 pub use tdi::TdiConfig;
+pub use validation::{ProfileChecks, ValidationConfig};
 pub use vault::{RingSource, VaultConfig};
 
 const VARIABLE_PREFIX: &str = "WELLGATE_";
@@ -68,6 +70,8 @@ pub struct Config {
     pub waiting_days_max: u32,
     /// Days after which it is no longer looked for where a referral goes that names nobody.
     pub intake_days_max: u32,
+    /// Which profiles are loaded, and when a write is held to them.
+    pub validation: ValidationConfig,
     /// The operator's own table of labels.
     pub labels_file: Option<PathBuf>,
     /// How far emergency access goes.

@@ -29,7 +29,7 @@ pub struct Issue {
     /// The code of the rule that refused.
     pub reason: Option<&'static str>,
     /// The key of the rule about content that is broken.
-    pub rule: Option<String>,
+    pub rule: Option<Box<str>>,
 }
 
 impl Issue {
@@ -62,7 +62,7 @@ impl Issue {
 
 impl From<ContentIssue> for Issue {
     fn from(found: ContentIssue) -> Self {
-        let rule = Some(found.rule.into_owned());
+        let rule = Some(found.rule.into());
         Self { rule, ..Self::at(found.expression, found.code.as_str(), found.details) }
     }
 }

@@ -1,4 +1,4 @@
-//! Profiles: what the StructureDefinitions, ValueSets and CodeSystems of packages ask beyond base R4, compiled once into rules.
+//! Profiles: what the `StructureDefinitions`, `ValueSets` and `CodeSystems` of packages ask beyond base R4, compiled once into rules.
 //!
 //! <https://hl7.org/fhir/R4/profiling.html>. A snapshot is read as it is; a differential without one adds to the rules of its base.
 //! Base R4 itself is [`crate::r4::structure`]'s. What is written in a package and not checked is listed with the profile, never passed
@@ -74,7 +74,7 @@ pub struct Profile {
 /// All profiles of all packages.
 #[derive(Debug, Default)]
 pub struct Profiles {
-    profiles: Vec<Profile>,
+    list: Vec<Profile>,
     /// By URL, and by URL with version.
     by_url: HashMap<String, usize>,
     value_sets: Vec<ValueSet>,
@@ -96,23 +96,23 @@ impl Profiles {
             let url = canonical.split('|').next().unwrap_or_default();
             self.by_url.get(self.aliases.get(canonical).or_else(|| self.aliases.get(url))?)
         });
-        index.map(|index| &self.profiles[*index])
+        index.map(|index| &self.list[*index])
     }
 
     /// Every profile, as the packages have them.
     pub fn all(&self) -> impl Iterator<Item = &Profile> {
-        self.profiles.iter()
+        self.list.iter()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.profiles.is_empty()
+        self.list.is_empty()
     }
 
     /// The profiles of resources that are loaded, as canonicals.
     pub fn of_resources(&self) -> BTreeSet<&str> {
         let is_of_resource = |profile: &&Profile| crate::r4::structure::is_resource_type(&profile.constrains);
-        self.profiles.iter().filter(is_of_resource).map(|profile| profile.url.as_str()).collect()
+        self.list.iter().filter(is_of_resource).map(|profile| profile.url.as_str()).collect()
     }
 
     /// Holds a resource to a profile. The resource is to be checked against base R4 too: a profile does not repeat it.
@@ -122,7 +122,7 @@ impl Profiles {
 
     /// Holds each extension of a resource whose definition is loaded to that definition, and to where it may be.
     pub fn check_extensions(&self, resource: &Value) -> Vec<ContentIssue> {
-        if self.profiles.iter().any(|profile| profile.constrains == "Extension") {
+        if self.list.iter().any(|profile| profile.constrains == "Extension") {
             extensions::check(self, resource)
         } else {
             Vec::new()

@@ -1,4 +1,4 @@
-//! The profiles of be-core, infsec, MyCareNet, IHE PCF and BALP with the examples of their guides: these are right but for what is
+//! The profiles of be-core, infsec, `MyCareNet`, IHE PCF and BALP with the examples of their guides: these are right but for what is
 //! listed, and what is made wrong in one place is found in that place.
 //!
 //! The corpus is not part of the project. `WELLGATE_CORPUS` names its folder; without one these tests say so and pass.

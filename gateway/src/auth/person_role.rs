@@ -101,6 +101,7 @@ impl PersonRole {
                     "crisis-disclosures",
                     "link-code",
                     "unlink",
+                    "validate",
                 ],
                 acts_after_step_up: &["break-glass"],
             },
@@ -112,7 +113,7 @@ impl PersonRole {
                     directory!()
                 ),
                 scope_after_step_up: "",
-                acts: &["batch", "transaction", "link-code", "unlink"],
+                acts: &["batch", "transaction", "link-code", "unlink", "validate"],
                 acts_after_step_up: &[],
             },
             Self::Billing => Row {
@@ -123,7 +124,15 @@ impl PersonRole {
                     directory!()
                 ),
                 scope_after_step_up: "",
-                acts: &["batch", "transaction", "billing-view", "billing-prepare", "billing-import", "billing-correct"],
+                acts: &[
+                    "batch",
+                    "transaction",
+                    "billing-view",
+                    "billing-prepare",
+                    "billing-import",
+                    "billing-correct",
+                    "validate",
+                ],
                 // What sends, moves money or gives up a claim to it, and what hands out names or numbers as a file.
                 acts_after_step_up: &[
                     "billing-seal",
@@ -161,7 +170,7 @@ impl PersonRole {
                 purpose: "PATRQT",
                 scope: "patient/*.rs patient/Consent.cu",
                 scope_after_step_up: "",
-                acts: &["batch", "transaction", "access-log", "withdraw"],
+                acts: &["batch", "transaction", "access-log", "withdraw", "validate"],
                 acts_after_step_up: &[],
             },
         }

@@ -55,7 +55,7 @@ pub(super) const fn key(
     Key { section, name, form, fallback, meaning }
 }
 
-use super::{billing, co_prev, deliveries, emergency, insurers, mail, people, subscriptions, tdi, vault};
+use super::{billing, co_prev, deliveries, emergency, insurers, mail, people, subscriptions, tdi, validation, vault};
 use Fallback::{Absent, Required, Value};
 use Form::{Integer, List, Text};
 
@@ -414,6 +414,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Key> {
         co_prev::KEYS,
         billing::KEYS,
         insurers::KEYS,
+        validation::KEYS,
     ];
     KEYS.iter().chain(sections.into_iter().flatten())
 }

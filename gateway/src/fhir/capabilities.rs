@@ -2,6 +2,8 @@
 //!
 //! <https://hl7.org/fhir/R4/capabilitystatement.html>
 
+use std::collections::BTreeSet;
+
 use mappings::subscription::TOPICS;
 use serde_json::{Value, json};
 
@@ -35,6 +37,8 @@ const TOPIC_EXTENSION: &str =
     "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/capabilitystatement-subscriptiontopic-canonical";
 /// The operations of subscriptions are those of the backport.
 const BACKPORT: &str = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription";
+/// Offered for every type, and for the system.
+const VALIDATE: &str = "http://hl7.org/fhir/OperationDefinition/Resource-validate";
 /// Operations: type, name without the sign.
 const OPERATIONS: &[(&str, &str)] = &[
     ("Consent", "explain"),
@@ -76,7 +80,8 @@ pub fn statement(app: &AppState, started_ms: i64) -> String {
                 "description": "A bearer token, with SMART v2 system scopes, or patient scopes for a person who signed in; consent is enforced in every answer."
             },
             "resource": resources,
-            "interaction": [{"code": "transaction"}, {"code": "batch"}]
+            "interaction": [{"code": "transaction"}, {"code": "batch"}],
+            "operation": [{"name": "validate", "definition": VALIDATE}]
         }]
     })
     .to_string()
@@ -128,10 +133,13 @@ fn resource(app: &AppState, resource_type: &'static str) -> Value {
         let topic = |(topic, _): &(&str, &str)| json!({"url": TOPIC_EXTENSION, "valueCanonical": topic});
         stated["extension"] = TOPICS.iter().map(topic).collect();
     }
-    if let Some((_, profiles)) = PROFILES.iter().find(|(of, _)| *of == resource_type) {
+    let of_program =
+        PROFILES.iter().filter(|(of, _)| *of == resource_type).flat_map(|(_, profiles)| profiles.iter().copied());
+    let profiles: BTreeSet<&str> = of_program.chain(app.validation.of_type(resource_type)).collect();
+    if !profiles.is_empty() {
         stated["supportedProfile"] = json!(profiles);
     }
-    let operations: Vec<Value> = OPERATIONS
+    let mut operations: Vec<Value> = OPERATIONS
         .iter()
         .filter(|(of, _)| *of == resource_type)
         .map(|(of, name)| match *of {
@@ -139,8 +147,7 @@ fn resource(app: &AppState, resource_type: &'static str) -> Value {
             _ => json!({"name": name, "definition": format!("https://wellgate.example/fhir/OperationDefinition/{of}-{name}")}),
         })
         .collect();
-    if !operations.is_empty() {
-        stated["operation"] = json!(operations);
-    }
+    operations.push(json!({"name": "validate", "definition": VALIDATE}));
+    stated["operation"] = json!(operations);
     stated
 }

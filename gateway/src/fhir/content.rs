@@ -83,7 +83,7 @@ fn without_stray_number(value: &Value, within: &str) -> Result<(), Failure> {
 pub fn stray(value: &Value) -> Option<Issue> {
     let details = "a national number stands in a text: it may be only the value of an identifier with its system";
     let issue = Issue::at(stray_number(value)?, "business-rule", details);
-    Some(Issue { rule: Some("national-number".to_owned()), ..issue })
+    Some(Issue { rule: Some("national-number".into()), ..issue })
 }
 
 fn json_issue(error: &JsonError) -> Issue {

@@ -11,6 +11,7 @@ pub mod explain;
 pub mod link_code;
 pub mod review_emergency;
 pub mod subscription;
+pub mod validate;
 pub mod who_can_see;
 pub mod withdraw;
 

@@ -33,6 +33,7 @@ pub async fn create(
     mut content: Content,
 ) -> Result<ResourceKey, Failure> {
     must_be(&content.value, resource_type)?;
+    as_profiled(draft, &content.value)?;
     let compartment = compartment(draft, resource_type, &id, &content.value).await?;
     let key = ResourceKey { compartment, resource_type, id };
     if is_of_record(&key) {
@@ -65,6 +66,7 @@ pub async fn update(
     if_match: Option<VersionId>,
 ) -> Result<ResourceKey, Failure> {
     must_be(&content.value, resource_type)?;
+    as_profiled(draft, &content.value)?;
     if content.value.get("id").and_then(Value::as_str) != Some(id) {
         let details = "the id of the resource must be the one in its address";
         return Err(Failure::BadRequest(vec![Issue::at(format!("{resource_type}.id"), "invariant", details)]));
@@ -141,6 +143,12 @@ pub async fn delete(
         _ => subscription::end(draft, &key),
     }
     Ok(key)
+}
+
+/// Holds a resource to the profiles that count on writing: before anything is looked up, so that the answer tells of nothing else.
+fn as_profiled(draft: &Draft<'_>, resource: &Value) -> Result<(), Failure> {
+    let issues: Vec<Issue> = draft.app.validation.on_write(resource).into_iter().map(Issue::from).collect();
+    if issues.is_empty() { Ok(()) } else { Err(Failure::Unprocessable(issues)) }
 }
 
 /// A list of references that was cut would let a rule about one of them miss this resource.

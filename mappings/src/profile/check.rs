@@ -177,7 +177,7 @@ impl<'p, 'v> Checker<'p, 'v> {
         }
     }
 
-    /// A code, a Coding, a CodeableConcept or a Quantity of the value set; what says only why there is none passes.
+    /// A code, a Coding, a `CodeableConcept` or a Quantity of the value set; what says only why there is none passes.
     fn binding(&mut self, index: usize, item: &Item<'v>, place: &Place<'_>) {
         let value_set = &self.profiles.value_sets[index];
         let text = |value: &'v Value, name: &str| value.get(name).and_then(Value::as_str);
@@ -222,7 +222,7 @@ impl<'p, 'v> Checker<'p, 'v> {
             return;
         }
         let profiles: Vec<&'p Profile> =
-            of.iter().flat_map(|rule| &rule.profiles).map(|index| &self.profiles.profiles[*index]).collect();
+            of.iter().flat_map(|rule| &rule.profiles).map(|index| &self.profiles.list[*index]).collect();
         if let [only] = profiles.as_slice() {
             let outer = std::mem::replace(&mut self.profile, only);
             self.rules(&only.root, item, place);
@@ -334,7 +334,7 @@ impl<'p, 'v> Checker<'p, 'v> {
             Asks::Profile(indexes) => {
                 let profiles = self.profiles;
                 let fulfils = |this: &mut Self, item: &Item<'v>| {
-                    indexes.iter().any(|index| this.passes(&profiles.profiles[*index].root, item))
+                    indexes.iter().any(|index| this.passes(&profiles.list[*index].root, item))
                 };
                 found.iter().any(|item| fulfils(self, item))
             }

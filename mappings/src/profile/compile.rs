@@ -20,15 +20,15 @@ const CORE: &str = "http://hl7.org/fhir/StructureDefinition/";
 /// limit.
 pub fn compile(sources: &[Source], limits: Limits) -> Result<Profiles, PackageError> {
     let mut compiler = Compiler::new(sources, limits)?;
-    let mut profiles = Vec::new();
+    let mut list = Vec::new();
     for index in 0..compiler.definitions.len() {
-        profiles.push(compiler.profile(index)?);
+        list.push(compiler.profile(index)?);
     }
     let value_sets = compiler.value_sets.into_iter().map(|(_, value_set)| value_set).collect();
-    Ok(Profiles { profiles, by_url: compiler.by_url, value_sets, aliases: HashMap::new() })
+    Ok(Profiles { list, by_url: compiler.by_url, value_sets, aliases: HashMap::new() })
 }
 
-/// A StructureDefinition that constrains a type.
+/// A `StructureDefinition` that constrains a type.
 struct Definition<'s> {
     file: &'s str,
     url: &'s str,
@@ -243,16 +243,13 @@ impl<'s> Compiler<'s> {
         if let Some(index) = self.value_sets.iter().position(|(known, _)| known == canonical) {
             return Ok(Some(index));
         }
-        match self.terminology.expand(canonical).map_err(|(file, message)| PackageError { file, message })? {
-            Some(value_set) => {
-                self.value_sets.push((canonical.to_owned(), value_set));
-                Ok(Some(self.value_sets.len() - 1))
-            }
-            None => {
-                self.leave(node, &format!("the codes of {canonical} are not known"));
-                Ok(None)
-            }
-        }
+        let expanded = self.terminology.expand(canonical).map_err(|(file, message)| PackageError { file, message })?;
+        let Some(value_set) = expanded else {
+            self.leave(node, &format!("the codes of {canonical} are not known"));
+            return Ok(None);
+        };
+        self.value_sets.push((canonical.to_owned(), value_set));
+        Ok(Some(self.value_sets.len() - 1))
     }
 
     fn types(&mut self, node: &Node) -> Vec<TypeRule> {
@@ -278,14 +275,12 @@ impl<'s> Compiler<'s> {
     pub(super) fn type_profiles(&mut self, node: &Node, said: &Value) -> Vec<usize> {
         let mut found = Vec::new();
         for canonical in canonicals(said, "profile").filter(|canonical| !canonical.starts_with(CORE)) {
-            match self.find(canonical) {
-                Some(index) => found.push(index),
-                None => {
-                    // One that is not known may be the one that is fulfilled.
-                    self.leave(node, &format!("the profile {canonical} is in no package"));
-                    return Vec::new();
-                }
-            }
+            let Some(index) = self.find(canonical) else {
+                // One that is not known may be the one that is fulfilled.
+                self.leave(node, &format!("the profile {canonical} is in no package"));
+                return Vec::new();
+            };
+            found.push(index);
         }
         found
     }

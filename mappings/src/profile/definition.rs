@@ -1,4 +1,4 @@
-//! The elements of a StructureDefinition as a tree: what a snapshot says, or what a differential adds to its base.
+//! The elements of a `StructureDefinition` as a tree: what a snapshot says, or what a differential adds to its base.
 
 use serde_json::{Map, Value};
 
@@ -8,7 +8,7 @@ const DEPTH_MAX: usize = 24;
 /// An element or a slice, with what lies within.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Node {
-    /// Its ElementDefinition.
+    /// Its `ElementDefinition`.
     pub(super) said: Map<String, Value>,
     pub(super) children: Vec<(String, Node)>,
     pub(super) slices: Vec<(String, Node)>,
@@ -21,7 +21,7 @@ impl Node {
         self.children.iter().find(|(own, _)| is_named(own)).map(|(_, node)| node)
     }
 
-    /// A text of its ElementDefinition.
+    /// A text of its `ElementDefinition`.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.said.get(name).and_then(Value::as_str)
     }

@@ -40,7 +40,7 @@ pub(super) fn discriminators<'v>(said: Option<&'v Value>, name: &str) -> Result<
     listed.into_iter().map(read).collect()
 }
 
-/// Reads the little of FHIRPath that discriminators may use.
+/// Reads the little of `FHIRPath` that discriminators may use.
 fn steps(path: &str) -> Result<Vec<Step>, String> {
     let mut found = Vec::new();
     let mut rest = path;

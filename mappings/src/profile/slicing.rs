@@ -76,7 +76,7 @@ impl Compiler<'_> {
             "exists" if node.said.get("min").and_then(Value::as_u64) > Some(0) => Ok(Asks::Exists(true)),
             "exists" => Err("neither presence nor absence is asked for there".to_owned()),
             "type" => match node.types().filter_map(|said| text(said, "code")).map(str::to_owned).collect::<Vec<_>>() {
-                none if none.is_empty() => Err("no type is asked for there".to_owned()),
+                empty if empty.is_empty() => Err("no type is asked for there".to_owned()),
                 types => Ok(Asks::Type(types)),
             },
             "profile" => {

@@ -1,6 +1,6 @@
 //! The invariants of R4: what its structure does not say of several elements together.
 //!
-//! <https://hl7.org/fhir/R4/conformance-rules.html#constraints>. Their FHIRPath is translated when the table is made
+//! <https://hl7.org/fhir/R4/conformance-rules.html#constraints>. Their `FHIRPath` is translated when the table is made
 //! (`mappings/tables/generate.py`), so nothing is parsed or interpreted as text here. What the translation does not reach is listed by
 //! [`silent`]. The structure of a resource is to be right before.
 

@@ -79,7 +79,7 @@ pub mod rule {
     pub const TARGET: &str = "reference-target";
     /// A reference to something contained that is not there.
     pub const CONTAINED: &str = "ref-1";
-    /// A SimpleQuantity has no comparator.
+    /// A `SimpleQuantity` has no comparator.
     pub const SIMPLE_QUANTITY: &str = "sqty-1";
     /// An element has a value or children.
     pub const ELEMENT: &str = "ele-1";

@@ -19,7 +19,7 @@ impl<'p> Place<'p> {
         Self { parent: None, name, position: None }
     }
 
-    /// The place as FHIRPath.
+    /// The place as `FHIRPath`.
     pub(crate) fn expression(&self) -> String {
         let mut expression = String::new();
         self.write(&mut expression);

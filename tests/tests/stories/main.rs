@@ -40,5 +40,6 @@ mod token;
 mod transaction;
 mod transport;
 mod treatment;
+mod validation;
 mod whose_word;
 mod withdrawal;
