@@ -203,21 +203,21 @@ mod tests {
         terminology.expand("v|1.0")
     }
 
-    fn of(include: Value) -> Result<Option<ValueSet>, (String, String)> {
+    fn of(include: &Value) -> Result<Option<ValueSet>, (String, String)> {
         expanded(&json!({"url": "v", "compose": {"include": include}}))
     }
 
     #[test]
     fn what_is_enumerated_is_known_and_what_is_not_is_taken_at_its_word() {
-        let whole = of(json!([{"system": "s"}])).expect("right").expect("known");
+        let whole = of(&json!([{"system": "s"}])).expect("right").expect("known");
         assert!(
             whole.has_coding("s", "b") && !whole.has_coding("t", "b") && !whole.has_code("c") && whole.is_enumerated()
         );
-        let open = of(json!([{"system": "http://snomed.info/sct"}])).expect("right").expect("known");
+        let open = of(&json!([{"system": "http://snomed.info/sct"}])).expect("right").expect("known");
         assert!(open.has_coding("http://snomed.info/sct", "1") && !open.has_coding("s", "1") && !open.is_enumerated());
-        let base = of(json!([{"valueSet": ["http://hl7.org/fhir/ValueSet/administrative-gender|4.0.1"]}]));
+        let base = of(&json!([{"valueSet": ["http://hl7.org/fhir/ValueSet/administrative-gender|4.0.1"]}]));
         assert!(base.expect("right").expect("known").has_code("female"));
-        assert_eq!(of(json!([{"valueSet": ["https://elsewhere.example/v"]}])), Ok(None));
+        assert_eq!(of(&json!([{"valueSet": ["https://elsewhere.example/v"]}])), Ok(None));
         let less = json!({"compose": {"include": [{"system": "s"}], "exclude": [{"system": "s", "concept": [{"code": "a"}]}]}});
         let less = expanded(&less).expect("right").expect("known");
         assert!(less.has_code("b") && !less.has_code("a"));
@@ -225,10 +225,10 @@ mod tests {
 
     #[test]
     fn a_value_set_without_end_or_too_large_is_refused_with_its_file() {
-        let (file, message) = of(json!([{"valueSet": ["v"]}])).expect_err("it includes itself");
+        let (file, message) = of(&json!([{"valueSet": ["v"]}])).expect_err("it includes itself");
         assert!(file == "v.json" && message.contains("include each other"), "{message}");
         let many: Vec<Value> = (0..5).map(|n| json!({"code": n.to_string()})).collect();
-        let (_, message) = of(json!([{"system": "t", "concept": many}])).expect_err("it has five");
+        let (_, message) = of(&json!([{"system": "t", "concept": many}])).expect_err("it has five");
         assert!(message.contains("more than 4 codes"), "{message}");
     }
 }

@@ -321,7 +321,7 @@ async fn a_resource_belongs_to_one_record_that_is_there(gateway: Gateway) {
         let mut wrong = observation(&person);
         wrong["subject"] = json!({"reference": reference});
         let refused = elp.post("Observation", &wrong).await.expect(422);
-        assert!(refused.issues()[0].1.starts_with("Observation.subject"), "{reference}: {refused}");
+        assert_eq!(refused.issues()[0].1, "Observation.subject", "{reference}: {refused}");
     }
     let mut absolute = observation(&person);
     absolute["subject"] = json!({"reference": format!("{}/Patient/{person}", gateway.base)});

@@ -222,7 +222,7 @@ impl<'v> Checker<'v> {
         match target_type(members, self.container) {
             Target::Missing => {
                 let details = "ref-1: nothing of this id is contained: add it to 'contained', or correct the reference";
-                self.issue(&place.child("reference"), (IssueCode::NotFound, rule::CONTAINED), details);
+                self.issue(place, (IssueCode::NotFound, rule::CONTAINED), details);
             }
             Target::Of(found) if !is_permitted(found) && self.table.resource(found).is_some() => {
                 let targets = element.targets.unwrap_or_default().replace(',', ", ");
