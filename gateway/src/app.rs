@@ -2,6 +2,7 @@
 
 mod bulk;
 mod keys_at_work;
+mod refusals;
 mod turns;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -15,6 +16,7 @@ use tokio::sync::{Mutex, RwLock};
 
 pub use bulk::Bulk;
 pub use keys_at_work::{KeyAtWork, KeysAtWork};
+pub use refusals::Refusals;
 pub use turns::Turns;
 
 use crate::auth::{BrowserKey, Issuer, Verifier, Verifiers};
@@ -32,6 +34,7 @@ use crate::storage::registry::{Client, Organization, Pool, Practitioner, Registr
 use crate::storage::subscription::Subscriber;
 use crate::storage::treatment::TreatmentCentre;
 use crate::storage::{StorageError, Store};
+use crate::validation::Validation;
 
 /// How old the picture of the registry may be: a disabled client is refused within this time.
 const REGISTRY_AGE_MS_MAX: i64 = 1_000;
@@ -71,6 +74,8 @@ pub struct AppState {
     pub bulk: Bulk,
     /// By what resources are labelled.
     pub labels: Arc<LabelTable>,
+    /// The profiles that resources are held to.
+    pub validation: Validation,
     /// For how long copies of the key store are kept.
     pub key_copies_days: u32,
     /// Made-up data only.
@@ -179,25 +184,6 @@ impl People {
 
 fn milliseconds(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// Counts of refusals, a number a minute and reason, so that unauthenticated callers cannot flood the trail.
-#[derive(Debug, Default)]
-pub struct Refusals(std::sync::Mutex<BTreeMap<(i64, &'static str), i64>>);
-
-impl Refusals {
-    /// Counts the refusal of a request that was not authenticated.
-    pub fn count(&self, reason: &'static str, now_ms: i64) {
-        let minute_ms = now_ms - now_ms.rem_euclid(60_000);
-        if let Ok(mut counts) = self.0.lock() {
-            *counts.entry((minute_ms, reason)).or_default() += 1;
-        }
-    }
-
-    /// Takes what was counted, to write it.
-    pub fn take(&self) -> BTreeMap<(i64, &'static str), i64> {
-        self.0.lock().map(|mut counts| std::mem::take(&mut *counts)).unwrap_or_default()
-    }
 }
 
 /// Who is registered, looked up by id.

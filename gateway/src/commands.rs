@@ -33,6 +33,7 @@ use crate::server::tls::TlsKeys;
 use crate::server::{self, shutdown_signal};
 use crate::storage::read_seal_key;
 use crate::telemetry::{Telemetry, TelemetryError};
+use crate::validation::Validation;
 
 pub use audit::audit;
 pub use backup::{backup, restore};
@@ -234,6 +235,9 @@ async fn check_files(config: &Config) -> Vec<ConfigError> {
             ClientProof::Key(file) => ("people.client_key_file", file),
         };
         wrong(key, format!("{}: {error}", file.display()));
+    }
+    if let Err(error) = Validation::load(&config.validation) {
+        wrong("validation.packages", error.to_string().trim_start_matches("validation.packages: ").to_owned());
     }
     if let Err(error) = credentials(config.outbound.credentials_file.as_deref(), &Clock::System) {
         wrong("outbound.credentials_file", error.to_string());

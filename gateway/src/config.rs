@@ -11,6 +11,7 @@ mod deliveries;
 mod emergency;
 mod insurers;
 mod keys;
+mod limits;
 mod mail;
 mod outbound;
 mod people;
@@ -19,6 +20,7 @@ mod reference;
 mod sections;
 mod subscriptions;
 mod tdi;
+mod validation;
 mod vault;
 
 use std::collections::BTreeMap;
@@ -38,6 +40,7 @@ pub use co_prev::CoPrevConfig;
 pub use deliveries::DeliveriesConfig;
 pub use emergency::EmergencyConfig;
 pub use insurers::{InsurerConfig, SignerFiles};
+pub use limits::Limits;
 pub use mail::MailConfig;
 pub use outbound::OutboundConfig;
 pub use people::{ClientProof, PeopleConfig};
@@ -45,6 +48,7 @@ use reader::Reader;
 pub use reference::reference;
 pub use subscriptions::SubscriptionsConfig;
 pub use tdi::TdiConfig;
+pub use validation::{ProfileChecks, ValidationConfig};
 pub use vault::{RingSource, VaultConfig};
 
 const VARIABLE_PREFIX: &str = "WELLGATE_";
@@ -70,6 +74,8 @@ pub struct Config {
     pub waiting_days_max: u32,
     /// Days after which it is no longer looked for where a referral goes that names nobody.
     pub intake_days_max: u32,
+    /// Which profiles are loaded, and when a write is held to them.
+    pub validation: ValidationConfig,
     /// The operator's own table of labels.
     pub labels_file: Option<PathBuf>,
     /// How far emergency access goes.
@@ -225,59 +231,6 @@ pub enum ServedTypes {
     All,
     /// These, by their FHIR names (not yet checked against the table of types).
     Listed(Vec<String>),
-}
-
-/// `[limits]`
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// Longest request body.
-    pub body_bytes_max: usize,
-    /// Longest answer of a search, a history or a batch.
-    pub answer_bytes_max: usize,
-    /// Most entries of a batch or transaction.
-    pub bundle_entries_max: usize,
-    /// Entries of a batch that are worked on at once.
-    pub batch_entries_at_once: usize,
-    /// Most operations of a patch.
-    pub patch_operations_max: usize,
-    /// Deepest nesting of a JSON body.
-    pub nesting_max: usize,
-    /// Resources on a page without `_count`.
-    pub search_count_default: u32,
-    /// Most resources on a page.
-    pub search_count_max: u32,
-    /// Most resources that a page brings along beside its matches.
-    pub search_includes_max: usize,
-    /// How often `_include:iterate` is applied to what it brought.
-    pub search_include_rounds_max: u32,
-    /// Most links of one chain of a search.
-    pub search_chain_depth_max: usize,
-    /// Most links of all chains of a search.
-    pub search_chain_links_max: usize,
-    /// Requests worked on at once.
-    pub requests_in_flight_max: usize,
-    /// Requests that wait for room.
-    pub requests_waiting_max: usize,
-    /// How long one waits.
-    pub request_wait: Duration,
-    /// Requests a second of one client; 0: as many as it likes.
-    pub client_requests_per_second_max: u32,
-    /// Requests a minute from one address that prove nobody's identity; 0: as many as come.
-    pub unauthenticated_per_minute_max: u32,
-    /// Longest time for a body to arrive.
-    pub body_timeout: Duration,
-    /// Longest time without a byte of it.
-    pub body_pause: Duration,
-    /// Longest time for one request.
-    pub request_timeout: Duration,
-    /// Longest time for a request's head.
-    pub header_read_timeout: Duration,
-    /// Open connections.
-    pub connections_max: usize,
-    /// Open connections from one address.
-    pub connections_per_address_max: usize,
-    /// Writes that wait for a commit.
-    pub write_queue_max: usize,
 }
 
 /// `[evidence]`

@@ -5,6 +5,7 @@
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
+use mappings::r4::issue::ContentIssue;
 use serde_json::{Value, json};
 
 use crate::bodies::BodyError;
@@ -13,6 +14,8 @@ use crate::storage::StorageError;
 
 /// The code system of the reasons for which Wellgate refuses.
 pub const REASON_SYSTEM: &str = "https://wellgate.example/fhir/CodeSystem/refusal-reason";
+/// The code system of the rules that content is held to.
+const RULE_SYSTEM: &str = "https://wellgate.example/fhir/CodeSystem/validation-rule";
 
 /// One `OperationOutcome.issue`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,29 +28,42 @@ pub struct Issue {
     pub expression: Option<String>,
     /// The code of the rule that refused.
     pub reason: Option<&'static str>,
+    /// The key of the rule about content that is broken.
+    pub rule: Option<Box<str>>,
 }
 
 impl Issue {
     /// An issue about the request as a whole.
     pub fn new(code: &'static str, details: impl Into<String>) -> Self {
-        Self { code, details: details.into(), expression: None, reason: None }
+        Self { code, details: details.into(), expression: None, reason: None, rule: None }
     }
 
     /// An issue about one element.
     pub fn at(expression: impl Into<String>, code: &'static str, details: impl Into<String>) -> Self {
-        Self { code, details: details.into(), expression: Some(expression.into()), reason: None }
+        Self { code, details: details.into(), expression: Some(expression.into()), reason: None, rule: None }
     }
 
-    fn to_value(&self, severity: &str) -> Value {
+    /// The issue in an OperationOutcome.
+    pub fn to_value(&self, severity: &str) -> Value {
         let mut issue =
             json!({"severity": severity, "code": self.code, "details": {"text": without_markup(&self.details)}});
         if let Some(reason) = self.reason {
             issue["details"]["coding"] = json!([{"system": REASON_SYSTEM, "code": reason}]);
         }
+        if let Some(rule) = &self.rule {
+            issue["details"]["coding"] = json!([{"system": RULE_SYSTEM, "code": rule}]);
+        }
         if let Some(expression) = &self.expression {
             issue["expression"] = json!([without_markup(expression)]);
         }
         issue
+    }
+}
+
+impl From<ContentIssue> for Issue {
+    fn from(found: ContentIssue) -> Self {
+        let rule = Some(found.rule.into());
+        Self { rule, ..Self::at(found.expression, found.code.as_str(), found.details) }
     }
 }
 
@@ -149,7 +165,7 @@ impl From<StorageError> for Failure {
 impl Failure {
     /// A refusal by a named rule.
     pub fn refused(reason: &'static str, details: impl Into<String>, expression: Option<String>) -> Self {
-        let issue = Issue { code: "forbidden", details: details.into(), expression, reason: Some(reason) };
+        let issue = Issue { code: "forbidden", details: details.into(), expression, reason: Some(reason), rule: None };
         Self::Refused { reason, issue, record: None }
     }
 

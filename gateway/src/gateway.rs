@@ -41,6 +41,7 @@ use crate::server::{ServerSettings, serve};
 use crate::storage::key_store::VaultSettings;
 use crate::storage::{OpenError, StorageError, Store, StoreSettings};
 use crate::telemetry::Telemetry;
+use crate::validation::{PackagesError, Validation};
 use crate::vault::SealedElements;
 
 /// How often waiting that took too long is looked for.
@@ -96,6 +97,9 @@ pub enum StartError {
     /// The table of labels cannot be read.
     #[error("labels.file: {0}")]
     Labels(String),
+    /// The packages of profiles cannot be used.
+    #[error(transparent)]
+    Packages(#[from] PackagesError),
     /// The tables of billing cannot be used.
     #[error("billing: {0}")]
     Billing(#[from] TablesError),
@@ -168,6 +172,7 @@ pub async fn assemble(config: &Config, store: Store, clock: Clock) -> Result<(Ap
         types: served(&config.types)?,
         base_url: config.server.base_url.clone(),
         labels: labels(config)?,
+        validation: Validation::load(&config.validation)?,
         guard: config.guard(),
         subscriptions: config.subscriptions,
         bulk: crate::app::Bulk::new(config.bulk),

@@ -43,4 +43,5 @@ pub mod server;
 pub mod storage;
 pub mod tdi;
 pub mod telemetry;
+pub mod validation;
 pub mod vault;

@@ -101,7 +101,7 @@ fn by_criteria() -> MethodRouter<App> {
 }
 
 /// The operations, as their names are written in the specification.
-fn operations() -> [(&'static str, MethodRouter<App>); 15] {
+fn operations() -> [(&'static str, MethodRouter<App>); 18] {
     [
         ("/fhir/Patient/{id}/$access-log", get(access_log)),
         ("/fhir/Patient/$break-glass", post(break_glass)),
@@ -118,6 +118,9 @@ fn operations() -> [(&'static str, MethodRouter<App>); 15] {
         ("/fhir/Patient/{id}/$unlink", post(unlink)),
         ("/fhir/Subscription/{id}/$status", get(subscription_status).post(subscription_status)),
         ("/fhir/Subscription/{id}/$events", get(subscription_events).post(subscription_events)),
+        ("/fhir/$validate", post(validate_any)),
+        ("/fhir/{type}/$validate", post(validate_type)),
+        ("/fhir/{type}/{id}/$validate", post(validate)),
     ]
 }
 
@@ -232,6 +235,21 @@ async fn subscription_status(State(app): State<App>, Path(id): Path<String>, req
 async fn subscription_events(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response<Body> {
     let (exchange, body) = exchange(app, request);
     operations::subscription::events(exchange, id, body).await
+}
+
+async fn validate_any(State(app): State<App>, request: Request) -> Response<Body> {
+    let (exchange, body) = exchange(app, request);
+    operations::validate::validate(exchange, (String::new(), String::new()), body).await
+}
+
+async fn validate_type(State(app): State<App>, Path(resource_type): Path<String>, request: Request) -> Response<Body> {
+    let (exchange, body) = exchange(app, request);
+    operations::validate::validate(exchange, (resource_type, String::new()), body).await
+}
+
+async fn validate(State(app): State<App>, Path(address): TypeAndId, request: Request) -> Response<Body> {
+    let (exchange, body) = exchange(app, request);
+    operations::validate::validate(exchange, address, body).await
 }
 
 async fn create(State(app): State<App>, Path(resource_type): Path<String>, request: Request) -> Response<Body> {

@@ -13,6 +13,7 @@ pub mod notification;
 pub mod patch;
 pub mod portal_export;
 pub mod postcode;
+pub mod profile;
 pub mod r4;
 pub mod sheet;
 pub mod subscription;

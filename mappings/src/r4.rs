@@ -2,6 +2,9 @@
 //!
 //! <https://hl7.org/fhir/R4/>
 
+pub mod invariants;
+pub mod issue;
+pub(crate) mod place;
 pub mod primitive;
 pub mod structure;
 pub mod time;

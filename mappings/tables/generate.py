@@ -7,6 +7,7 @@ reads `r4-definitions/` in the corpus (by default `../shared/data` beside the re
     mappings/tables/structure.txt           what `mappings::r4::structure` checks
     mappings/tables/summary.txt             what it leaves of a resource in a summary
     gateway/tables/compartments.txt         by which parameters a type is in a compartment
+    mappings/tables/invariants.txt          what `mappings::r4::invariants` evaluates
     gateway/tables/search-parameters.txt    what `gateway::search` indexes and searches
 
 Each table explains its own form in its first lines. The output is the same for the same input, so a difference in review is a
@@ -19,6 +20,7 @@ import os
 import re
 from pathlib import Path
 
+from invariants import write_invariants
 from parts import write_compartments, write_summary
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -29,7 +31,9 @@ STRUCTURE_HEAD = """\
 # R4 structure, from the snapshots of HL7 FHIR 4.0.1 (CC0). Written by generate.py: do not edit.
 # V name<tab>system code code..<tab>system code..   a value set with a required binding, fully enumerated
 # R name : base | C name : base | B path : base      a resource, a complex type, a backbone element
-#  element min..max type|type [@value set]           '.' is the backbone of this path, '#path' a content reference
+#  element min..max type|type [@value set] [>target,target] [~]
+#                                                     '.' is the backbone of this path, '#path' a content reference;
+#                                                     '>' the types that a Reference may be to (none: any), '~' a SimpleQuantity
 """
 
 SEARCH_HEAD = """\
@@ -54,6 +58,9 @@ INDEXED = {
 
 # A course of measurements is no quantity that one is sought by.
 NO_QUANTITY = "as SampledData"
+
+# Targets that R4 does not have and Wellgate takes. R5 has them: a team may have an organisation as its member.
+ALSO_TAKEN = {"Group.member.entity": {"Organization"}}
 
 # Answered by the store itself, from columns and not from index rows.
 OF_THE_STORE = {"_id", "_lastUpdated"}
@@ -80,6 +87,20 @@ class Element:
         self.name, self.minimum, self.maximum = name, minimum, maximum
         self.types, self.value_set, self.targets = types, value_set, targets
         self.is_summary = is_summary
+        self.reference_targets, self.is_simple_quantity = [], False
+
+    def narrow(self, element):
+        """What the definition says of the types beyond their names."""
+        kinds = element.get("type", [])
+        targets = {t.split("/")[-1] for k in kinds if k["code"] == "Reference" for t in k.get("targetProfile", [])}
+        targets |= ALSO_TAKEN.get(element["path"], set())
+        self.reference_targets = [] if "Resource" in targets else sorted(targets)
+        self.is_simple_quantity = any(p.endswith("/SimpleQuantity") for k in kinds for p in k.get("profile", []))
+        return self
+
+    def narrowed(self):
+        words = [">" + ",".join(self.reference_targets)] if self.reference_targets else []
+        return "".join(" " + word for word in words + ["~"] * self.is_simple_quantity)
 
     def variants(self):
         """The names in JSON with their type: one, or one for each type of a choice."""
@@ -140,7 +161,7 @@ def read_nodes(definitions):
                     binding.get("valueSet") if required else None,
                     targets,
                     element.get("isSummary", False),
-                )
+                ).narrow(element)
             )
     return nodes, kinds
 
@@ -199,7 +220,8 @@ def write_structure(nodes, kinds, by_url):
             if element.name in inherited:
                 continue
             line = f" {element.name} {element.minimum}..{element.maximum} {'|'.join(element.types)}"
-            lines.append(line + (f" @{names[element.value_set]}" if element.value_set in names else ""))
+            line += f" @{names[element.value_set]}" if element.value_set in names else ""
+            lines.append(line + element.narrowed())
     text = STRUCTURE_HEAD + "\n".join(lines) + "\n"
     (REPOSITORY / "mappings/tables/structure.txt").write_text(text, encoding="utf-8")
     print(f"structure.txt: {len(nodes)} nodes, {len(names)} value sets, {len(text)} bytes")
@@ -448,6 +470,7 @@ if __name__ == "__main__":
     canonical = {item["url"]: item for item in read_lines("valuesets-codesystems.ndjson.gz")}
     write_structure(node_table, node_kinds, canonical)
     write_summary(REPOSITORY, RESOURCES, node_table, node_kinds)
+    write_invariants(definitions, REPOSITORY)
     with gzip.open(DEFINITIONS / "search-parameters.json.gz", "rt", encoding="utf-8") as bundle:
         entries = json.load(bundle)["entry"]
     search_parameters = [entry["resource"] for entry in entries]

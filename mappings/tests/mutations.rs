@@ -1,6 +1,6 @@
 //! A resource that is right is made wrong in one place, and the one issue names that place.
 
-use mappings::r4::structure::{ISSUES_MAX, IssueCode, StructureIssue, check};
+use mappings::r4::structure::{ContentIssue, ISSUES_MAX, IssueCode, check};
 use serde_json::{Value, json};
 
 fn patient() -> Value {
@@ -24,7 +24,7 @@ fn patient() -> Value {
 }
 
 /// The only issue of the patient once the value at the pointer is replaced (or added, in an object).
-fn issue_after(pointer: &str, value: Value) -> StructureIssue {
+fn issue_after(pointer: &str, value: Value) -> ContentIssue {
     let mut patient = patient();
     let (parent, key) = pointer.rsplit_once('/').expect("a pointer has a slash");
     match patient.pointer_mut(parent).expect("the parent is there") {
@@ -35,7 +35,7 @@ fn issue_after(pointer: &str, value: Value) -> StructureIssue {
     only_issue(&patient)
 }
 
-fn only_issue(resource: &Value) -> StructureIssue {
+fn only_issue(resource: &Value) -> ContentIssue {
     let issues = check(resource);
     assert_eq!(issues.len(), 1, "{issues:?}");
     issues.into_iter().next().expect("there is one")
@@ -181,4 +181,65 @@ fn all_issues_are_listed_up_to_the_limit() {
     assert_eq!(check(&two).len(), 2);
     let many = json!({ "resourceType": "Patient", "name": vec![json!({ "use": "x" }); 500] });
     assert_eq!(check(&many).len(), ISSUES_MAX);
+}
+
+#[test]
+fn a_reference_is_to_a_type_that_the_element_takes() {
+    use IssueCode::{NotFound, Value as Form};
+    let other = |reference: Value| json!([{ "other": reference, "type": "seealso" }]);
+    for reference in [
+        json!({ "reference": "Organization/2" }),
+        json!({ "reference": "https://example.org/fhir/Organization/2/_history/3" }),
+        json!({ "reference": "Organization?identifier=https://example.org/s|1" }),
+        json!({ "reference": "#o" }),
+        json!({ "type": "Organization", "display": "x" }),
+    ] {
+        assert_issue("/link", other(reference), "Patient.link[0].other", Form, "one of Patient, RelatedPerson");
+    }
+    assert_issue("/link", other(json!({ "reference": "#p" })), "Patient.link[0].other", NotFound, "ref-1");
+    for reference in [
+        json!({ "reference": "RelatedPerson/2" }),
+        json!({ "reference": "urn:uuid:c757873d-ec9a-4326-a141-556f43239520" }),
+        json!({ "identifier": { "value": "1" } }),
+        json!({ "reference": "https://example.org/anything" }),
+        json!({ "reference": "#" }),
+    ] {
+        let mut patient = patient();
+        patient["link"] = other(reference);
+        assert_eq!(check(&patient), []);
+    }
+}
+
+#[test]
+fn a_local_reference_is_looked_up_in_the_resource_that_contains_and_in_no_other() {
+    let holder = json!({ "resourceType": "Patient", "managingOrganization": { "reference": "#o" } });
+    let beside = json!({ "resourceType": "Bundle", "type": "collection", "entry": [{ "resource": patient() }, { "resource": holder }] });
+    let issue = only_issue(&beside);
+    assert_eq!(issue.expression, "Bundle.entry[1].resource.managingOrganization");
+    assert_eq!(issue.rule, "ref-1");
+}
+
+#[test]
+fn a_simple_quantity_has_no_comparator() {
+    let observation = |low: Value| {
+        json!({ "resourceType": "Observation", "status": "final", "code": { "text": "x" },
+            "referenceRange": [{ "low": low }] })
+    };
+    assert_eq!(check(&observation(json!({ "value": 1 }))), []);
+    let issue = only_issue(&observation(json!({ "value": 1, "comparator": "<" })));
+    assert_eq!((issue.expression.as_str(), &*issue.rule), ("Observation.referenceRange[0].low.comparator", "sqty-1"));
+}
+
+#[test]
+fn each_issue_names_its_rule_by_a_key_that_the_documentation_has() {
+    let documented = include_str!("../../docs/validation.md");
+    let wrong = json!({ "resourceType": "Patient", "gender": "x", "birthDate": "y", "nmae": 1, "name": [{}], "active": [true],
+        "deceasedBoolean": true, "deceasedDateTime": "2024", "_gender": 1, "photo": {}, "link": [{ "other": {
+        "reference": "#x" }, "type": "seealso" }], "managingOrganization": { "reference": "Patient/1" }, "extension": [{ "url": "u" }],
+        "contained": [{ "resourceType": "Nothing" }, { "resourceType": "Patient", "contained": [{ "resourceType": "Patient" }] }] });
+    let rules: std::collections::BTreeSet<_> = check(&wrong).into_iter().map(|issue| issue.rule).collect();
+    assert!(rules.len() > 10, "{rules:?}");
+    for rule in rules {
+        assert!(documented.contains(&format!("`{rule}`")), "{rule}");
+    }
 }

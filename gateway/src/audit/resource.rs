@@ -80,6 +80,7 @@ const OPERATIONS: &[&str] = &[
     "link-code",
     "unlink",
     "link",
+    "validate",
 ];
 /// What people do at the gateway's own pages.
 const SIGN_INS: &[&str] = &["sign-in", "step-up", "sign-out", "act-as"];

@@ -118,6 +118,7 @@ impl PersonRole {
                     "crisis-disclosures",
                     "link-code",
                     "unlink",
+                    "validate",
                 ],
                 acts_after_step_up: &["break-glass"],
             },
@@ -129,7 +130,7 @@ impl PersonRole {
                     directory!()
                 ),
                 scope_after_step_up: "",
-                acts: &["batch", "transaction", "link-code", "unlink"],
+                acts: &["batch", "transaction", "link-code", "unlink", "validate"],
                 acts_after_step_up: &[],
             },
             Self::Billing => Row {
@@ -140,7 +141,15 @@ impl PersonRole {
                     directory!()
                 ),
                 scope_after_step_up: "",
-                acts: &["batch", "transaction", "billing-view", "billing-prepare", "billing-import", "billing-correct"],
+                acts: &[
+                    "batch",
+                    "transaction",
+                    "billing-view",
+                    "billing-prepare",
+                    "billing-import",
+                    "billing-correct",
+                    "validate",
+                ],
                 // What sends, moves money or gives up a claim to it, and what hands out names or numbers as a file.
                 acts_after_step_up: &[
                     "billing-seal",
@@ -178,7 +187,7 @@ impl PersonRole {
                 purpose: "PATRQT",
                 scope: "patient/*.rs patient/Consent.cu",
                 scope_after_step_up: "",
-                acts: &["batch", "transaction", "access-log", "everything", "dossier", "meta", "withdraw"],
+                acts: &["batch", "transaction", "access-log", "everything", "dossier", "meta", "withdraw", "validate"],
                 acts_after_step_up: &[],
             },
         }

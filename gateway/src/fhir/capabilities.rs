@@ -2,6 +2,8 @@
 //!
 //! <https://hl7.org/fhir/R4/capabilitystatement.html>
 
+use std::collections::BTreeSet;
+
 use mappings::subscription::TOPICS;
 use serde_json::{Value, json};
 
@@ -88,7 +90,8 @@ const NOTHING: Served = Served {
 const OF_SYSTEM: &[&str] = &["transaction", "batch", "search-system", "history-system"];
 /// The media types of a patch.
 const PATCH_FORMATS: &[&str] = &["application/json-patch+json", "application/fhir+json"];
-
+/// Offered for every type, and for the system.
+const VALIDATE: &str = "http://hl7.org/fhir/OperationDefinition/Resource-validate";
 /// Operations: type, name without the sign.
 const OPERATIONS: &[(&str, &str)] = &[
     ("Consent", "explain"),
@@ -141,6 +144,7 @@ pub fn statement(app: &AppState, started_ms: i64) -> String {
             "interaction": OF_SYSTEM.iter().map(|code| json!({"code": code})).collect::<Vec<_>>(),
             "operation": [
                 {"name": "export", "definition": format!("{BULK_DATA}/export")},
+                {"name": "validate", "definition": VALIDATE},
                 {"name": "import", "definition": "https://wellgate.example/fhir/OperationDefinition/import"}
             ],
             "searchParam": every_type(),
@@ -227,11 +231,14 @@ fn resource(app: &AppState, resource_type: &'static str) -> Value {
         let topic = |(topic, _): &(&str, &str)| json!({"url": TOPIC_EXTENSION, "valueCanonical": topic});
         stated["extension"] = TOPICS.iter().map(topic).collect();
     }
-    if let Some((_, profiles)) = PROFILES.iter().find(|(of, _)| *of == resource_type) {
+    let of_program =
+        PROFILES.iter().filter(|(of, _)| *of == resource_type).flat_map(|(_, profiles)| profiles.iter().copied());
+    let profiles: BTreeSet<&str> = of_program.chain(app.validation.of_type(resource_type)).collect();
+    if !profiles.is_empty() {
         stated["supportedProfile"] = json!(profiles);
     }
     let meta = belongs(resource_type).map(|_| (resource_type, "meta"));
-    let operations: Vec<Value> = OPERATIONS
+    let mut operations: Vec<Value> = OPERATIONS
         .iter()
         .filter(|(of, _)| *of == resource_type)
         .chain(meta.iter())
@@ -242,8 +249,7 @@ fn resource(app: &AppState, resource_type: &'static str) -> Value {
             _ => json!({"name": name, "definition": format!("https://wellgate.example/fhir/OperationDefinition/{of}-{name}")}),
         })
         .collect();
-    if !operations.is_empty() {
-        stated["operation"] = json!(operations);
-    }
+    operations.push(json!({"name": "validate", "definition": VALIDATE}));
+    stated["operation"] = json!(operations);
     stated
 }

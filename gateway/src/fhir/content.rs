@@ -6,6 +6,7 @@ use crate::access::draft::Content;
 use crate::error::{Failure, Issue};
 use crate::vault::stray_number;
 use mappings::json::{JsonError, Limits, parse};
+use mappings::r4::issue::ContentIssue;
 use mappings::r4::structure::check;
 
 /// Reads a resource of any type.
@@ -13,6 +14,16 @@ use mappings::r4::structure::check;
 /// # Errors
 /// 400 where it is not JSON that is taken, 422 with every issue where its structure is wrong.
 pub fn read(bytes: &[u8], depth_max: usize) -> Result<Content, Failure> {
+    let value = parsed(bytes, depth_max)?;
+    let text = String::from_utf8(bytes.to_vec()).map_err(|_| Failure::Internal("parsed JSON is not UTF-8"))?;
+    Ok(Content { text, value })
+}
+
+/// Reads JSON as it is taken here, whatever is in it.
+///
+/// # Errors
+/// 400 where it is not JSON that is taken, 413 where it is too much.
+pub fn parsed(bytes: &[u8], depth_max: usize) -> Result<Value, Failure> {
     let value = parse(bytes, Limits { depth_max, ..Limits::default() }).map_err(|error| match error {
         JsonError::TooMany { .. } => Failure::TooLarge(error.to_string()),
         _ => Failure::BadRequest(vec![json_issue(&error)]),
@@ -20,8 +31,7 @@ pub fn read(bytes: &[u8], depth_max: usize) -> Result<Content, Failure> {
     if bytes.windows(6).any(|window| window == b"\\u0000") {
         return Err(Failure::BadRequest(vec![Issue::new("structure", "a text may not hold the character U+0000")]));
     }
-    let text = String::from_utf8(bytes.to_vec()).map_err(|_| Failure::Internal("parsed JSON is not UTF-8"))?;
-    Ok(Content { text, value })
+    Ok(value)
 }
 
 /// Reads a resource that must be of the given type.
@@ -56,17 +66,24 @@ pub fn structure(value: &Value, within: &str) -> Result<(), Failure> {
     if issues.is_empty() {
         return without_stray_number(value, within);
     }
-    let issue = |issue: mappings::r4::structure::StructureIssue| {
-        Issue::at(format!("{within}{}", issue.expression), issue.code.as_str(), issue.details)
+    let issue = |issue: ContentIssue| {
+        Issue::from(ContentIssue { expression: format!("{within}{}", issue.expression), ..issue })
     };
     Err(Failure::Unprocessable(issues.into_iter().map(issue).collect()))
 }
 
 /// A national number is kept sealed in an identifier of its system, and nowhere else.
 fn without_stray_number(value: &Value, within: &str) -> Result<(), Failure> {
-    let Some(expression) = stray_number(value) else { return Ok(()) };
+    let Some(mut issue) = stray(value) else { return Ok(()) };
+    issue.expression = issue.expression.map(|expression| format!("{within}{expression}"));
+    Err(Failure::Unprocessable(vec![issue]))
+}
+
+/// The text in which a national number stands, if there is one.
+pub fn stray(value: &Value) -> Option<Issue> {
     let details = "a national number stands in a text: it may be only the value of an identifier with its system";
-    Err(Failure::content(format!("{within}{expression}"), "business-rule", details))
+    let issue = Issue::at(stray_number(value)?, "business-rule", details);
+    Some(Issue { rule: Some("national-number".into()), ..issue })
 }
 
 fn json_issue(error: &JsonError) -> Issue {

@@ -19,6 +19,7 @@ pub mod meta;
 pub mod review_emergency;
 pub mod subscription;
 pub mod terminology;
+pub mod validate;
 mod value_set;
 pub mod who_can_see;
 pub mod withdraw;

@@ -14,7 +14,7 @@ use crate::access::Draft;
 use crate::access::caller::Act;
 use crate::access::draft::{Content, DraftResource, Put, is_of_record};
 use crate::consent::{Interaction, Permit, may_write};
-use crate::error::Failure;
+use crate::error::{Failure, Issue};
 use crate::labels::{ATOMS_BYTES_MAX, LabelSet, keep_declared};
 use crate::referral;
 use crate::routing::Actor;
@@ -34,6 +34,7 @@ pub async fn create(
     mut content: Content,
 ) -> Result<ResourceKey, Failure> {
     must_be(&content.value, resource_type)?;
+    as_profiled(draft, &content.value)?;
     let compartment = compartment(draft, resource_type, &id, &content.value).await?;
     let key = ResourceKey { compartment, resource_type, id };
     if is_of_record(&key) {
@@ -66,6 +67,9 @@ pub async fn update(
     if_match: Option<VersionId>,
 ) -> Result<ResourceKey, Failure> {
     change.fits(resource_type, id)?;
+    if let Change::Whole(content) = &change {
+        as_profiled(draft, &content.value)?;
+    }
     let located = located(draft, resource_type, id).await?;
     let is_person = draft.caller.person().is_some();
     // A person has no part in the workflow: a Task of a referral is to them like any other resource of the record.
@@ -89,7 +93,11 @@ pub async fn update(
         }
         may_patch(draft, &located.key).await?;
     }
+    let is_patch = change.is_patch();
     let content = change.on(&located.body, resource_type, draft.app.limits.nesting_max)?;
+    if is_patch {
+        as_profiled(draft, &content.value)?;
+    }
     if is_person {
         return update_by_person(draft, located, &content.value).await;
     }
@@ -170,6 +178,12 @@ pub async fn delete(
         _ => subscription::end(draft, &key),
     }
     Ok(key)
+}
+
+/// Holds a resource to the profiles that count on writing: before anything is looked up, so that the answer tells of nothing else.
+fn as_profiled(draft: &Draft<'_>, resource: &Value) -> Result<(), Failure> {
+    let issues: Vec<Issue> = draft.app.validation.on_write(resource).into_iter().map(Issue::from).collect();
+    if issues.is_empty() { Ok(()) } else { Err(Failure::Unprocessable(issues)) }
 }
 
 /// A list of references that was cut would let a rule about one of them miss this resource.

@@ -1,65 +1,28 @@
-//! Whether a resource has the structure of R4: elements, cardinality, types, lexical forms, required codes.
+//! Whether a resource has the structure of R4: elements, cardinality, types, lexical forms, required codes, the types that
+//! references may be to.
 //!
-//! <https://hl7.org/fhir/R4/json.html>, held to a table made from the official definitions. Profiles, references and
+//! <https://hl7.org/fhir/R4/json.html>, held to a table made from the official definitions. Profiles, what references resolve to and
 //! terminology beyond required bindings are none of this module's business.
 
 mod check;
 mod nearest;
+mod reference;
 pub mod summary;
 mod table;
 pub mod types;
 
 use serde_json::Value;
 
+use super::primitive::Primitive;
 use table::{Content, Node, Table};
+
+pub use super::issue::{ContentIssue, IssueCode};
 
 /// The most issues that one check lists. Who sends more has them listed when these are mended.
 pub const ISSUES_MAX: usize = 100;
 
-/// One thing that is wrong with a resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StructureIssue {
-    /// The element, such as `Patient.name[0].use`.
-    pub expression: String,
-    /// The kind of fault.
-    pub code: IssueCode,
-    /// What is wrong and the way out. Repeats a bad value only where it is short.
-    pub details: String,
-}
-
-/// The kind of a [`StructureIssue`].
-///
-/// # Source
-/// <https://hl7.org/fhir/R4/valueset-issue-type.html>
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IssueCode {
-    /// An element that does not exist, or in the wrong JSON form.
-    Structure,
-    /// A required element is missing.
-    Required,
-    /// A primitive value that its type does not take.
-    Value,
-    /// A code outside a required value set.
-    CodeInvalid,
-    /// A rule of the standard about several elements.
-    Invariant,
-}
-
-impl IssueCode {
-    /// The code in an `OperationOutcome`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Structure => "structure",
-            Self::Required => "required",
-            Self::Value => "value",
-            Self::CodeInvalid => "code-invalid",
-            Self::Invariant => "invariant",
-        }
-    }
-}
-
 /// Checks a resource and all that is in it. Lists every issue up to [`ISSUES_MAX`]; empty where all is well.
-pub fn check(resource: &Value) -> Vec<StructureIssue> {
+pub fn check(resource: &Value) -> Vec<ContentIssue> {
     check::check(resource)
 }
 
@@ -89,6 +52,47 @@ pub fn is_element(path: &str) -> bool {
         found = true;
     }
     found
+}
+
+/// The codings of a value set that a required binding of R4 enumerates, each as system and code; by the end of its canonical URL.
+pub(crate) fn value_set_codings(name: &str) -> Option<impl Iterator<Item = (&'static str, &'static str)>> {
+    Table::of_r4().value_set_named(name).map(table::ValueSet::codings)
+}
+
+/// Whether a choice may end so: the name of a data type, with a capital.
+pub(crate) fn is_data_type(ending: &str) -> bool {
+    let mut letters = ending.chars();
+    let Some(first) = letters.next().filter(char::is_ascii_uppercase) else { return false };
+    let primitive = || format!("{}{}", first.to_ascii_lowercase(), letters.as_str());
+    let node = Table::of_r4().node_at(ending);
+    node.is_some_and(|node| !node.is_resource) || Primitive::from_name(&primitive()).is_some()
+}
+
+/// Whether this is the path of a type or a backbone element.
+pub(crate) fn is_node(path: &str) -> bool {
+    Table::of_r4().node_at(path).is_some()
+}
+
+/// Whether resources of this type may contain others.
+pub(crate) fn is_domain_resource(name: &str) -> bool {
+    Table::of_r4().resource(name).is_some_and(|node| node.element("contained").is_some())
+}
+
+/// The type of an element within a type or a backbone element, named as the table does; none for a primitive one.
+pub(crate) fn type_within(path: &str, name: &str) -> Option<&'static str> {
+    let table = Table::of_r4();
+    match table.node_at(path)?.element(name)?.content {
+        Content::Node(index) => Some(table.node(index).path),
+        Content::Primitive(_) | Content::Resource => None,
+    }
+}
+
+/// The type to which a Reference is, as far as it says so; `whole` is the resource that may contain the target.
+pub(crate) fn reference_type<'v>(reference: &'v Value, whole: &'v Value) -> Option<&'v str> {
+    match reference::target_type(reference.as_object()?, whole.as_object()) {
+        reference::Target::Of(name) if is_resource_type(name) => Some(name),
+        _ => None,
+    }
 }
 
 /// How an unknown name may be meant: the nearest element, or a choice that lacks its type.

@@ -17,7 +17,7 @@ const FLOORS: [Floor; 12] = [
     strangers(&["audit", "auth", "consent", "queue", "rates", "routing", "search", "vault"]),
     // What the rules are fed with from outside. All SQL is in storage; it takes the viewer and the write set as the rules make
     // them.
-    strangers(&["auth_keys", "bodies", "key_ring", "storage"]),
+    strangers(&["auth_keys", "bodies", "key_ring", "storage", "validation"]),
     // What a running gateway holds, and what its errors mean to a client.
     strangers(&["app", "error"]),
     // Who asks, and may this pass?

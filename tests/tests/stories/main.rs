@@ -48,5 +48,6 @@ mod token;
 mod transaction;
 mod transport;
 mod treatment;
+mod validation;
 mod whose_word;
 mod withdrawal;

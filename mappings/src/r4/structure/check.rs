@@ -3,76 +3,37 @@
 //! The place is a list on the stack and is written out for an issue only: a resource that is right costs no allocation.
 //! The walk goes as deep as the value; [`crate::json::parse`] has limited that.
 
-use std::fmt::Write as _;
-
 use serde_json::{Map, Value};
 
 use super::nearest::nearest;
+use super::reference::{Target, target_type};
 use super::table::{Content, Element, Node, Table};
-use super::{ISSUES_MAX, IssueCode, StructureIssue, suggestion};
+use super::{ContentIssue, ISSUES_MAX, IssueCode, suggestion};
+use crate::r4::issue::rule;
+use crate::r4::place::{Place, short};
 use crate::r4::primitive::Primitive;
-
-/// The most characters of a client's own text that an issue repeats.
-const QUOTED_MAX: usize = 40;
 
 /// A value set of at most so many codes is listed whole.
 const LISTED_CODES_MAX: usize = 12;
 
-pub(super) fn check(resource: &Value) -> Vec<StructureIssue> {
-    let mut checker = Checker { table: Table::of_r4(), issues: Vec::new() };
+pub(super) fn check(resource: &Value) -> Vec<ContentIssue> {
+    let mut checker = Checker { table: Table::of_r4(), container: resource.as_object(), issues: Vec::new() };
     checker.resource(resource, None, false);
     checker.issues
 }
 
-/// Where the walk is.
-#[derive(Clone, Copy)]
-struct Place<'p> {
-    parent: Option<&'p Place<'p>>,
-    name: &'p str,
-    position: Option<usize>,
-}
-
-impl<'p> Place<'p> {
-    fn child(&'p self, name: &'p str) -> Self {
-        Self { parent: Some(self), name, position: None }
-    }
-
-    fn at(self, position: usize) -> Self {
-        Self { position: Some(position), ..self }
-    }
-
-    fn write(&self, path: &mut String) {
-        if let Some(parent) = self.parent {
-            parent.write(path);
-            path.push('.');
-        }
-        match short(self.name) {
-            Some(name) => path.push_str(name),
-            None => path.push('…'),
-        }
-        if let Some(position) = self.position {
-            // Writing to a string does not fail.
-            let _ = write!(path, "[{position}]");
-        }
-    }
-}
-
-/// The text itself where it is short enough to be repeated.
-fn short(text: &str) -> Option<&str> {
-    (text.chars().nth(QUOTED_MAX).is_none()).then_some(text)
-}
-
-struct Checker {
+struct Checker<'v> {
     table: &'static Table,
-    issues: Vec<StructureIssue>,
+    /// The resource in whose `contained` a local reference is looked up.
+    container: Option<&'v Map<String, Value>>,
+    issues: Vec<ContentIssue>,
 }
 
-impl Checker {
-    fn issue(&mut self, place: &Place<'_>, code: IssueCode, details: impl Into<String>) {
+impl<'v> Checker<'v> {
+    fn issue(&mut self, place: &Place<'_>, (code, rule): (IssueCode, &'static str), details: impl Into<String>) {
         if !self.is_full() {
-            let mut expression = String::new();
-            place.write(&mut expression);
-            self.issues.push(StructureIssue { expression, code, details: details.into() });
+            let expression = place.expression();
+            self.issues.push(ContentIssue { expression, code, rule: rule.into(), details: details.into() });
         }
     }
 
@@ -81,13 +42,14 @@ impl Checker {
         self.issues.len() >= ISSUES_MAX
     }
 
-    fn resource(&mut self, value: &Value, place: Option<&Place<'_>>, is_contained: bool) {
+    fn resource(&mut self, value: &'v Value, place: Option<&Place<'_>>, is_contained: bool) {
         let resource_type = value.get("resourceType");
         let name = resource_type.and_then(Value::as_str).unwrap_or("Resource");
-        let root = Place { parent: None, name, position: None };
+        let root = Place::root(name);
         let place = place.unwrap_or(&root);
         let Some(members) = value.as_object() else {
-            return self.issue(place, IssueCode::Structure, "this must be a resource: a JSON object");
+            let details = "this must be a resource: a JSON object";
+            return self.issue(place, (IssueCode::Structure, rule::JSON_FORM), details);
         };
         let Some(node) = self.table.resource(name) else {
             let types = self.table.nodes().iter().filter(|node| node.is_resource).map(|node| node.path);
@@ -96,22 +58,27 @@ impl Checker {
                 (Some(_), Some(near)) => format!("this is no resource type of R4; did you mean '{near}'?"),
                 (Some(_), None) => "this is no resource type of R4".to_owned(),
             };
-            return self.issue(&place.child("resourceType"), IssueCode::Structure, details);
+            return self.issue(&place.child("resourceType"), (IssueCode::Structure, rule::RESOURCE_TYPE), details);
         };
         if is_contained && members.contains_key("contained") {
             let details = "dom-2: a contained resource contains none itself; put it beside this one";
-            self.issue(&place.child("contained"), IssueCode::Invariant, details);
+            self.issue(&place.child("contained"), (IssueCode::Invariant, rule::NESTED), details);
+        }
+        let outer = self.container;
+        if !is_contained {
+            self.container = Some(members);
         }
         self.object(node, members, place);
+        self.container = outer;
     }
 
-    fn object(&mut self, node: &Node, members: &Map<String, Value>, place: &Place<'_>) {
+    fn object(&mut self, node: &Node, members: &'v Map<String, Value>, place: &Place<'_>) {
         let seen = self.members(node, members, place);
         self.whole(node, members, seen, place);
     }
 
     /// Each member for itself. Answers a bit for every slot that was there.
-    fn members(&mut self, node: &Node, members: &Map<String, Value>, place: &Place<'_>) -> u128 {
+    fn members(&mut self, node: &Node, members: &'v Map<String, Value>, place: &Place<'_>) -> u128 {
         let has_siblings = members.keys().any(|key| key.starts_with('_'));
         let mut seen = 0_u128;
         for (key, value) in members {
@@ -138,7 +105,7 @@ impl Checker {
             if element.is_choice && seen & bit != 0 {
                 let slot = node.slots[usize::from(element.slot)];
                 let details = format!("'{slot}' may be there once, in one type: keep one of them");
-                self.issue(&place.child(name), IssueCode::Structure, details);
+                self.issue(&place.child(name), (IssueCode::Structure, rule::CHOICE), details);
             }
             seen |= bit;
             self.element(element, value, sibling, &place.child(name));
@@ -156,18 +123,18 @@ impl Checker {
                 Some(stem) => format!("'{slot}' is required: give it in one of its types, '{stem}…'"),
                 None => format!("'{slot}' is required: add it"),
             };
-            self.issue(&place.child(slot.trim_end_matches("[x]")), IssueCode::Required, details);
+            self.issue(&place.child(slot.trim_end_matches("[x]")), (IssueCode::Required, rule::MIN), details);
         }
         let has_content = members.keys().any(|key| key != "id");
         if !node.is_resource && !has_content {
             let details = "ele-1: an element has a value or children; leave it out where it has neither";
-            self.issue(place, IssueCode::Invariant, details);
+            self.issue(place, (IssueCode::Invariant, rule::ELEMENT), details);
         }
         if node.path == "Extension" && has_content {
             let has_value = members.keys().any(|key| key.trim_start_matches('_').starts_with("value"));
             if has_value == members.contains_key("extension") {
                 let details = "ext-1: an extension has either a value or extensions, and one of the two";
-                self.issue(place, IssueCode::Invariant, details);
+                self.issue(place, (IssueCode::Invariant, rule::EXTENSION), details);
             }
         }
     }
@@ -178,25 +145,25 @@ impl Checker {
             Some(_) if !key.starts_with("__") => "only a primitive element has such a sibling: leave it out".to_owned(),
             _ => format!("{} has no such element; {advice}", node.path),
         };
-        self.issue(&place.child(key), IssueCode::Structure, details);
+        self.issue(&place.child(key), (IssueCode::Structure, rule::UNKNOWN_ELEMENT), details);
     }
 
     /// An element in full: single or repeating, with its `_` sibling where it is primitive.
-    fn element(&mut self, element: &Element, value: Option<&Value>, sibling: Option<&Value>, place: &Place<'_>) {
+    fn element(&mut self, element: &Element, value: Option<&'v Value>, sibling: Option<&'v Value>, place: &Place<'_>) {
         if element.is_primitive() && (element.repeats || sibling.is_some()) {
             return self.primitives(element, value, sibling, place);
         }
         match value {
             Some(Value::Array(items)) if element.repeats => {
                 if items.is_empty() {
-                    self.issue(place, IssueCode::Structure, "an array must not be empty: leave it out");
+                    self.empty(place);
                 }
                 for (position, item) in items.iter().enumerate() {
                     self.item(element, item, &place.at(position));
                 }
             }
             Some(Value::Array(_)) => {
-                self.issue(place, IssueCode::Structure, "this element does not repeat: give its value without [ ]");
+                self.must_be_single(place);
             }
             Some(item) if element.repeats => {
                 self.must_be_array(place);
@@ -208,13 +175,23 @@ impl Checker {
     }
 
     fn must_be_array(&mut self, place: &Place<'_>) {
-        self.issue(place, IssueCode::Structure, "this element repeats: put its value in [ ], even a single one");
+        let details = "this element repeats: put its value in [ ], even a single one";
+        self.issue(place, (IssueCode::Structure, rule::JSON_FORM), details);
     }
 
-    fn item(&mut self, element: &Element, value: &Value, place: &Place<'_>) {
+    fn must_be_single(&mut self, place: &Place<'_>) {
+        let details = "this element does not repeat: give its value without [ ]";
+        self.issue(place, (IssueCode::Structure, rule::MAX), details);
+    }
+
+    fn empty(&mut self, place: &Place<'_>) {
+        self.issue(place, (IssueCode::Structure, rule::JSON_FORM), "an array must not be empty: leave it out");
+    }
+
+    fn item(&mut self, element: &Element, value: &'v Value, place: &Place<'_>) {
         match (element.content, value) {
             (_, Value::Null) => {
-                self.issue(place, IssueCode::Structure, "null is no value: leave the element out");
+                self.issue(place, (IssueCode::Structure, rule::JSON_FORM), "null is no value: leave the element out");
             }
             (Content::Primitive(primitive), value) => self.primitive(element, primitive, value, place),
             (Content::Resource, value) => self.resource(value, Some(place), place.name == "contained"),
@@ -222,11 +199,37 @@ impl Checker {
                 let node = self.table.node(index);
                 self.object(node, members, place);
                 self.bound_concept(element, node, members, place);
+                self.narrowed(element, node, members, place);
             }
             (Content::Node(index), _) => {
                 let details = format!("this must be a {}: a JSON object", self.table.node(index).path);
-                self.issue(place, IssueCode::Structure, details);
+                self.issue(place, (IssueCode::Structure, rule::JSON_FORM), details);
             }
+        }
+    }
+
+    /// What a definition says of a Reference or a Quantity beyond its type.
+    fn narrowed(&mut self, element: &Element, node: &Node, members: &'v Map<String, Value>, place: &Place<'_>) {
+        if element.is_simple_quantity && members.contains_key("comparator") {
+            let details = "sqty-1: a quantity of this element is exact: leave the comparator out";
+            self.issue(&place.child("comparator"), (IssueCode::Invariant, rule::SIMPLE_QUANTITY), details);
+        }
+        if node.path != "Reference" {
+            return;
+        }
+        let is_permitted =
+            |found: &str| element.targets.is_none_or(|targets| targets.split(',').any(|one| one == found));
+        match target_type(members, self.container) {
+            Target::Missing => {
+                let details = "ref-1: nothing of this id is contained: add it to 'contained', or correct the reference";
+                self.issue(place, (IssueCode::NotFound, rule::CONTAINED), details);
+            }
+            Target::Of(found) if !is_permitted(found) && self.table.resource(found).is_some() => {
+                let targets = element.targets.unwrap_or_default().replace(',', ", ");
+                let details = format!("a reference to {found} is not taken here; refer to one of {targets}");
+                self.issue(place, (IssueCode::Value, rule::TARGET), details);
+            }
+            Target::Of(_) | Target::Unknown => {}
         }
     }
 
@@ -238,14 +241,15 @@ impl Checker {
                 Value::String(text) => short(text).map_or_else(String::new, |text| format!(", not '{text}'")),
                 other => format!(", not {other}"),
             };
-            return self.issue(place, IssueCode::Value, format!("this must be {}{found}", primitive.form()));
+            let details = format!("this must be {}{found}", primitive.form());
+            return self.issue(place, (IssueCode::Value, rule::PRIMITIVE), details);
         }
         let (Some(value_set), Some(code)) = (self.table.value_set(element), value.as_str()) else { return };
         if !value_set.has_code(code) {
             let found = short(code).map_or_else(|| "this code".to_owned(), |code| format!("'{code}'"));
             let details =
                 format!("{found} is not in the required value set; {}", codes_advice(value_set.codes(), code));
-            self.issue(place, IssueCode::CodeInvalid, details);
+            self.issue(place, (IssueCode::CodeInvalid, rule::BINDING), details);
         }
     }
 
@@ -265,11 +269,17 @@ impl Checker {
         let code = codings.first().and_then(text("code")).unwrap_or_default();
         let details =
             format!("a coding of the required value set is needed; {}", codes_advice(value_set.codes(), &code));
-        self.issue(&place.child("coding"), IssueCode::CodeInvalid, details);
+        self.issue(&place.child("coding"), (IssueCode::CodeInvalid, rule::BINDING), details);
     }
 
     /// A primitive element that repeats or has a `_` sibling: values and siblings belong together by position.
-    fn primitives(&mut self, element: &Element, value: Option<&Value>, sibling: Option<&Value>, place: &Place<'_>) {
+    fn primitives(
+        &mut self,
+        element: &Element,
+        value: Option<&'v Value>,
+        sibling: Option<&'v Value>,
+        place: &Place<'_>,
+    ) {
         if !element.repeats {
             return self.pair(element, value, sibling, place);
         }
@@ -279,18 +289,19 @@ impl Checker {
         }
         let (values, siblings) = (items(value), items(sibling));
         if [value, sibling].into_iter().flatten().any(|array| items(Some(array)).is_empty()) {
-            self.issue(place, IssueCode::Structure, "an array must not be empty: leave it out");
+            self.empty(place);
         }
         if !values.is_empty() && !siblings.is_empty() && values.len() != siblings.len() {
             let details = "the array and its '_' sibling have an item for each other: fill up with null";
-            self.issue(place, IssueCode::Structure, details);
+            self.issue(place, (IssueCode::Structure, rule::SIBLING), details);
         }
         for position in 0..values.len().max(siblings.len()) {
             let value = values.get(position).filter(|value| !value.is_null());
             let sibling = siblings.get(position).filter(|sibling| !sibling.is_null());
             let place = place.at(position);
             if value.is_none() && sibling.is_none() {
-                self.issue(&place, IssueCode::Structure, "null on both sides is no value: leave the item out");
+                let details = "null on both sides is no value: leave the item out";
+                self.issue(&place, (IssueCode::Structure, rule::SIBLING), details);
             } else {
                 self.pair(element, value, sibling, &place);
             }
@@ -298,10 +309,10 @@ impl Checker {
     }
 
     /// One value with the id and the extensions of its sibling.
-    fn pair(&mut self, element: &Element, value: Option<&Value>, sibling: Option<&Value>, place: &Place<'_>) {
+    fn pair(&mut self, element: &Element, value: Option<&'v Value>, sibling: Option<&'v Value>, place: &Place<'_>) {
         if let Some(value) = value {
             if value.is_array() {
-                self.issue(place, IssueCode::Structure, "this element does not repeat: give its value without [ ]");
+                self.must_be_single(place);
             } else {
                 self.item(element, value, place);
             }
@@ -309,7 +320,7 @@ impl Checker {
         let Some(sibling) = sibling else { return };
         let (Some(node), Some(members)) = (self.table.node_at("Element"), sibling.as_object()) else {
             let details = "the '_' sibling of this element must be an object with an 'id' or an 'extension'";
-            return self.issue(place, IssueCode::Structure, details);
+            return self.issue(place, (IssueCode::Structure, rule::SIBLING), details);
         };
         if value.is_some() && !members.is_empty() {
             // With a value beside it, an id alone is content enough.

@@ -57,8 +57,9 @@ pub fn subset(resource: &str, part: Part<'_>) -> String {
             kept.push(format!("\"meta\":{}", tagged(value)));
         } else if ALWAYS.contains(&name) || keeps(node, name, part) {
             let inner = if part == Part::Summary { summary_of(node, name) } else { None };
-            let value = inner.map_or_else(|| value.to_owned(), |inner| within(value, inner));
-            kept.push(format!("{}:{value}", key(resource, member)));
+            let value =
+                inner.map_or_else(|| Some(value.to_owned()), |inner| shown(value, inner, is_required(node, name)));
+            kept.extend(value.map(|value| format!("{}:{value}", key(resource, member))));
         }
         if name == "resourceType" && !has_meta {
             kept.push(format!("\"meta\":{}", tagged("{}")));
@@ -71,8 +72,7 @@ pub fn subset(resource: &str, part: Part<'_>) -> String {
 fn keeps(node: &Node, name: &str, part: Part<'_>) -> bool {
     let Some(element) = node.element(name) else { return false };
     let slot = node.slots[usize::from(element.slot)];
-    let is_required = node.required & (1 << element.slot) != 0;
-    is_required
+    is_required(node, name)
         || match part {
             Part::Summary => in_summary(node, name),
             Part::Text => name == "text",
@@ -84,6 +84,11 @@ fn keeps(node: &Node, name: &str, part: Part<'_>) -> bool {
         }
 }
 
+/// Whether an element must be there.
+fn is_required(node: &Node, name: &str) -> bool {
+    node.element(name).is_some_and(|element| node.required & (1 << element.slot) != 0)
+}
+
 /// Whether a summary keeps an element, of a resource or within it.
 fn in_summary(node: &Node, name: &str) -> bool {
     let Some(summary) = SUMMARY.get(node.path) else { return true };
@@ -91,8 +96,7 @@ fn in_summary(node: &Node, name: &str) -> bool {
     // Parts of a data type have extensions as primitives have; those of resources and backbone elements are told by the table.
     let is_data_type = !node.is_resource && !node.path.contains('.');
     let is_kept_beside = matches!(name, "id" | "modifierExtension") || (is_data_type && name == "extension");
-    let is_required = node.required & (1 << element.slot) != 0;
-    is_kept_beside || is_required || summary.contains(&node.slots[usize::from(element.slot)])
+    is_kept_beside || is_required(node, name) || summary.contains(&node.slots[usize::from(element.slot)])
 }
 
 /// The node of an element of which a summary leaves something out.
@@ -103,10 +107,20 @@ fn summary_of(node: &Node, name: &str) -> Option<&'static Node> {
     }
 }
 
+/// The summary of an element, if anything of it is left: no element is empty. One that must be there stays whole rather than go.
+fn shown(value: &str, node: &Node, is_required: bool) -> Option<String> {
+    let inner = within(value, node);
+    if inner != "{}" && inner != "[]" {
+        return Some(inner);
+    }
+    is_required.then(|| value.to_owned())
+}
+
 /// The summary of what is in an element: of one object, or of each of several.
 fn within(value: &str, node: &Node) -> String {
     if value.starts_with('[') {
-        let parts: Vec<String> = items(value).into_iter().map(|span| within(&value[span], node)).collect();
+        let parts = items(value).into_iter().map(|span| within(&value[span], node));
+        let parts: Vec<String> = parts.filter(|part| part != "{}").collect();
         return format!("[{}]", parts.join(","));
     }
     if !value.starts_with('{') {
@@ -119,7 +133,10 @@ fn within(value: &str, node: &Node) -> String {
             return None;
         }
         let text = &value[member.value_span.clone()];
-        let text = summary_of(node, name).map_or_else(|| text.to_owned(), |inner| within(text, inner));
+        let text = match summary_of(node, name) {
+            Some(inner) => shown(text, inner, is_required(node, name))?,
+            None => text.to_owned(),
+        };
         Some(format!("{}:{text}", key(value, member)))
     });
     format!("{{{}}}", kept.collect::<Vec<_>>().join(","))

@@ -15,6 +15,7 @@ pub(super) struct Table {
     nodes: Vec<Node>,
     by_path: HashMap<&'static str, NodeIndex>,
     value_sets: Vec<ValueSet>,
+    value_sets_by_name: HashMap<&'static str, usize>,
 }
 
 type NodeIndex = usize;
@@ -39,6 +40,10 @@ pub(super) struct Element {
     pub(super) is_choice: bool,
     pub(super) content: Content,
     value_set: Option<usize>,
+    /// The types that a reference may be to, with commas between them; none: any.
+    pub(super) targets: Option<&'static str>,
+    /// A Quantity without comparator.
+    pub(super) is_simple_quantity: bool,
 }
 
 /// The name of an element: a slice of the table, or one that was put together for a type of a choice.
@@ -70,6 +75,11 @@ impl ValueSet {
 
     pub(super) fn codes(&self) -> impl Iterator<Item = &'static str> {
         self.codes.iter().map(|(code, _)| *code)
+    }
+
+    /// Each code with its system.
+    pub(super) fn codings(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.codes.iter().map(|(code, system)| (*system, *code))
     }
 }
 
@@ -125,6 +135,11 @@ impl Table {
         element.value_set.map(|index| &self.value_sets[index])
     }
 
+    /// A value set by the last part of its canonical URL, if a required binding of R4 enumerates it.
+    pub(super) fn value_set_named(&self, name: &str) -> Option<&ValueSet> {
+        self.value_sets_by_name.get(name).map(|index| &self.value_sets[*index])
+    }
+
     fn read(text: &'static str) -> Self {
         let mut value_sets = Vec::new();
         let mut value_sets_by_name = HashMap::new();
@@ -144,7 +159,7 @@ impl Table {
         let by_path: HashMap<_, _> = written.iter().enumerate().map(|(index, node)| (node.path, index)).collect();
         let reader = Reader { written: &written, by_path: &by_path, value_sets: &value_sets_by_name };
         let nodes = written.iter().map(|node| reader.node(node)).collect();
-        Self { nodes, by_path, value_sets }
+        Self { nodes, by_path, value_sets, value_sets_by_name }
     }
 }
 
@@ -192,11 +207,14 @@ impl Reader<'_> {
         node
     }
 
-    /// Adds the element of a line such as `gender 0..1 code @administrative-gender`.
+    /// Adds the element of a line such as `gender 0..1 code @administrative-gender`, or `subject 1..1 Reference >Group,Patient`.
     fn add(&self, node: &mut Node, path: &str, line: &'static str) {
         let mut words = line.split(' ');
         let mut word = || words.next().unwrap_or_default();
-        let (name, cardinality, types, binding) = (word(), word(), word(), word());
+        let (name, cardinality, types) = (word(), word(), word());
+        let narrowed: Vec<_> = words.collect();
+        let after = |sign: char| narrowed.iter().find_map(|word| word.strip_prefix(sign));
+        let value_set = after('@').map(|name| self.value_sets[name]);
         let slot = u8::try_from(node.slots.len()).expect("a node has far fewer than 128 elements");
         node.slots.push(name);
         if cardinality.starts_with('1') {
@@ -210,7 +228,9 @@ impl Reader<'_> {
                 repeats: cardinality.ends_with('*'),
                 is_choice: choice.is_some(),
                 content: self.content(path, name, kind),
-                value_set: binding.strip_prefix('@').map(|name| self.value_sets[name]),
+                value_set,
+                targets: after('>').filter(|_| kind == "Reference"),
+                is_simple_quantity: kind == "Quantity" && after('~').is_some(),
             });
         }
     }

@@ -267,10 +267,10 @@ async fn killed(kind: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_any_point_of_a_sending_on_sqlite_nothing_is_lost_or_billed_twice() {
-    killed("sqlite").await;
+    Box::pin(killed("sqlite")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_any_point_of_a_sending_on_postgresql_nothing_is_lost_or_billed_twice() {
-    killed("postgres").await;
+    Box::pin(killed("postgres")).await;
 }

@@ -275,6 +275,33 @@ async fn no_operation_on_a_subscription_answers_another_organisation(gateway: Ga
     }
 }
 
+/// `$validate`: whoever has a token has its own text looked at, and about a stored resource it is a read.
+async fn nobody_validates_what_it_does_not_read(gateway: Gateway) {
+    let held = held_record(&gateway).await;
+    let waiting = waiting_record(&gateway).await;
+    let excluding = excluding_record(&gateway).await;
+    for role in ROLES {
+        let targets = match role {
+            Role::Waiting => &waiting,
+            Role::Excluded => &excluding,
+            _ => &held,
+        };
+        let caller = caller(&gateway, role, targets);
+        for resource in targets.resources.iter().filter(|one| one["resourceType"] != "AuditEvent") {
+            let (kind, id) =
+                (resource["resourceType"].as_str().expect("a type"), resource["id"].as_str().expect("an id"));
+            let is_anybody = !matches!(role, Role::NoToken | Role::BadToken | Role::ExpiredToken);
+            let alone = caller.post(format!("{kind}/$validate"), resource).await;
+            assert_eq!(alone.status, if is_anybody { 200 } else { 401 }, "{role:?}: {kind}: {alone}");
+            let none = json!({"resourceType": "Parameters", "parameter": [{"name": "mode", "valueCode": "update"}]});
+            let read = caller.get(format!("{kind}/{id}")).await;
+            let about = caller.post(format!("{kind}/{id}/$validate"), &none).await;
+            assert_eq!(about.status, read.status, "{role:?}: {kind}: {about}");
+            assert!(!String::from_utf8_lossy(&about.bytes).contains(id), "{role:?}: {kind}: {about}");
+        }
+    }
+}
+
 /// Every operation, with what is sent by POST; the withdrawal comes last.
 fn operations(patient: &str, consent: &str, session: &str) -> Vec<(String, Option<Value>)> {
     let sent = |members: &[(&str, &str)]| {
@@ -301,6 +328,7 @@ fn operations(patient: &str, consent: &str, session: &str) -> Vec<(String, Optio
         ("Consent/$explain".to_owned(), sent(&[("patient", &format!("Patient/{patient}"))])),
         (format!("Consent/$conflicts?patient=Patient/{patient}"), None),
         (format!("Patient/{patient}/$who-can-see"), None),
+        (format!("Patient/{patient}/$validate"), Some(json!({"resourceType": "Patient"}))),
         (format!("Consent/{consent}/$withdraw"), sent(&[])),
     ]
 }
@@ -338,6 +366,7 @@ stories!(
     an_escaped_operation_is_authorised_as_the_plain_one,
     no_operation_answers_whom_the_table_does_not_name,
     no_bulk_operation_answers_whom_the_table_does_not_name,
+    nobody_validates_what_it_does_not_read,
     no_operation_on_a_subscription_answers_another_organisation,
     no_code_of_a_record_is_told_whom_the_table_does_not_name,
     no_operation_answers_more_than_the_table_says,
