@@ -163,7 +163,7 @@ fn every_type() -> Vec<Value> {
 }
 
 /// What `_include` and `_revinclude` take where a type is searched.
-fn includes(app: &AppState, resource_type: &str) -> (Value, Value) {
+fn includes(app: &AppState, resource_type: &str) -> (Vec<String>, Vec<String>) {
     let is_hidden = |source: &str, name: &str| app.store.keys().is_some_and(|keys| keys.sealed().hides(source, name));
     let served = app.types.iter().copied().filter(|name| belongs(name).is_some());
     let is_served = |target: &&str| app.types.contains(*target) && belongs(target).is_some();
@@ -178,7 +178,7 @@ fn includes(app: &AppState, resource_type: &str) -> (Value, Value) {
         !is_hidden(source, parameter.name) && (targets.is_empty() || targets.contains(&resource_type))
     });
     let reverse: Vec<String> = reverse.map(|(source, parameter)| format!("{source}:{}", parameter.name)).collect();
-    (json!(own.into_iter().chain(every).collect::<Vec<_>>()), json!(reverse))
+    (own.into_iter().chain(every).collect(), reverse)
 }
 
 /// How clients get tokens: by OAuth, and as SMART describes it where the gateway itself gives them.
@@ -225,7 +225,12 @@ fn resource(app: &AppState, resource_type: &'static str) -> Value {
         "searchParam": search,
     });
     if !is_trail {
-        (stated["searchInclude"], stated["searchRevInclude"]) = includes(app, resource_type);
+        let (includes, reverse) = includes(app, resource_type);
+        for (name, list) in [("searchInclude", includes), ("searchRevInclude", reverse)] {
+            if !list.is_empty() {
+                stated[name] = json!(list);
+            }
+        }
     }
     if resource_type == "Subscription" {
         let topic = |(topic, _): &(&str, &str)| json!({"url": TOPIC_EXTENSION, "valueCanonical": topic});

@@ -208,6 +208,11 @@ async fn attack_44_a_path_is_never_more_than_a_type_and_an_id(gateway: Gateway) 
         for method in [Method::GET, Method::PUT, Method::DELETE] {
             let body = (method == Method::PUT).then(|| patient().to_string().into_bytes());
             let answer = elp.send(method.clone(), &format!("Patient/{id}"), &[], body).await;
+            if method == Method::GET && ["..", "%2e%2e"].contains(&id) {
+                // The client itself makes the base of it, and that is searched.
+                assert_eq!((answer.status, &answer.json["type"]), (200, &json!("searchset")), "{id}");
+                continue;
+            }
             assert!([400, 404, 405, 422].contains(&answer.status), "{method} {id}: {answer}");
         }
         for url in [format!("Patient/{id}"), format!("Patient/{id}/_history/1")] {

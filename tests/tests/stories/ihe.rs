@@ -248,7 +248,7 @@ async fn the_statement_says_what_is_played(gateway: Gateway) {
     assert_eq!(consent["supportedProfile"], json!([format!("{PCF}Basic")]));
     let operations: Vec<&str> =
         consent["operation"].as_array().into_iter().flatten().filter_map(|one| one["name"].as_str()).collect();
-    assert_eq!(operations, ["explain", "withdraw", "conflicts", "validate"]);
+    assert_eq!(operations, ["explain", "withdraw", "conflicts", "meta", "validate"]);
 }
 
 stories!(

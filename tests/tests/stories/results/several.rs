@@ -299,7 +299,7 @@ async fn the_statement_lists_what_works(gateway: Gateway) {
         let of = text(&resource["type"]);
         for (name, list) in [("_include", "searchInclude"), ("_revinclude", "searchRevInclude")] {
             let values: Vec<&str> = resource[list].as_array().into_iter().flatten().map(text).collect();
-            assert_eq!(resource[list].is_array(), of != "AuditEvent", "{of}");
+            assert!(!values.is_empty() || of == "AuditEvent" || list == "searchInclude", "{of}: {list}");
             for values in values.chunks(40) {
                 let all: Vec<String> = values.iter().map(|value| format!("{name}={value}")).collect();
                 elp.get(format!("{of}?_count=1&{}", all.join("&"))).await.expect(200);
