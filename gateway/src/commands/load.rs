@@ -174,7 +174,8 @@ impl Load<'_> {
         }
         if ["transaction", "batch"].iter().any(|kind| resource["type"] == **kind) {
             self.send(std::mem::take(waiting)).await?;
-            return self.bundle(text, &place).await;
+            let is_batch = resource["type"] == "batch";
+            return self.bundle(text, is_batch, &place).await;
         }
         for (n, entry) in resource["entry"].as_array().map_or(&[][..], Vec::as_slice).iter().enumerate() {
             let place = Place { at: format!("{} entry[{n}]", place.at).trim().to_owned(), ..place.clone() };
@@ -193,8 +194,8 @@ impl Load<'_> {
     }
 
     /// A transaction or batch, as it is.
-    async fn bundle(&mut self, text: &str, place: &Place) -> Result<(), CommandError> {
-        let answer = self.post("", text.to_owned()).await?;
+    async fn bundle(&mut self, text: &str, is_batch: bool, place: &Place) -> Result<(), CommandError> {
+        let answer = self.post("", text.to_owned(), is_batch).await?;
         if !answer.status.is_success() {
             self.progress.refuse(place, &said(&answer));
             return Ok(());
@@ -232,7 +233,7 @@ impl Load<'_> {
             })
             .collect();
         let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entry});
-        let answer = self.post("", bundle.to_string()).await?;
+        let answer = self.post("", bundle.to_string(), false).await?;
         if !answer.status.is_success() {
             for one in &together {
                 self.alone(one).await?;
@@ -249,7 +250,7 @@ impl Load<'_> {
 
     async fn alone(&mut self, one: &One) -> Result<(), CommandError> {
         let path = format!("/{}", one.resource["resourceType"].as_str().unwrap_or_default());
-        let answer = self.post(&path, one.renamed([&self.ids, &self.ids]).to_string()).await?;
+        let answer = self.post(&path, one.renamed([&self.ids, &self.ids]).to_string(), false).await?;
         if answer.status.is_success() {
             let location = answer.headers.get("location").and_then(|location| location.to_str().ok());
             self.took(one, location);
@@ -269,12 +270,15 @@ impl Load<'_> {
         self.ids.extend(one.names.iter().map(|name| (name.clone(), format!("{resource_type}/{id}"))));
     }
 
-    /// Sends a body; a gateway that has no room is asked again.
-    async fn post(&self, path: &str, body: String) -> Result<Answer, CommandError> {
+    /// Sends a body; a gateway that has no room is asked again, under the same key: what it wrote the first time is not written twice.
+    async fn post(&self, path: &str, body: String, is_batch: bool) -> Result<Answer, CommandError> {
         let failed = |error: &dyn std::fmt::Display| CommandError::Failed(format!("{}: {error}", self.url));
+        let key = uuid::Uuid::new_v4().to_string();
         for tried in 1.. {
             let request = self.http.request(Method::POST, &format!("{}{path}", self.url)).bearer_auth(&self.token);
             let request = request.header("content-type", "application/fhir+json").body(body.clone());
+            // A batch takes no key: its entries stand alone.
+            let request = if is_batch { request } else { request.header("idempotency-key", &key) };
             let answer = self.http.send(request, ANSWER_BYTES_MAX).await.map_err(|error| failed(&error))?;
             match answer.status.as_u16() {
                 401 => return Err(failed(&"the token is not accepted, or has expired")),

@@ -234,7 +234,7 @@ async fn the_statement_says_what_is_played(gateway: Gateway) {
     let statement = gateway.as_("gp-1").get("metadata").await.expect(200).json;
     let guides = statement["implementationGuide"].to_string();
     assert!(guides.contains("/PCF/") && guides.contains("/BALP/"), "{guides}");
-    assert_eq!(statement.get("instantiates"), None, "XML and a search over the whole system are not served");
+    assert_eq!(statement.get("instantiates"), None, "XML is not served");
     let security = &statement["rest"][0]["security"]["service"];
     let codes = [&security[0]["coding"][0]["code"], &security[1]["coding"][0]["code"]];
     assert_eq!(codes, ["OAuth", "SMART-on-FHIR"], "the gateway gives tokens itself");
