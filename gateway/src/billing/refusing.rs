@@ -146,31 +146,27 @@ impl Books<'_> {
         Ok(lines.into_iter().filter_map(|line| Some(self.stopped(line, refusing.get(&line.person)?))).collect())
     }
 
-    /// Stops what is ready and must not leave any more: of the lines that are asked for, as far as they are meant.
+    /// Stops what is ready and must not leave any more, of the lines that are asked for.
     ///
     /// # Errors
     /// The database or the key store is away.
-    pub async fn stop_refused(
-        &self,
-        filter: &LineFilter,
-        is_meant: impl Fn(&ClaimLineRow) -> bool,
-    ) -> Result<(), Failure> {
-        let mut after = String::new();
-        loop {
-            let mut lines = self.app.store.claim_lines(&self.compartment, filter, (&after, PAGE)).await?;
-            let Some(last) = lines.last() else { return Ok(()) };
-            after.clone_from(&last.id);
-            lines.retain(|line| Refusing::stops(line) && is_meant(line));
-            let people: BTreeSet<String> = lines.iter().map(|line| line.person.clone()).collect();
-            let people = self.people(&people.into_iter().collect::<Vec<_>>()).await?;
-            let refusing = self.refusing(&people).await?;
-            let mut stopped: BTreeMap<String, Vec<String>> = BTreeMap::new();
-            for line in lines.into_iter().filter(|line| refusing.contains_key(&line.person)) {
-                stopped.entry(line.third_party).or_default().push(line.id);
-            }
-            for (party, ids) in stopped {
-                self.check_lines(&ids, &self.party(&party).await?, &mut Checked::default()).await?;
+    pub async fn stop_refused(&self, filter: &LineFilter) -> Result<(), Failure> {
+        let store = &self.app.store;
+        let everybody = store.claim_people(&self.compartment, filter).await?;
+        for people in everybody.chunks(usize::try_from(PAGE).unwrap_or(1)) {
+            let people = self.people(people).await?;
+            for person in self.refusing(&people).await?.into_keys() {
+                let ids = store.claim_line_ids(&self.compartment, &LineFilter { person, ..filter.clone() }).await?;
+                let mut stopped: BTreeMap<String, Vec<String>> = BTreeMap::new();
+                for line in store.claim_lines_by_id(&self.compartment, &ids).await?.into_iter().filter(Refusing::stops)
+                {
+                    stopped.entry(line.third_party).or_default().push(line.id);
+                }
+                for (party, ids) in stopped {
+                    self.check_lines(&ids, &self.party(&party).await?, &mut Checked::default()).await?;
+                }
             }
         }
+        Ok(())
     }
 }

@@ -74,17 +74,18 @@ impl Books<'_> {
 
     /// What somebody does not want an insurer to be told any more gets no number.
     async fn stop_those_who_refuse(&self, wanted: &Wanted) -> Result<(), Failure> {
-        let filter = LineFilter {
-            third_party: wanted.third_party.clone(),
-            channel: wanted.channel.clone(),
-            states: vec![LineState::Ready.code()],
-            ..LineFilter::default()
-        };
-        let goes_along = |line: &ClaimLineRow| {
-            let federation = self.federation(&line.channel, line.payer).ok().flatten();
-            line.month <= wanted.month && federation == Some(wanted.federation)
-        };
-        self.stop_refused(&filter, goes_along).await
+        let ready = self.ready(&wanted.third_party, wanted.month).await?.into_iter().find(|one| one.wanted == *wanted);
+        for payer in ready.into_iter().flat_map(|ready| ready.payers) {
+            let filter = LineFilter {
+                third_party: wanted.third_party.clone(),
+                channel: wanted.channel.clone(),
+                states: vec![LineState::Ready.code()],
+                payer,
+                ..LineFilter::default()
+            };
+            self.stop_refused(&filter).await?;
+        }
+        Ok(())
     }
 
     /// Whether a file may be made today.

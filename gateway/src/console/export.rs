@@ -180,7 +180,7 @@ async fn for_portal(desk: &Desk, month: i64, is_again: bool) -> Result<Vec<Claim
     let filter = LineFilter { states: vec![state.code()], channel: PORTAL.to_owned(), month, ..LineFilter::default() };
     let (store, compartment) = (&desk.exchange.app.store, desk.caller.organization());
     if !is_again {
-        desk.books().stop_refused(&filter, |_| true).await?;
+        desk.books().stop_refused(&filter).await?;
     }
     let rows = store.claim_lines(&compartment, &filter, ("", PORTAL_MAX)).await?;
     if rows.is_empty() {

@@ -43,6 +43,10 @@ use referral_floor::Template;
 use report::{Goal, Report};
 use subject::{Database, Subject};
 
+/// As the gateway has it, a part of which is measured in this process.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Clients of the figures on throughput.
 const MANY: usize = 128;
 /// Clients of the figures on commits.

@@ -115,6 +115,13 @@ async fn lines_are_their_organisations_own_and_no_source_is_taken_in_twice() {
             assert_eq!(of(&filter, "", 9).await, expected, "{kind}: {filter:?}");
             assert_eq!(store.claim_line_ids(OWN, &filter).await.expect("it answers"), expected, "{kind}: {filter:?}");
         }
+        for (filter, expected) in [
+            (LineFilter::default(), vec!["p", "q"]),
+            (LineFilter { payer: 319, ..LineFilter::default() }, vec!["q"]),
+            (LineFilter { states: vec!["sent"], ..LineFilter::default() }, vec![]),
+        ] {
+            assert_eq!(store.claim_people(OWN, &filter).await.expect("it answers"), expected, "{kind}: {filter:?}");
+        }
         let found = store.claim_lines_by_id(OWN, &named(&["1", "9", "x"])).await.expect("it answers");
         assert_eq!(found, [line("1", "p", 131, "ready")], "{kind}");
         let known = store.known_sources(OWN, &named(&["source-2", "source-9"])).await.expect("it answers");

@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{ClaimLineRow, InsuredPersonRow, ROWS_MAX, spaced};
+use super::{ClaimLineRow, InsuredPersonRow, ROWS_MAX};
 use crate::clock::{format_instant, parse_instant};
 use crate::storage::rows::{Cell, integers, json, texts};
 use crate::storage::{Database, StorageError, Store, read};
@@ -93,8 +93,8 @@ fn days_before(day: &str) -> String {
     )
 }
 
-/// Rows of a table of which one column is among these keys. Each key is looked up by itself: a planner that knows the table as it was when it
-/// was empty else goes through all that there is for each statement.
+/// Rows of a table of which one column is among these keys. Each key is looked up by itself, by a plan for the table as it is now: by one that
+/// was made when it was empty, PostgreSQL goes through all of the compartment for each key.
 macro_rules! by_keys {
     ($store:expr, ($columns:expr, $table:literal, $column:literal), $compartment:expr, $keys:expr, |$one:ident| $made:expr) => {
         match &$store.database {
@@ -125,16 +125,54 @@ macro_rules! by_keys {
                     ),
                     $columns
                 );
-                let query = sqlx::query(AssertSqlSafe(sql)).bind($compartment).bind($keys);
+                let query = sqlx::query(AssertSqlSafe(sql)).persistent(false).bind($compartment).bind($keys);
                 query.fetch_all(pool).await?.iter().map(|$one| $made).collect()
             }
         }
     };
 }
 
-const MATCHING: &str = "compartment = $1 AND ($2 = '' OR third_party = $2) AND ($3 = '' OR $3 LIKE '% ' || state || ' %') \
-                        AND ($4 = '' OR channel = $4) AND ($5 = 0 OR month = $5) AND ($6 = 0 OR payer = $6) \
-                        AND ($7 = '' OR sending = $7) AND ($8 = '' OR person = $8) AND ($9 = '' OR first_day < $9)";
+/// The condition of a filter, its values bound from `$2` on by [`bound!`]: what is left open compares a value with nothing alone, so that
+/// only the columns that matter are looked at.
+fn matching(filter: &LineFilter) -> String {
+    let mut sql = "compartment = $1".to_owned();
+    let texts = [
+        (&filter.third_party, "third_party = $2"),
+        (&filter.channel, "channel = $3"),
+        (&filter.sending, "sending = $4 AND sending <> ''"),
+        (&filter.person, "person = $5"),
+        (&filter.before, "first_day < $6"),
+    ];
+    for (n, (value, condition)) in texts.into_iter().enumerate() {
+        let open = format!("${} = ''", n + 2);
+        sql.push_str(&format!(" AND {}", if value.is_empty() { &open } else { condition }));
+    }
+    for (value, condition, open) in [(filter.month, "month = $7", "$7 = 0"), (filter.payer, "payer = $8", "$8 = 0")] {
+        sql.push_str(&format!(" AND {}", if value == 0 { open } else { condition }));
+    }
+    if !filter.states.is_empty() {
+        // Words of this program alone: nothing of a client's text is in the statement.
+        sql.push_str(&format!(" AND state IN ('{}')", filter.states.join("', '")));
+    }
+    sql
+}
+
+/// A statement with the values of a filter. It is planned for the table as it is now: a plan that was made when there was next to nothing in
+/// it goes through all that there is.
+macro_rules! bound {
+    ($query:expr, $compartment:expr, $filter:expr) => {
+        $query
+            .persistent(false)
+            .bind($compartment)
+            .bind(&$filter.third_party)
+            .bind(&$filter.channel)
+            .bind(&$filter.sending)
+            .bind(&$filter.person)
+            .bind(&$filter.before)
+            .bind($filter.month)
+            .bind($filter.payer)
+    };
+}
 
 impl Store {
     /// The sealed values of people who are billed for, those that there are.
@@ -168,15 +206,25 @@ impl Store {
     /// # Errors
     /// [`StorageError`].
     pub async fn claim_line_ids(&self, compartment: &str, filter: &LineFilter) -> Result<Vec<String>, StorageError> {
-        let sql = format!("SELECT id FROM claim_line WHERE {MATCHING}");
-        let states = states(filter);
+        let sql = format!("SELECT id FROM claim_line WHERE {}", matching(filter));
         let mut ids: Vec<String> = read!(&self.database, |pool| {
-            let query = sqlx::query_scalar(AssertSqlSafe(sql)).bind(compartment).bind(&filter.third_party).bind(states);
-            let query = query.bind(&filter.channel).bind(filter.month).bind(filter.payer).bind(&filter.sending);
-            query.bind(&filter.person).bind(&filter.before).fetch_all(pool).await?
+            bound!(sqlx::query_scalar(AssertSqlSafe(sql)), compartment, filter).fetch_all(pool).await?
         });
         ids.sort_unstable();
         Ok(ids)
+    }
+
+    /// Who the lines are for that are asked for, each once.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn claim_people(&self, compartment: &str, filter: &LineFilter) -> Result<Vec<String>, StorageError> {
+        let sql = format!("SELECT DISTINCT person FROM claim_line WHERE {}", matching(filter));
+        let mut people: Vec<String> = read!(&self.database, |pool| {
+            bound!(sqlx::query_scalar(AssertSqlSafe(sql)), compartment, filter).fetch_all(pool).await?
+        });
+        people.sort_unstable();
+        Ok(people)
     }
 
     /// Up to so many lines after an id, by id.
@@ -190,14 +238,12 @@ impl Store {
         (after, count): (&str, u32),
     ) -> Result<Vec<ClaimLineRow>, StorageError> {
         let sql = format!(
-            "SELECT {} FROM claim_line WHERE {MATCHING} AND id > $10 ORDER BY id LIMIT CAST($11 AS BIGINT)",
-            ClaimLineRow::NAMES
+            "SELECT {} FROM claim_line WHERE {} AND id > $9 ORDER BY id LIMIT CAST($10 AS BIGINT)",
+            ClaimLineRow::NAMES,
+            matching(filter)
         );
-        let states = states(filter);
         read!(&self.database, |pool| {
-            let query = sqlx::query(AssertSqlSafe(sql)).bind(compartment).bind(&filter.third_party).bind(states);
-            let query = query.bind(&filter.channel).bind(filter.month).bind(filter.payer).bind(&filter.sending);
-            let query = query.bind(&filter.person).bind(&filter.before).bind(after);
+            let query = bound!(sqlx::query(AssertSqlSafe(sql)), compartment, filter).bind(after);
             let rows = query.bind(i64::from(count.min(ROWS_MAX))).fetch_all(pool).await?;
             Ok(rows.iter().map(ClaimLineRow::read).collect())
         })
@@ -211,14 +257,12 @@ impl Store {
         let sql = format!(
             "SELECT state, month, channel, payer, COUNT(*), \
              CAST(SUM(CASE WHEN kind = 3 THEN -amount_cents ELSE amount_cents END) AS BIGINT), \
-             CAST(SUM(paid_cents) AS BIGINT) FROM claim_line WHERE {MATCHING} \
-             GROUP BY state, month, channel, payer ORDER BY month DESC, channel, payer, state LIMIT {ROWS_MAX}"
+             CAST(SUM(paid_cents) AS BIGINT) FROM claim_line WHERE {} \
+             GROUP BY state, month, channel, payer ORDER BY month DESC, channel, payer, state LIMIT {ROWS_MAX}",
+            matching(filter)
         );
-        let states = states(filter);
         read!(&self.database, |pool| {
-            let query = sqlx::query(AssertSqlSafe(sql)).bind(compartment).bind(&filter.third_party).bind(states);
-            let query = query.bind(&filter.channel).bind(filter.month).bind(filter.payer).bind(&filter.sending);
-            let rows = query.bind(&filter.person).bind(&filter.before).fetch_all(pool).await?;
+            let rows = bound!(sqlx::query(AssertSqlSafe(sql)), compartment, filter).fetch_all(pool).await?;
             let count = |row: &_| LineCount {
                 state: Row::get(row, 0),
                 month: Row::get(row, 1),
@@ -242,7 +286,7 @@ impl Store {
                    WHERE compartment = $1 AND id IN \
                    (SELECT id FROM claim_line WHERE compartment = $1 AND sending = $2 AND sending <> '')";
         let mut places: Vec<LinePlace> = read!(&self.database, |pool| {
-            let rows = sqlx::query(sql).bind(compartment).bind(sending).fetch_all(pool).await?;
+            let rows = sqlx::query(sql).persistent(false).bind(compartment).bind(sending).fetch_all(pool).await?;
             let place = |row: &_| LinePlace {
                 payer: Row::get(row, 0),
                 rank: Row::get(row, 1),
@@ -321,7 +365,7 @@ impl Store {
                     arrays.join(", "),
                     COLUMNS.join(", ")
                 );
-                let mut query = sqlx::query_as(AssertSqlSafe(sql)).bind(compartment);
+                let mut query = sqlx::query_as(AssertSqlSafe(sql)).persistent(false).bind(compartment);
                 for column in 0..COLUMNS.len() {
                     query = query.bind(texts(&cells, column));
                 }
@@ -405,8 +449,4 @@ impl Store {
             ClaimLineRow::read(row)
         }))
     }
-}
-
-fn states(filter: &LineFilter) -> String {
-    spaced(&filter.states)
 }
