@@ -62,6 +62,7 @@ pub const CHANNELS: &[Channel] = &[
     row("instance-history", |offered| offered.offers("history-instance"), Asked::Pairs(reads::instance_history), "404, as for an id that never was"),
     row("formats", ALWAYS, Asked::Pairs(reads::formats), "the same refusal in each format, by header and by parameter"),
     row("operations", |offered| !offered.operations.is_empty() || offered.types.iter().any(|served| !served.operations.is_empty()), Asked::Pairs(reads::operations), "an operation answers as for an id that never was"),
+    row("validate", |offered| offered.operations.iter().any(|name| name == "validate"), Asked::Pairs(writes::validations), "`$validate` tells of the data that was sent, whatever it is about or refers to"),
     row("consent", |offered| offered.served("Consent").is_some(), Asked::Pairs(reads::consents), "a Consent about the viewer is as unknown as none"),
     row("trail-of-others", |offered| offered.served("AuditEvent").is_some() || offered.served("Provenance").is_some(), Asked::Pairs(reads::trail), "AuditEvent and Provenance name nothing hidden"),
     row("criteria", SEARCH, Asked::Pairs(searches::criteria), "a hidden value finds nothing, as one that nobody has"),

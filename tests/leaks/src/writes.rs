@@ -92,6 +92,34 @@ pub fn update(capabilities: &Capabilities) -> Vec<Request> {
     })
 }
 
+/// `$validate`, which writes nothing: of what is hidden, of its data, and of what refers to it.
+pub fn validations(capabilities: &Capabilities) -> Vec<Request> {
+    of_each(capabilities, |name| {
+        let (instance, of_type) = (format!("{name}/@{name}@/$validate"), format!("{name}/$validate"));
+        let around = |mode: &str, resource: Option<Value>| {
+            let mut parameters = vec![json!({"name": "mode", "valueCode": mode})];
+            parameters.extend(resource.map(|resource| json!({"name": "resource", "resource": resource})));
+            json!({"resourceType": "Parameters", "parameter": parameters})
+        };
+        let mut requests = vec![
+            Request::post(&instance, &hidden(name)),
+            Request::post(&of_type, &hidden(name)),
+            Request::post("$validate", &hidden(name)),
+            Request::post(&instance, &around("delete", None)),
+        ];
+        for mode in ["create", "update", "delete", "profile"] {
+            requests.push(Request::post(&instance, &around(mode, Some(hidden(name)))));
+            requests.push(Request::post(&of_type, &around(mode, Some(hidden(name)))));
+        }
+        for (of, pointer, target) in REFERENCES.iter().filter(|(of, ..)| *of == name) {
+            let mut resource = own_sample(of).unwrap_or_default();
+            put_at(&mut resource, pointer, json!({"reference": format!("{target}/@{target}@")}));
+            requests.push(Request::post(&of_type, &resource));
+        }
+        requests
+    })
+}
+
 /// `PATCH [type]/[id]`
 pub fn patch(capabilities: &Capabilities) -> Vec<Request> {
     let patches = [
