@@ -81,10 +81,6 @@ async fn on_channel(app: &App, delivery: &Delivery, channel: &Channel) -> Result
         let body = json!({"to": channel.address, "organization": organization.name, "language": "nl"});
         return Ok(if is_there { ready(delivery, body) } else { Payload::Withheld("not-permitted") });
     }
-    // Looked at before anything is read, so that nothing is on record as disclosed that then does not leave.
-    if app.store.level(recipient.viewer(), resource_type, &delivery.resource_id).await?.is_none() {
-        return Ok(Payload::Withheld("not-permitted"));
-    }
     let focus = (resource_type, delivery.resource_id.clone());
     let mut resources = vec![focus.clone()];
     if delivery.kind == DOSSIER {
@@ -95,10 +91,11 @@ async fn on_channel(app: &App, delivery: &Delivery, channel: &Channel) -> Result
         resources.extend(all.into_iter().filter(|one| *one != focus));
     }
     let found = app.store.read_all(&recipient.viewer(), resources).await?;
-    let seen = app.store.record(found, |touched| recipient.shown(ACT, touched), Vec::new()).await?;
-    if !seen.iter().any(|seen| seen.key.resource_type == resource_type && seen.key.id == delivery.resource_id) {
+    // Before anything is on record as disclosed that then does not leave.
+    if !found.has(resource_type, &delivery.resource_id) {
         return Ok(Payload::Withheld("not-permitted"));
     }
+    let seen = app.store.record(found, |touched| recipient.shown(ACT, touched), Vec::new()).await?;
     let body = message(app, delivery, channel, &seen, now_ms)
         .map_err(|_| Failure::Internal("a stored resource is not JSON"))?;
     Ok(ready(delivery, Value::String(body)))

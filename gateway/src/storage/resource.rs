@@ -69,6 +69,13 @@ impl<T> Unrecorded<T> {
     }
 }
 
+impl Unrecorded<Vec<Seen>> {
+    /// Whether a resource is among it. Nothing of it is shown.
+    pub fn has(&self, resource_type: &str, id: &str) -> bool {
+        self.0.iter().any(|seen| seen.key.resource_type == resource_type && seen.key.id == id)
+    }
+}
+
 /// What an answer shows, for the trail: one entry a record.
 pub trait Shows {
     /// Every record of which something is shown, each once.

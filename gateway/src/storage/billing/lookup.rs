@@ -135,26 +135,22 @@ macro_rules! by_keys {
 /// The condition of a filter, its values bound from `$2` on by [`bound!`]: what is left open compares a value with nothing alone, so that
 /// only the columns that matter are looked at.
 fn matching(filter: &LineFilter) -> String {
-    let mut sql = "compartment = $1".to_owned();
     let texts = [
-        (&filter.third_party, "third_party = $2"),
-        (&filter.channel, "channel = $3"),
-        (&filter.sending, "sending = $4 AND sending <> ''"),
-        (&filter.person, "person = $5"),
-        (&filter.before, "first_day < $6"),
+        (&filter.third_party, "third_party = $2", "$2 = ''"),
+        (&filter.channel, "channel = $3", "$3 = ''"),
+        (&filter.sending, "sending = $4 AND sending <> ''", "$4 = ''"),
+        (&filter.person, "person = $5", "$5 = ''"),
+        (&filter.before, "first_day < $6", "$6 = ''"),
     ];
-    for (n, (value, condition)) in texts.into_iter().enumerate() {
-        let open = format!("${} = ''", n + 2);
-        sql.push_str(&format!(" AND {}", if value.is_empty() { &open } else { condition }));
-    }
-    for (value, condition, open) in [(filter.month, "month = $7", "$7 = 0"), (filter.payer, "payer = $8", "$8 = 0")] {
-        sql.push_str(&format!(" AND {}", if value == 0 { open } else { condition }));
-    }
+    let numbers = [(filter.month, "month = $7", "$7 = 0"), (filter.payer, "payer = $8", "$8 = 0")];
+    let mut conditions = vec!["compartment = $1".to_owned()];
+    conditions.extend(texts.map(|(value, meant, open)| if value.is_empty() { open } else { meant }.to_owned()));
+    conditions.extend(numbers.map(|(value, meant, open)| if value == 0 { open } else { meant }.to_owned()));
     if !filter.states.is_empty() {
         // Words of this program alone: nothing of a client's text is in the statement.
-        sql.push_str(&format!(" AND state IN ('{}')", filter.states.join("', '")));
+        conditions.push(format!("state IN ('{}')", filter.states.join("', '")));
     }
-    sql
+    conditions.join(" AND ")
 }
 
 /// A statement with the values of a filter. It is planned for the table as it is now: a plan that was made when there was next to nothing in
