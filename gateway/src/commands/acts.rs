@@ -16,6 +16,12 @@ pub(super) const CHANGE_KEYS: Act = Act::new("U", "change-keys");
 /// It was asked whose data somebody reached.
 pub(super) const REACHED: Act = Act::new("E", "reached");
 
+/// Every key of a record was wrapped by the newest key of the ring.
+pub(super) const ROTATE: Act = Act::new("U", "vault-rotate");
+/// What was stored before the vault was there was sealed.
+pub(super) const SEAL: Act = Act::new("U", "vault-seal");
+/// Events without a mark were taken into the trail as they stood.
+pub(super) const ADOPT: Act = Act::new("U", "audit-adopt");
 /// What was kept for its years was removed.
 pub(super) const PURGE: Act = Act::new("D", "billing-purge");
 
@@ -32,6 +38,13 @@ pub(super) struct OperatorAct<'a> {
     pub(super) about: (&'a str, &'a str),
     /// Names and values: nothing about a patient, and no secret.
     pub(super) details: &'a [(&'a str, &'a str)],
+}
+
+impl OperatorAct<'static> {
+    /// An act on the whole gateway, of which nothing more is to be said.
+    pub(super) const fn on_all(act: Act) -> Self {
+        Self { act, organization: None, about: ("", ""), details: &[] }
+    }
 }
 
 impl OperatorAct<'_> {

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::CommandError;
-use super::acts::{OperatorAct, REACHED};
+use super::acts::{ADOPT, OperatorAct, REACHED};
 use crate::audit::check::{Report, Trust};
 use crate::audit::seal_key::SealPublicKey;
 use crate::cli::{AuditAction, AuditErase, AuditReached, AuditSource, AuditVerify};
@@ -226,6 +226,7 @@ async fn erase_events(arguments: &AuditErase) -> Result<(), CommandError> {
 async fn adopt(config: &Config) -> Result<(), CommandError> {
     let store = gateway::open(config).await.map_err(StartError::Open)?;
     let mut sealer = Sealer::new(&store, config.evidence.head_file.as_deref()).ok_or_else(no_key)?;
+    OperatorAct::on_all(ADOPT).keep(&store).await?;
     let now_ms = Clock::System.now_ms();
     let adopted = sealer.adopt(now_ms).await.map_err(StartError::Storage)?;
     sealer.pass(now_ms, true).await.map_err(StartError::Storage)?;

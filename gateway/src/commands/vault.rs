@@ -1,6 +1,7 @@
 //! The operator's commands about sealed values.
 
 use super::CommandError;
+use super::acts::{OperatorAct, ROTATE, SEAL};
 use crate::cli::{VaultAction, VaultGiveUp};
 use crate::clock::Clock;
 use crate::config::{Config, RingSource};
@@ -26,10 +27,12 @@ pub async fn vault(config: Config, action: VaultAction) -> Result<(), CommandErr
     match action {
         VaultAction::NewKey(_) | VaultAction::GiveUp(_) => {}
         VaultAction::Rotate(_) => {
+            OperatorAct::on_all(ROTATE).keep(&store).await?;
             let done = rotate(&store, tell).await.map_err(failed)?;
             println!("The newest key of the ring wraps every key; {done} were wrapped by older ones.");
         }
         VaultAction::Seal(_) => {
+            OperatorAct::on_all(SEAL).keep(&store).await?;
             let done = seal_stored(&store, tell).await.map_err(failed)?;
             println!("Everything is sealed; {done} versions were not.");
         }

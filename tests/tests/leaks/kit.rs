@@ -88,9 +88,10 @@ async fn nor_of_what_a_practitioner_may_not_see(gateway: Gateway) {
     assert_eq!(report.differences(), 0, "{}", report.text());
 }
 
-/// An export is ready at once: nothing else is written while it is asked for.
+/// An export is ready at once: nothing else is written while it is asked for. And what the kit writes is no more than it may.
 fn settled() -> StoryOptions {
-    StoryOptions { settings: vec![("WELLGATE_BULK_SETTLE_SECONDS", "0")], ..StoryOptions::default() }
+    let settings = vec![("WELLGATE_BULK_SETTLE_SECONDS", "0"), ("WELLGATE_SUBSCRIPTIONS_ORGANIZATION_MAX", "10000")];
+    StoryOptions { settings, ..StoryOptions::default() }
 }
 
 stories!(with settled; no_answer_tells_of_what_a_viewer_may_not_see, nor_of_what_a_practitioner_may_not_see);

@@ -62,6 +62,8 @@ async fn whatever_an_operator_changes_or_asks_is_in_the_trail() {
         done("person disable dpo");
         done("organization disable elp");
         done("audit reached --client elp-ehr --from 2026-01-01T00:00:00Z");
+        done("vault rotate");
+        done("vault seal");
         for listed in ["organization", "pool", "client", "practitioner", "person"] {
             done(&format!("{listed} list"));
         }
@@ -79,7 +81,9 @@ disable Organization/elp ";
         assert_eq!(acts(&url, "organization/elp").await, own, "{kind}");
         let gateways = "\
 register HealthcareService/elp-gent kind=elp&region=Gent%26Aalst
-reached AuditEvent/ client=elp-ehr&from=2026-01-01T00%3A00%3A00.000Z";
+reached AuditEvent/ client=elp-ehr&from=2026-01-01T00%3A00%3A00.000Z
+vault-rotate / 
+vault-seal / ";
         assert_eq!(acts(&url, "organization/wellgate").await, gateways, "{kind}");
 
         // What is refused was not done, and says so nowhere.
@@ -130,7 +134,7 @@ async fn a_restored_trail_is_proved_by_the_key_of_its_time() {
             assert!(!is_proved && told.contains("which is not given"), "{kind}: {arguments:?}: {told}");
         }
         let (is_proved, told) = restore(&["--public-key", &path("old.pem")]);
-        assert!(is_proved && told.contains("1 seals, 1 events as they were sealed"), "{kind}: {told}");
+        assert!(is_proved && told.contains("2 seals, 2 events as they were sealed"), "{kind}: {told}");
         let (is_restored, told) = restore(&["--public-key", &path("backup")]);
         assert!(!is_restored && !told.contains("Restored"), "{kind}: before anything is restored: {told}");
     }
