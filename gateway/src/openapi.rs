@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::api::COLLECTION_PATH;
 use crate::app::App;
 
 /// Where it is served.
@@ -83,6 +84,13 @@ const OPERATIONS: &[Operation] = &[
     read("/readyz", There::Always, "A request would be answered now.", TEXT, &[503]),
     read("/metrics", There::Always, "Metrics, in the format of Prometheus.", TEXT, &[]),
     read(PATH, There::Always, "This description.", JSON, &[]),
+    read(
+        COLLECTION_PATH,
+        There::Always,
+        "The requests of the FHIR interface, as a Postman collection.",
+        JSON,
+        OF_READS,
+    ),
     read("/.well-known/smart-configuration", There::WithTokens, "How a client gets a token.", JSON, OF_READS),
     read("/fhir/.well-known/smart-configuration", There::WithTokens, "The same.", JSON, OF_READS),
     read("/oauth/jwks", There::WithTokens, "The keys by which the gateway's tokens are verified.", JSON, OF_READS),

@@ -2,6 +2,7 @@
 
 mod admin;
 mod admission;
+mod api;
 mod bulk;
 mod console;
 mod headers;
@@ -44,10 +45,13 @@ pub fn router(app: &App, telemetry: &Arc<Telemetry>, extra: Router) -> Router {
     let (tokens, extra) = (oauth::routes(app).layer(held.clone()), extra.layer(held));
     let operators = admin::routes(app, admission.clone());
     let offices = console::routes(app, admission.of_console());
+    let statement = capabilities::statement(app, app.clock.now_ms());
+    let described = api::routes(&statement, admission.of_plain_routes());
     let routes = fhir(app, admission)
         .merge(operators)
         .merge(offices)
-        .merge(plain(app, telemetry, is_sandbox))
+        .merge(described)
+        .merge(plain(app, telemetry, is_sandbox, statement))
         .merge(tokens)
         .merge(pages)
         .merge(extra);
@@ -125,8 +129,8 @@ fn operations() -> [(&'static str, MethodRouter<App>); 18] {
 }
 
 /// What anyone may ask: what the gateway can do, and whether it is well. No patient data is in any of it.
-fn plain(app: &App, telemetry: &Arc<Telemetry>, is_sandbox: bool) -> Router {
-    let statement = Bytes::from(capabilities::statement(app, app.clock.now_ms()));
+fn plain(app: &App, telemetry: &Arc<Telemetry>, is_sandbox: bool, statement: String) -> Router {
+    let statement = Bytes::from(statement);
     let description = Bytes::from(openapi::document(app, is_sandbox).to_string());
     let (readiness, telemetry) = (Arc::clone(app), Arc::clone(telemetry));
     Router::new()

@@ -177,6 +177,21 @@ fn a_billing_clerk_gets_through_a_month_in_a_browser_by_the_keyboard_and_within_
     assert_eq!(said.trim_end(), "billed");
 }
 
+#[test]
+fn the_pages_of_the_api_are_within_wcag_in_every_language() {
+    let folder = project().join("tests/clients");
+    if !is_there("node") || !is_there("npm") || !is_there("chromium") {
+        println!("SKIPPED: no Node.js, or no Chromium: tests/setup installs them");
+        return;
+    }
+    install(&folder);
+    let sandbox = Sandbox::start();
+    let output = Command::new("node").arg(folder.join("api.mjs")).arg(&sandbox.root).output().expect("node is there");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(said.trim_end(), "looked at");
+}
+
 fn is_there(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
 }

@@ -2,6 +2,9 @@
 //!
 //! <https://hl7.org/fhir/R4/capabilitystatement.html>
 
+pub mod operations;
+pub mod parameters;
+
 use std::collections::BTreeSet;
 
 use mappings::subscription::TOPICS;
@@ -12,7 +15,7 @@ use crate::clock::format_instant;
 use crate::search::compartment::definition;
 use crate::search::include::references;
 use crate::search::overlay::belongs;
-use crate::search::parameters::{parameter, parameters};
+use crate::search::parameters::{parameter, parameters as table};
 
 /// Parameters that every type has, answered from columns rather than from the index.
 const COMMON: &[(&str, &str)] = &[("_id", "token"), ("_lastUpdated", "date")];
@@ -41,13 +44,6 @@ const PROFILES: &[(&str, &[&str])] = &[
 /// By which a topic is named that can be subscribed to.
 const TOPIC_EXTENSION: &str =
     "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/capabilitystatement-subscriptiontopic-canonical";
-/// The operations of subscriptions are those of the backport.
-const BACKPORT: &str = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription";
-/// The operations that are of the standard itself.
-const STANDARD: &[&str] = &["everything", "match", "lookup", "validate-code", "meta"];
-const STANDARD_BASE: &str = "http://hl7.org/fhir/OperationDefinition";
-/// The operations of Bulk Data.
-const BULK_DATA: &str = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition";
 /// What is done with a resource, as far as it is a matter of its type alone: what is served is stated, and nothing else.
 struct Served {
     interactions: &'static [&'static str],
@@ -90,33 +86,6 @@ const NOTHING: Served = Served {
 const OF_SYSTEM: &[&str] = &["transaction", "batch", "search-system", "history-system"];
 /// The media types of a patch.
 const PATCH_FORMATS: &[&str] = &["application/json-patch+json", "application/fhir+json"];
-/// Offered for every type, and for the system.
-const VALIDATE: &str = "http://hl7.org/fhir/OperationDefinition/Resource-validate";
-/// Operations: type, name without the sign.
-const OPERATIONS: &[(&str, &str)] = &[
-    ("Consent", "explain"),
-    ("Consent", "withdraw"),
-    ("Consent", "conflicts"),
-    ("Patient", "who-can-see"),
-    ("CodeSystem", "lookup"),
-    ("ValueSet", "validate-code"),
-    ("ServiceRequest", "dossier"),
-    ("Patient", "access-log"),
-    ("Patient", "everything"),
-    ("Patient", "match"),
-    ("Patient", "export"),
-    ("Group", "export"),
-    ("Patient", "break-glass"),
-    ("Patient", "end-break-glass"),
-    ("Patient", "emergency-sessions"),
-    ("Patient", "review-emergency"),
-    ("Patient", "crisis-disclosure"),
-    ("Patient", "crisis-disclosures"),
-    ("Patient", "link-code"),
-    ("Patient", "unlink"),
-    ("Subscription", "status"),
-    ("Subscription", "events"),
-];
 
 /// The statement as text, for a gateway that started at `started_ms`.
 pub fn statement(app: &AppState, started_ms: i64) -> String {
@@ -142,12 +111,8 @@ pub fn statement(app: &AppState, started_ms: i64) -> String {
             },
             "resource": resources,
             "interaction": OF_SYSTEM.iter().map(|code| json!({"code": code})).collect::<Vec<_>>(),
-            "operation": [
-                {"name": "export", "definition": format!("{BULK_DATA}/export")},
-                {"name": "validate", "definition": VALIDATE},
-                {"name": "import", "definition": "https://wellgate.example/fhir/OperationDefinition/import"}
-            ],
-            "searchParam": every_type(),
+            "operation": operations::of_system(),
+            "searchParam": every_type(app),
             "compartment": app.types.iter().filter_map(|served| definition(served)).collect::<Vec<_>>()
         }]
     })
@@ -155,11 +120,12 @@ pub fn statement(app: &AppState, started_ms: i64) -> String {
 }
 
 /// The parameters that every type has, with the one that names types.
-fn every_type() -> Vec<Value> {
+fn every_type(app: &AppState) -> Vec<Value> {
     let of_every = OF_EVERY_TYPE.iter().filter_map(|name| parameter("Basic", name));
     let of_every = of_every.map(|parameter| (parameter.name, parameter.search_type.as_str()));
-    let every = COMMON.iter().copied().chain(of_every).chain([("_type", "special")]);
-    every.map(|(name, search_type)| json!({"name": name, "type": search_type})).collect()
+    let every = COMMON.iter().copied().chain(of_every);
+    let every = every.map(|(name, search_type)| parameters::stated(app, "Basic", name, search_type));
+    every.chain([json!({"name": "_type", "type": "special"})]).collect()
 }
 
 /// What `_include` and `_revinclude` take where a type is searched.
@@ -196,22 +162,7 @@ fn resource(app: &AppState, resource_type: &'static str) -> Value {
         () => &KEPT,
     };
     let interactions: Vec<Value> = served.interactions.iter().map(|code| json!({"code": code})).collect();
-    let mut search: Vec<Value> = Vec::new();
-    if is_trail {
-        for (name, search_type) in [("patient", "reference"), ("date", "date"), ("outcome", "token"), ("_id", "token")]
-        {
-            search.push(json!({"name": name, "type": search_type}));
-        }
-    } else {
-        search.extend(COMMON.iter().map(|(name, search_type)| json!({"name": name, "type": search_type})));
-        let is_served = |name| !app.store.keys().is_some_and(|keys| keys.sealed().hides(resource_type, name));
-        let named = parameters(resource_type)
-            .filter(|parameter| is_served(parameter.name))
-            .map(|parameter| json!({"name": parameter.name, "type": parameter.search_type.as_str()}));
-        search.extend(named);
-        let chains = CHAINS.iter().filter(|(of, ..)| *of == resource_type);
-        search.extend(chains.map(|(_, name, search_type)| json!({"name": name, "type": search_type})));
-    }
+    let search = if is_trail { parameters::of_trail() } else { search_parameters(app, resource_type) };
     let mut stated = json!({
         "type": resource_type,
         "interaction": interactions,
@@ -242,19 +193,16 @@ fn resource(app: &AppState, resource_type: &'static str) -> Value {
     if !profiles.is_empty() {
         stated["supportedProfile"] = json!(profiles);
     }
-    let meta = belongs(resource_type).map(|_| (resource_type, "meta"));
-    let mut operations: Vec<Value> = OPERATIONS
-        .iter()
-        .filter(|(of, _)| *of == resource_type)
-        .chain(meta.iter())
-        .map(|(of, name)| match *of {
-            "Subscription" => json!({"name": name, "definition": format!("{BACKPORT}-{name}")}),
-            _ if STANDARD.contains(name) => json!({"name": name, "definition": format!("{STANDARD_BASE}/{of}-{name}")}),
-            of if *name == "export" => json!({"name": name, "definition": format!("{BULK_DATA}/{}-export", of.to_lowercase())}),
-            _ => json!({"name": name, "definition": format!("https://wellgate.example/fhir/OperationDefinition/{of}-{name}")}),
-        })
-        .collect();
-    operations.push(json!({"name": "validate", "definition": VALIDATE}));
-    stated["operation"] = json!(operations);
+    stated["operation"] = json!(operations::of_type(resource_type));
     stated
+}
+
+fn search_parameters(app: &AppState, resource_type: &str) -> Vec<Value> {
+    let is_served = |name| !app.store.keys().is_some_and(|keys| keys.sealed().hides(resource_type, name));
+    let named = table(resource_type).filter(|parameter| is_served(parameter.name));
+    let named = named.map(|parameter| (parameter.name, parameter.search_type.as_str()));
+    let chains = CHAINS.iter().filter(|(of, ..)| *of == resource_type);
+    let chains = chains.map(|(_, name, search_type)| (*name, *search_type));
+    let every = COMMON.iter().copied().chain(named).chain(chains);
+    every.map(|(name, search_type)| parameters::stated(app, resource_type, name, search_type)).collect()
 }

@@ -5,11 +5,13 @@
 
 mod criteria;
 mod forms;
+mod modifiers;
 mod values;
 
 use super::compartment::Within;
 use super::index::local;
 use super::parameters::{SearchParameter, SearchType, parameter};
+pub use modifiers::modifiers;
 pub use values::{ChainEnd, Comparison, DateCondition, Quantity, Token, TokenSystem, Values};
 
 /// How much a query may ask. Each OR value and each repeat is work for the store.

@@ -30,7 +30,7 @@ const FLOORS: [Floor; 12] = [
     // What whoever runs the gateway asks over HTTP, and the pages of a billing office: the acts of the floors below, in an exchange.
     strangers(&["admin", "console"]),
     // Assembly: here a gateway is put together, so these use each other.
-    neighbours(&["gateway", "openapi", "router", "server", "telemetry"]),
+    neighbours(&["api", "gateway", "openapi", "router", "server", "telemetry"]),
     // A whole gateway with made-up surroundings.
     strangers(&["demo", "sandbox"]),
     // The program.

@@ -1,5 +1,6 @@
 //! Every route × every kind of caller × every served type, against one table: what may be answered, and nothing else.
 
+mod description;
 mod operations;
 mod records;
 mod roles;
