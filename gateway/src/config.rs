@@ -17,6 +17,7 @@ mod outbound;
 mod people;
 mod reader;
 mod reference;
+mod search;
 mod sections;
 mod subscriptions;
 mod tdi;
@@ -46,6 +47,7 @@ pub use outbound::OutboundConfig;
 pub use people::{ClientProof, PeopleConfig};
 use reader::Reader;
 pub use reference::reference;
+pub use search::SearchConfig;
 pub use subscriptions::SubscriptionsConfig;
 pub use tdi::TdiConfig;
 pub use validation::{ProfileChecks, ValidationConfig};
@@ -74,6 +76,8 @@ pub struct Config {
     pub waiting_days_max: u32,
     /// Days after which it is no longer looked for where a referral goes that names nobody.
     pub intake_days_max: u32,
+    /// What is searched beyond what costs nothing when it is not.
+    pub search: SearchConfig,
     /// Which profiles are loaded, and when a write is held to them.
     pub validation: ValidationConfig,
     /// The operator's own table of labels.

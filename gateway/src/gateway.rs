@@ -145,6 +145,7 @@ pub fn store_settings(config: &Config) -> Result<StoreSettings, OpenError> {
         writers: usize::try_from(config.database.writers).unwrap_or(1),
         write_queue_max: config.limits.write_queue_max,
         seal_key_file: config.evidence.signing_key_file.clone(),
+        full_text: config.search.full_text,
     })
 }
 

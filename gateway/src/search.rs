@@ -14,3 +14,4 @@ mod path;
 pub mod query;
 pub mod result;
 pub mod text;
+pub mod words;

@@ -56,8 +56,8 @@ pub(super) const fn key(
 }
 
 use super::{
-    billing, bulk, co_prev, deliveries, emergency, insurers, limits, mail, people, subscriptions, tdi, validation,
-    vault,
+    billing, bulk, co_prev, deliveries, emergency, insurers, limits, mail, people, search, subscriptions, tdi,
+    validation, vault,
 };
 use Fallback::{Absent, Required, Value};
 use Form::{Integer, List, Text};
@@ -306,6 +306,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Key> {
         billing::KEYS,
         insurers::KEYS,
         validation::KEYS,
+        search::KEYS,
     ];
     KEYS.iter().chain(limits::KEYS).chain(FURTHER).chain(sections.into_iter().flatten())
 }

@@ -13,7 +13,7 @@ use super::{
     AuthConfig, ClientCertificates, Config, DatabaseConfig, DatabaseUrl, EmergencyConfig, EvidenceConfig,
     ExternalIssuer, KeySource, Limits, LogConfig, LogFormat, OwnIssuer, PeopleConfig, ServedTypes, ServerConfig,
     TlsFiles, TokenAlgorithm, billing, bulk, co_prev, deliveries, insurers, is_loopback, mail, outbound, people,
-    subscriptions, tdi, validation, vault,
+    search, subscriptions, tdi, validation, vault,
 };
 
 /// Reads every key; after an error there are stand-ins in it.
@@ -36,6 +36,7 @@ pub(super) fn read(reader: &mut Reader) -> Config {
         limits: limits(reader),
         waiting_days_max: reader.integer("referral.waiting_days_max"),
         intake_days_max: reader.integer("referral.intake_days_max"),
+        search: search::read(reader),
         validation: validation::read(reader),
         labels_file: reader.optional_text("labels.file").map(PathBuf::from),
         emergency: emergency(reader),

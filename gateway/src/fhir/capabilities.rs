@@ -16,6 +16,7 @@ use crate::search::compartment::definition;
 use crate::search::include::references;
 use crate::search::overlay::belongs;
 use crate::search::parameters::{parameter, parameters as table};
+use crate::search::query::FULL_TEXT;
 
 /// Parameters that every type has, answered from columns rather than from the index.
 const COMMON: &[(&str, &str)] = &[("_id", "token"), ("_lastUpdated", "date")];
@@ -123,9 +124,14 @@ pub fn statement(app: &AppState, started_ms: i64) -> String {
 fn every_type(app: &AppState) -> Vec<Value> {
     let of_every = OF_EVERY_TYPE.iter().filter_map(|name| parameter("Basic", name));
     let of_every = of_every.map(|parameter| (parameter.name, parameter.search_type.as_str()));
-    let every = COMMON.iter().copied().chain(of_every);
+    let every = COMMON.iter().copied().chain(of_every).chain(full_text(app));
     let every = every.map(|(name, search_type)| parameters::stated(app, "Basic", name, search_type));
     every.chain([json!({"name": "_type", "type": "special"})]).collect()
+}
+
+/// The parameters that search words, where they do.
+fn full_text(app: &AppState) -> impl Iterator<Item = (&'static str, &'static str)> {
+    FULL_TEXT.into_iter().filter(|_| app.store.full_text()).map(|name| (name, "special"))
 }
 
 /// What `_include` and `_revinclude` take where a type is searched.
@@ -198,11 +204,12 @@ fn resource(app: &AppState, resource_type: &'static str) -> Value {
 }
 
 fn search_parameters(app: &AppState, resource_type: &str) -> Vec<Value> {
-    let is_served = |name| !app.store.keys().is_some_and(|keys| keys.sealed().hides(resource_type, name));
+    let is_served = |name: &str| !app.store.keys().is_some_and(|keys| keys.sealed().hides(resource_type, name));
     let named = table(resource_type).filter(|parameter| is_served(parameter.name));
     let named = named.map(|parameter| (parameter.name, parameter.search_type.as_str()));
     let chains = CHAINS.iter().filter(|(of, ..)| *of == resource_type);
     let chains = chains.map(|(_, name, search_type)| (*name, *search_type));
-    let every = COMMON.iter().copied().chain(named).chain(chains);
+    let words = full_text(app).filter(|(name, _)| is_served(name));
+    let every = COMMON.iter().copied().chain(named).chain(words).chain(chains);
     every.map(|(name, search_type)| parameters::stated(app, resource_type, name, search_type)).collect()
 }

@@ -331,6 +331,7 @@ fn limits(exchange: &Exchange) -> QueryLimits {
         count_max: limits.search_count_max,
         chain_depth_max: limits.search_chain_depth_max,
         chain_links_max: limits.search_chain_links_max,
+        full_text: exchange.app.store.full_text(),
         ..QueryLimits::default()
     }
 }

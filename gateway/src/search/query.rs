@@ -1,7 +1,7 @@
 //! What a search asks, read from its parameters and refused where it is not served: to ignore a parameter would widen the answer.
 //!
-//! <https://hl7.org/fhir/R4/search.html>. Not served, and refused by name: `:above` and `:below` but of addresses, `_text`, `_content`, `_filter`, `_query`. What shapes
-//! the answer is read in [`super::result`], and refused here: a condition has no answer.
+//! <https://hl7.org/fhir/R4/search.html>. Not served, and refused by name: `:above` and `:below` but of addresses, `_filter`, `_query`; and `_text` and `_content`
+//! where they are not switched on. What shapes the answer is read in [`super::result`], and refused here: a condition has no answer.
 
 mod criteria;
 mod forms;
@@ -13,6 +13,9 @@ use super::index::local;
 use super::parameters::{SearchParameter, SearchType, parameter};
 pub use modifiers::modifiers;
 pub use values::{ChainEnd, Comparison, DateCondition, Quantity, Token, TokenSystem, Values};
+
+/// The parameters that search words of the narrative and of the whole.
+pub const FULL_TEXT: [&str; 2] = ["_text", "_content"];
 
 /// How much a query may ask. Each OR value and each repeat is work for the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +36,10 @@ pub struct QueryLimits {
     pub chain_links_max: usize,
     /// The most codes of a value set that is named.
     pub value_set_codes_max: usize,
+    /// The most words of one `_text` or `_content`.
+    pub words_max: usize,
+    /// Whether these are served.
+    pub full_text: bool,
 }
 
 impl Default for QueryLimits {
@@ -46,6 +53,8 @@ impl Default for QueryLimits {
             chain_depth_max: 3,
             chain_links_max: 8,
             value_set_codes_max: 500,
+            words_max: 20,
+            full_text: false,
         }
     }
 }
@@ -76,7 +85,8 @@ pub struct Query {
 /// A parameter with the values of which one must be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Criterion {
-    /// The parameter of the index rows: its name, perhaps with `:identifier` or `:text` after it; or `_id`, `_lastUpdated`, `_has`, `_list`.
+    /// The parameter of the index rows: its name, perhaps with `:identifier` or `:text` after it; or `_id`, `_lastUpdated`, `_has`, `_list`,
+    /// `_text`, `_content`.
     pub parameter: &'static str,
     /// Never empty.
     pub values: Values,

@@ -14,8 +14,7 @@ pub fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len().min(STRING_CHARACTERS_MAX));
     let mut characters = 0;
     let mut after_space = true;
-    let letters = text.nfd().filter(|letter| !is_combining_mark(*letter)).flat_map(char::to_lowercase);
-    for letter in letters {
+    for letter in letters(text) {
         let is_space = letter.is_whitespace();
         if is_space && after_space {
             continue;
@@ -29,6 +28,11 @@ pub fn fold(text: &str) -> String {
     }
     folded.truncate(folded.trim_end().len());
     folded
+}
+
+/// The letters of a text as they are sought: lower case, without accents.
+pub(super) fn letters(text: &str) -> impl Iterator<Item = char> {
+    text.nfd().filter(|letter| !is_combining_mark(*letter)).flat_map(char::to_lowercase)
 }
 
 /// How a string was written, for those who ask for exactly that: nothing where it is what [`fold`] makes of it. The sign before it

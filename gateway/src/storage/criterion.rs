@@ -7,7 +7,9 @@ use std::fmt::Write as _;
 
 use super::search::{LAST, Statement, Way};
 use super::sight::{CANDIDATES, LEVEL, has_minimum};
+use super::text::{found_sql, held_sql};
 use crate::search::query::{ChainEnd, Comparison, Criterion, DateCondition, Quantity, Token, TokenSystem, Values};
+use crate::search::words::Sought;
 
 /// What criteria ask of a resource row `r`, before it is known how it is seen, and of it as a row of `s` afterwards. Each begins with
 /// ` AND`, or is empty.
@@ -46,6 +48,7 @@ impl Asked {
                 let referring = referring_sql(statement, resource_type, (*of, *reference), found);
                 let _ = write!(self.inner, " AND r.id IN ({referring})");
             }
+            Values::Words(sought) => self.words(statement, way, (resource_type, bound), (criterion.parameter, sought)),
             Values::None(values) => self.none(statement, (resource_type, bound), (criterion.parameter, &**values)),
             values => self.row(statement, way, (resource_type, bound), (criterion.parameter, values)),
         }
@@ -81,6 +84,40 @@ impl Asked {
                 " AND EXISTS (SELECT 1 {found} AND i.compartment = s.compartment AND i.id = s.id AND (i.sight & s.level) <> 0)"
             );
         }
+    }
+
+    /// The words of what the viewer sees have what is sought.
+    fn words(
+        &mut self,
+        statement: &mut Statement,
+        way: Way,
+        (resource_type, bound): (&str, &str),
+        (parameter, sought): (&str, &Sought),
+    ) {
+        let held = |statement: &mut Statement, row: &str| {
+            let held = held_sql(statement, parameter, sought);
+            format!(
+                "EXISTS (SELECT 1 FROM text_index t WHERE t.resource_type = {bound} AND t.compartment = {row}.compartment \
+                   AND t.id = {row}.id AND {held}"
+            )
+        };
+        let _ = match way {
+            Way::Type => {
+                let found = found_sql(statement, parameter, sought);
+                write!(
+                    self.inner,
+                    " AND (r.compartment, r.id) IN (SELECT t.compartment, t.id FROM text_index t \
+                       WHERE t.resource_type = {bound} AND {found})"
+                )
+            }
+            Way::Records => write!(self.inner, " AND {})", held(statement, "r")),
+        };
+        // What of the whole is not in the minimum must not be found by it.
+        if has_minimum(resource_type) {
+            let _ = write!(self.outer, " AND {} AND (t.sight & s.level) <> 0)", held(statement, "s"));
+        }
+        // By law attendance is told: a text may say much more.
+        self.outer.push_str(" AND s.level <> 17");
     }
 
     /// No row that the viewer sees is like that.
@@ -157,7 +194,7 @@ fn row_sql(statement: &mut Statement, (row, sight): (&str, &str), parameter: &st
             return format!("({})", alternatives.iter().map(together).collect::<Vec<_>>().join(" OR "));
         }
         // Of resources, and of no row; and a set whose codes nobody put in its place.
-        Values::None(_) | Values::Has { .. } | Values::Id { .. } | Values::InValueSet { .. } => {
+        Values::None(_) | Values::Has { .. } | Values::Words(_) | Values::Id { .. } | Values::InValueSet { .. } => {
             vec!["1 = 0".to_owned()]
         }
     };

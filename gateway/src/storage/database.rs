@@ -103,7 +103,7 @@ impl Database {
                 let adapted = migrations.iter().cloned().map(|mut migration| {
                     // A type whose name has "int" in it, as "point" does, is a number's to SQLite: "007" would become 7.
                     let text = migration.sql.as_str().replace("code_point_text", "TEXT");
-                    let text = text.replace("/*SQLITE WITHOUT ROWID */", "WITHOUT ROWID");
+                    let text = of_sqlite(&text);
                     migration.sql = AssertSqlSafe(text).into_sql_str();
                     migration
                 });
@@ -120,6 +120,21 @@ impl Database {
         }
         Ok(())
     }
+}
+
+/// The text of a migration for `SQLite`: with what is marked as its own, and without the lines that are PostgreSQL's.
+fn of_sqlite(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.ends_with("/*POSTGRES*/")).collect();
+    let (lines, mut adapted) = (lines.join("\n"), String::with_capacity(text.len()));
+    let mut rest = lines.as_str();
+    while let Some((before, marked)) = rest.split_once("/*SQLITE") {
+        let (own, after) = marked.split_once("*/").unwrap_or((marked, ""));
+        adapted.push_str(before);
+        adapted.push_str(own);
+        rest = after;
+    }
+    adapted.push_str(rest);
+    adapted
 }
 
 /// The predicate of sight is long: planned anew for every search, or compiled, it costs ten times what it takes to run.

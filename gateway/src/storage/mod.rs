@@ -44,6 +44,7 @@ pub mod sight;
 mod statements;
 pub mod subscription;
 pub mod teams;
+mod text;
 mod tokens;
 pub mod trail;
 pub mod treatment;
@@ -167,6 +168,9 @@ pub enum OpenError {
     /// A restore was broken off, or what came in is not what the backup has.
     #[error("a restore into this database did not end well: make an empty one and restore again")]
     Unfinished,
+    /// The words could not be switched on or off.
+    #[error("search.full_text could not be switched: {0}")]
+    FullText(#[source] StorageError),
     /// A migration failed.
     #[error("the schema could not be brought up to date: {0}")]
     Migration(#[source] MigrateError),
@@ -196,6 +200,8 @@ pub struct StoreSettings {
     pub vault: Option<VaultSettings>,
     /// The key by which the trail is sealed.
     pub seal_key_file: Option<PathBuf>,
+    /// Whether words are indexed, and searched.
+    pub full_text: bool,
 }
 
 impl fmt::Debug for StoreSettings {
@@ -216,6 +222,7 @@ impl StoreSettings {
             write_queue_max: 4096,
             vault: None,
             seal_key_file: None,
+            full_text: false,
         }
     }
 }
@@ -227,6 +234,7 @@ pub struct Store {
     writer: Writer,
     reader: Reader,
     keys: Option<KeyStore>,
+    full_text: bool,
     queued: Arc<Notify>,
 }
 
@@ -236,7 +244,7 @@ impl Store {
     /// # Errors
     /// [`OpenError`] where the URL, the database or a migration fails.
     pub async fn open(settings: &StoreSettings) -> Result<Self, OpenError> {
-        let store = Self::open_with_older_keys(settings).await?;
+        let store = Box::pin(Self::open_with_older_keys(settings)).await?;
         store.refuse_older_keys().await?;
         Ok(store)
     }
@@ -252,8 +260,9 @@ impl Store {
         };
         let writer = Writer::start(&database, (settings.writers, settings.write_queue_max), key);
         let reader = Reader::start(&database);
-        let store = Self { database, writer, reader, keys, queued: Arc::default() };
+        let store = Self { database, writer, reader, keys, full_text: settings.full_text, queued: Arc::default() };
         store.refuse_other_keys().await?;
+        store.switch_full_text().await.map_err(OpenError::FullText)?;
         Ok(store)
     }
 

@@ -201,7 +201,9 @@ async fn contents(source: &mut Source<'_>, with_hashes: bool) -> Result<Contents
 async fn tables(source: &mut Source<'_>) -> Result<Vec<String>, sqlx::Error> {
     match source {
         Source::Sqlite(connection) => {
-            let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name";
+            // The index of words is made of tables here, and is an index all the same.
+            let sql = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' \
+                       AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name";
             sqlx::query_scalar(sql).fetch_all(&mut **connection).await
         }
         Source::Postgres(connection) => {

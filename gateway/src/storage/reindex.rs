@@ -5,8 +5,9 @@
 use sqlx::{AssertSqlSafe, Row};
 
 use super::facts::Located;
-use super::rows::{PUT_INDEX, Rows};
+use super::rows::{PUT_INDEX, PUT_TEXT, Rows};
 use super::statements::index_rows;
+use super::text::text_rows;
 use super::write_set::{Method, NewVersion, ResourceKey, VersionId, WriteSet};
 use super::{Database, StorageError, Store, read};
 use crate::labels::{DataPeriod, Facts, LabelSet};
@@ -31,6 +32,8 @@ macro_rules! replaced {
         let is_current = of_key(locked).bind(version.0).execute(&mut *$tx).await?.rows_affected() == 1;
         if is_current {
             of_key(dropped).execute(&mut *$tx).await?;
+            let words = "DELETE FROM text_index WHERE compartment = $1 AND resource_type = $2 AND id = $3";
+            of_key(words).execute(&mut *$tx).await?;
         }
         is_current
     }};
@@ -97,18 +100,22 @@ impl Store {
     /// # Errors
     /// [`StorageError`].
     pub async fn put_index(&self, resources: Vec<(Located, IndexRows)>) -> Result<(), StorageError> {
-        for (located, rows) in resources {
+        for (mut located, rows) in resources {
             let mut set = WriteSet::default();
+            let minimum = located.minimum.take();
             set.versions.push(version_of(located, rows));
             // As a write would seal them: numbers by their tokens, and nothing of what is hidden.
             self.seal(&mut set).await?;
-            let rows: Rows<'_> = index_rows(&set);
+            set.versions.iter_mut().for_each(|version| version.minimum.clone_from(&minimum));
+            set.texts = self.texts_of(&set.versions);
+            let (rows, texts): (Rows<'_>, Rows<'_>) = (index_rows(&set), text_rows(&set));
             for version in &set.versions {
                 match &self.database {
                     Database::Sqlite { writer, .. } => {
                         let mut tx = writer.begin().await?;
                         if replaced!(tx, version) {
                             PUT_INDEX.run_sqlite(&mut tx, &rows).await?;
+                            PUT_TEXT.run_sqlite(&mut tx, &texts).await?;
                         }
                         tx.commit().await?;
                     }
@@ -116,6 +123,7 @@ impl Store {
                         let mut tx = pool.begin().await?;
                         if replaced!(tx, version) {
                             PUT_INDEX.run_postgres(&mut tx, &rows).await?;
+                            PUT_TEXT.run_postgres(&mut tx, &texts).await?;
                         }
                         tx.commit().await?;
                     }

@@ -256,6 +256,7 @@ impl Store {
     pub async fn apply(&self, mut set: WriteSet) -> Result<(), StorageError> {
         if !set.versions.is_empty() {
             Box::pin(self.seal(&mut set)).await?;
+            set.texts = self.texts_of(&set.versions);
         }
         let has_deliveries = !set.deliveries.is_empty() || !set.repeated_deliveries.is_empty();
         self.writer.apply(set).await?;

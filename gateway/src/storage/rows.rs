@@ -220,6 +220,27 @@ fat!(
     )
 );
 fat!(
+    DROP_TEXT = Fat::over(
+        "DELETE FROM text_index WHERE (compartment, resource_type, id) IN (SELECT compartment, resource_type, id FROM ",
+        RESOURCE_KEY,
+        ")"
+    )
+);
+fat!(
+    PUT_TEXT = Fat::insert(
+        "text_index",
+        &[
+            ("compartment", Text),
+            ("resource_type", Text),
+            ("id", Text),
+            ("sight", Integer),
+            ("narrative", Text),
+            ("content", Text)
+        ],
+        ""
+    )
+);
+fat!(
     DROP_GRANTS = Fat::over(
         "DELETE FROM access_grant WHERE (compartment, consent_id) IN (SELECT compartment, consent_id FROM ",
         &[("compartment", Text), ("consent_id", Text)],

@@ -11,7 +11,7 @@ use super::criterion::{Asked, date_sql, ids_sql};
 use super::resource::{Seen, Shows, Touched, Unrecorded};
 use super::sight::{CANDIDATES, LEVEL, Level, VIEWER, VIEWER_PARAMETERS, Viewer, bind_viewer, has_minimum};
 use super::window::Window;
-use super::{StorageError, Store, read};
+use super::{Database, StorageError, Store, read};
 use crate::search::parameters::SearchType;
 use crate::search::query::{Criterion, Query, Sort, SortKey};
 
@@ -89,10 +89,11 @@ enum Once {
 }
 
 /// A statement under construction: its text and what is bound to it after the viewer.
-#[derive(Default)]
 pub(super) struct Statement {
     pub(super) text: String,
     pub(super) bound: Vec<Key>,
+    /// Whether it is for SQLite: words are looked up in another way there.
+    pub(super) is_sqlite: bool,
 }
 
 impl Statement {
@@ -165,11 +166,17 @@ impl Store {
         let way = if is_narrow(query) || (query.sort.is_empty() && !few) { Way::Type } else { Way::Records };
         // In the order of ids a page ends as soon as it is full.
         let once = if way == Way::Type && !is_narrow(query) { Once::No } else { Once::Yes };
-        let mut statement = Statement::default();
+        let mut statement = self.statement();
         visible(&mut statement, (way, once), resource_type, query, &keys);
         page(&mut statement, query, &keys, after, bytes_max);
         let (matches, next) = self.page(viewer, statement, query, &keys).await?;
         Ok(Page::new(matches, next, (total, counted)))
+    }
+
+    /// A statement without a text.
+    pub(super) fn statement(&self) -> Statement {
+        let is_sqlite = matches!(self.database, Database::Sqlite { .. });
+        Statement { text: String::new(), bound: Vec::new(), is_sqlite }
     }
 
     /// The matches of a page, and where the next begins.
@@ -202,7 +209,7 @@ impl Store {
         resource_type: &'static str,
         query: &Query,
     ) -> Result<(u64, Vec<Touched>), StorageError> {
-        let mut statement = Statement::default();
+        let mut statement = self.statement();
         let way = if is_narrow(query) { Way::Type } else { Way::Records };
         let once = if way == Way::Records || is_narrow(query) { Once::Yes } else { Once::No };
         visible(&mut statement, (way, once), resource_type, query, &[]);

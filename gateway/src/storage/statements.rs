@@ -8,7 +8,7 @@ use super::precondition::Ground;
 use super::rows::{self, Cell, Fat, Rows};
 use super::write_set::{NewVersion, ResourceKey, WriteSet};
 use super::{
-    audit, billing, conflict, crisis, delivery, emergency, idempotency, intake, seals, subscription, treatment,
+    audit, billing, conflict, crisis, delivery, emergency, idempotency, intake, seals, subscription, text, treatment,
 };
 use crate::audit::AuditEvent;
 use crate::labels::Facts;
@@ -38,6 +38,8 @@ pub(super) fn statements<'a>(sets: &[&'a WriteSet], place: Place) -> Vec<Stateme
     add(&rows::DROP_INDEX, each(|set| replaced(set).map(key_row).collect()));
     add(&rows::PUT_RESOURCE, each(|set| set.versions.iter().map(version_row).collect()));
     add(&rows::PUT_INDEX, each(index_rows));
+    add(&rows::DROP_TEXT, each(|set| replaced(set).map(key_row).collect()));
+    add(&rows::PUT_TEXT, each(text::text_rows));
     add(&rows::DROP_GRANTS, each(|set| set.dropped_grants.iter().map(pair_row).collect()));
     add(&rows::PUT_GRANT, each(grant_rows));
     add(&rows::DROP_GRANT_DATA, each(|set| set.dropped_grants.iter().map(pair_row).collect()));

@@ -40,7 +40,7 @@ impl Store {
         let mut keys = sort_keys(&first.sort);
         // Ids are unique within a type.
         keys.push(OrderKey { expression: "s.resource_type".to_owned(), descending: false, is_integer: false });
-        let mut statement = Statement::default();
+        let mut statement = self.statement();
         visible(&mut statement, &sealed, &keys);
         page(&mut statement, first, &keys, after, bytes_max);
         let (matches, next) = self.page(viewer, statement, first, &keys).await?;
@@ -50,7 +50,7 @@ impl Store {
     }
 
     async fn count_types(&self, viewer: &Viewer, queries: &[OfType]) -> Result<(u64, Vec<Touched>), StorageError> {
-        let mut statement = Statement::default();
+        let mut statement = self.statement();
         visible(&mut statement, queries, &[]);
         self.counted(viewer, statement, "").await
     }

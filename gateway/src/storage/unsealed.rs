@@ -11,6 +11,13 @@ use crate::vault::{Holes, scope};
 const STEP: i64 = 100;
 const TABLES: [&str; 2] = ["resource", "resource_history"];
 
+/// What becomes of the words of what is sealed, where there are any.
+const FORGOTTEN: [&str; 2] = [
+    "INSERT INTO stale_index (compartment, resource_type, id) SELECT DISTINCT compartment, resource_type, id FROM text_index \
+     WHERE compartment = $1 AND resource_type = $2 AND id = $3 ON CONFLICT (compartment, resource_type, id) DO NOTHING",
+    "DELETE FROM text_index WHERE compartment = $1 AND resource_type = $2 AND id = $3",
+];
+
 /// A version whose holes nobody looked for yet.
 struct Unsealed {
     compartment: String,
@@ -127,6 +134,11 @@ impl Store {
                     let query = sqlx::query(index).bind(token).bind(&version.compartment);
                     let query = query.bind(&version.resource_type).bind(&version.id).bind(*ordinal);
                     query.execute(&mut *tx).await?;
+                }
+                // The words of what is sealed are forgotten, and found anew in what is left.
+                for sql in if table == "resource" { &FORGOTTEN[..] } else { &[] } {
+                    let query = sqlx::query(*sql).bind(&version.compartment);
+                    query.bind(&version.resource_type).bind(&version.id).execute(&mut *tx).await?;
                 }
             }
             tx.commit().await?;

@@ -64,7 +64,7 @@ impl Store {
             return Ok(Window::Elsewhere { few: true });
         }
         let count = usize::try_from(query.count).unwrap_or(usize::MAX);
-        let mut statement = Statement::default();
+        let mut statement = self.statement();
         let mut conditions = conditions(&mut statement, Way::Records, resource_type, query);
         // Criteria on what may be seen as a minimum are held to how it is seen.
         let looked_at = if conditions.is_held_to_sight { 0 } else { 1 + count + count / 4 };

@@ -339,6 +339,7 @@ pub struct WriteSet {
     pub moved_records: Vec<RecordState>,
     /// New versions: private, for [`WriteSet::write`] is the only way in.
     pub(super) versions: Vec<NewVersion>,
+    pub(super) texts: Vec<super::text::TextRow>,
     /// Consents whose rules are dropped (and written anew by `grants`).
     pub dropped_grants: Vec<(String, String)>,
     /// Rules of the Consents in force.

@@ -14,11 +14,11 @@ const TELLING: &[(&str, &[&str])] = &[
     ("telecom", &["value"]),
 ];
 
-/// The search parameters that would tell them.
+/// The search parameters that would tell them. A narrative is not sealed, and names whom they name.
 const TOLD_BY: &[(&str, &[&str])] = &[
-    ("name", &["name", "family", "given", "phonetic"]),
-    ("address", &["address", "address-city", "address-postalcode", "address-state"]),
-    ("telecom", &["telecom", "phone", "email"]),
+    ("name", &["name", "family", "given", "phonetic", "_text"]),
+    ("address", &["address", "address-city", "address-postalcode", "address-state", "_text"]),
+    ("telecom", &["telecom", "phone", "email", "_text"]),
 ];
 const PERSONS: [&str; 2] = ["Patient", "RelatedPerson"];
 

@@ -11,6 +11,9 @@ use crate::samples::{IN_A_RECORD, SYSTEM, consent, provision, sample};
 /// One criterion: `name=value`, ready for a query.
 pub type Criterion = String;
 
+/// The special parameters that search words.
+const WORDS: [&str; 2] = ["_text", "_content"];
+
 /// Criteria whose values are a twin's own: its ids and its mark. What they find tells the twin from one that never was.
 pub fn own(capabilities: &Capabilities, served: &TypeServed) -> Vec<Criterion> {
     let mut criteria = Vec::new();
@@ -29,6 +32,10 @@ pub fn own(capabilities: &Capabilities, served: &TypeServed) -> Vec<Criterion> {
             "string" => {
                 criteria.push(format!("{name}=@mark@"));
                 criteria.extend(["exact", "contains"].map(|modifier| format!("{name}:{modifier}=@mark@")));
+            }
+            "special" if WORDS.contains(&name.as_str()) => {
+                criteria.push(format!("{name}=@mark@"));
+                criteria.push(format!("{name}={}", encode("twin \"told @mark@\"")));
             }
             "quantity" => criteria.push(format!("{name}=ge0{}", encode("||@mark@"))),
             "composite" => criteria.push(format!("{name}={}", encode("@mark@$@mark@"))),
@@ -56,6 +63,12 @@ pub fn shared(served: &TypeServed) -> Vec<Criterion> {
     let mut criteria = vec![String::new()];
     for (name, search_type) in &served.parameters {
         criteria.extend(["true", "false"].map(|missing| format!("{name}:missing={missing}")));
+        if WORDS.contains(&name.as_str()) {
+            criteria.extend(
+                ["twin", "twin%20told", "%22twin%20told%22", "told%20twin", "2026"]
+                    .map(|words| format!("{name}={words}")),
+            );
+        }
         for value in values.get(search_type.as_str()).into_iter().flatten() {
             let value = encode(value);
             criteria.push(format!("{name}={value}"));
@@ -134,5 +147,25 @@ fn collect(value: &Value, name: &str, values: &mut BTreeMap<&'static str, Vec<St
             values.entry(search_type).or_default().push(text.clone());
         }
         Value::Null => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_asked_by_a_mark_of_the_twin_and_by_what_all_twins_say() {
+        let parameters = WORDS.map(|name| (name.to_owned(), "special".to_owned())).to_vec();
+        let served = TypeServed { name: "Observation".to_owned(), parameters, ..TypeServed::default() };
+        let own = own(&Capabilities::default(), &served);
+        assert_eq!(own.len(), 4);
+        assert!(
+            own.iter().all(|criterion| criterion.contains("@mark@") || criterion.contains("%40mark%40")),
+            "{own:?}"
+        );
+        for name in WORDS {
+            assert!(shared(&served).contains(&format!("{name}=twin%20told")), "{name}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The data of a twin: one resource of each type that lies in a Patient record, synthetic and looking it.
 //!
-//! The twins differ in their ids and in their mark, a word that stands in each identifier. All else is the same, so that
+//! The twins differ in their ids and in their mark, a word that stands in each identifier and narrative. All else is the same, so that
 //! what a viewer may compare is equal, and only what was hidden can differ.
 
 use serde_json::{Value, json};
@@ -137,8 +137,16 @@ pub fn sample(resource_type: &str) -> Option<Value> {
         "QuestionnaireResponse" => least["identifier"] = identifier,
         _ => least["identifier"] = json!([identifier]),
     }
+    if resource_type != "Binary" {
+        least["text"] = narrative();
+    }
     least["resourceType"] = json!(resource_type);
     Some(least)
+}
+
+/// A narrative with the mark.
+fn narrative() -> Value {
+    json!({"status": "additional", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\"><p>twin told @mark@</p></div>"})
 }
 
 /// A Consent of this status about the place of a Patient, with this provision.
@@ -149,7 +157,7 @@ pub fn consent(status: &str, provision: &Value) -> Value {
         "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
         "patient": {"reference": "Patient/@Patient@"}, "dateTime": "2026-01-10",
         "policyRule": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "OPTIN"}]},
-        "provision": provision,
+        "provision": provision, "text": narrative(),
     })
 }
 

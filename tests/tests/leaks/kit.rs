@@ -88,9 +88,14 @@ async fn nor_of_what_a_practitioner_may_not_see(gateway: Gateway) {
     assert_eq!(report.differences(), 0, "{}", report.text());
 }
 
-/// An export is ready at once: nothing else is written while it is asked for. And what the kit writes is no more than it may.
+/// An export is ready at once: nothing else is written while it is asked for. There is room for all that the kit writes, and words are
+/// searched as well.
 fn settled() -> StoryOptions {
-    let settings = vec![("WELLGATE_BULK_SETTLE_SECONDS", "0"), ("WELLGATE_SUBSCRIPTIONS_ORGANIZATION_MAX", "10000")];
+    let settings = vec![
+        ("WELLGATE_BULK_SETTLE_SECONDS", "0"),
+        ("WELLGATE_SUBSCRIPTIONS_ORGANIZATION_MAX", "10000"),
+        ("WELLGATE_SEARCH_FULL_TEXT", "on"),
+    ];
     StoryOptions { settings, ..StoryOptions::default() }
 }
 

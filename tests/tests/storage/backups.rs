@@ -196,9 +196,13 @@ async fn an_older_schema_is_restored_as_it_was_and_brought_up_to_date_when_it_is
     for (kind, url, store) in stores().await {
         store.close().await;
         let later = "channel treatment_centre treatment_demand subscription subscription_event intake billing_party \
-                     insured_person claim_line sending sending_total billing_message billing_part export_job stale_index";
+                     insured_person claim_line sending sending_total billing_message billing_part export_job stale_index \
+                     text_index index_setting";
         for table in later.split_whitespace() {
             execute(&url, &format!("DROP TABLE {table}")).await;
+        }
+        if kind == "sqlite" {
+            execute(&url, "DROP TABLE text_words").await;
         }
         for index in ["delivery_id", "delivery_of_subscription", "team_member_by_member"] {
             execute(&url, &format!("DROP INDEX {index}")).await;

@@ -43,5 +43,6 @@ mod teams;
 mod treatment;
 mod values;
 mod vault;
+mod words;
 mod world;
 mod write_sets;

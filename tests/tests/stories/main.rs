@@ -51,3 +51,4 @@ mod treatment;
 mod validation;
 mod whose_word;
 mod withdrawal;
+mod words;

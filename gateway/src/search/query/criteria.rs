@@ -5,9 +5,10 @@
 
 use super::forms;
 use super::values::{ChainEnd, Values};
-use super::{Criterion, QueryLimits, SearchFault};
+use super::{Criterion, FULL_TEXT, QueryLimits, SearchFault};
 use crate::search::overlay::belongs;
 use crate::search::parameters::{SearchParameter, SearchType, parameter, type_name};
+use crate::search::words::Sought;
 
 /// Reads the criteria of one query.
 pub(super) struct Reader {
@@ -33,7 +34,10 @@ impl Reader {
             return self.chain(resource_type, (reference, rest), value, depth);
         }
         let (name, modifier) = key.split_once(':').map_or((key, None), |(name, modifier)| (name, Some(modifier)));
-        refuse_unsupported(name)?;
+        refuse_unsupported(name, self.limits.full_text)?;
+        if let Some(name) = of_full_text(name) {
+            return self.words(name, modifier, value);
+        }
         let alternatives = forms::alternatives(value, self.limits.values_max)?;
         match name {
             "_id" => of_id(modifier, &alternatives),
@@ -45,6 +49,18 @@ impl Reader {
             }
             _ => of_parameter(resource_type, name, modifier, &alternatives),
         }
+    }
+
+    /// Words that must all be there; a comma separates them as every sign does.
+    fn words(&self, name: &'static str, modifier: Option<&str>, value: &str) -> Result<Criterion, SearchFault> {
+        if modifier.is_some() {
+            return Err(SearchFault::Modifier);
+        }
+        let sought = Sought::read(value).ok_or(SearchFault::Value("words, or a phrase between two quotes"))?;
+        if sought.words.len() > self.limits.words_max || sought.phrases.len() > self.limits.words_max {
+            return Err(SearchFault::TooMany(self.limits.words_max));
+        }
+        Ok(Criterion { parameter: name, values: Values::Words(sought) })
     }
 
     fn link(&mut self, depth: usize) -> Result<(), SearchFault> {
@@ -138,11 +154,17 @@ fn reference_of(resource_type: &str, name: &str) -> Result<&'static SearchParame
     Ok(found)
 }
 
-fn refuse_unsupported(name: &str) -> Result<(), SearchFault> {
+/// The parameters that search words.
+fn of_full_text(name: &str) -> Option<&'static str> {
+    FULL_TEXT.into_iter().find(|of| *of == name)
+}
+
+fn refuse_unsupported(name: &str, full_text: bool) -> Result<(), SearchFault> {
     match name {
         "_include" | "_revinclude" => Err(SearchFault::NotSupported("includes")),
         "_elements" | "_contained" | "_containedType" => Err(SearchFault::NotSupported("parts of resources")),
-        "_text" | "_content" | "_filter" | "_query" => Err(SearchFault::NotSupported("searches of this kind")),
+        "_filter" | "_query" => Err(SearchFault::NotSupported("searches of this kind")),
+        _ if !full_text && of_full_text(name).is_some() => Err(SearchFault::NotSupported("searches of this kind")),
         "_has" => Err(SearchFault::Form("_has:Type:reference:parameter")),
         _ => Ok(()),
     }

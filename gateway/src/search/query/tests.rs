@@ -7,6 +7,7 @@ use super::{
     SortKey, Token, TokenSystem, TotalMode, Values, parse,
 };
 use crate::search::number::place;
+use crate::search::words::Sought;
 
 fn pairs(query: &[(&str, &str)]) -> Vec<(String, String)> {
     query.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -354,6 +355,24 @@ fn what_is_not_served_is_refused_by_name() {
     }
     let error = refused("Patient", "name:not", "secret");
     assert!(!error.to_string().contains("secret"));
+}
+
+#[test]
+fn words_are_asked_only_where_they_are_served_and_without_modifiers() {
+    let on = QueryLimits { full_text: true, ..QueryLimits::default() };
+    let asked = |key: &str, value: &str| parse("Patient", &pairs(&[(key, value)]), on).map_err(|error| error.fault);
+    let query = asked("_content", "Ann, \"de Smet\"").expect("it is served");
+    let words = ["ann", "de", "smet"].map(str::to_owned).to_vec();
+    let sought = Sought { words, phrases: vec!["de smet".to_owned()] };
+    assert_eq!(query.criteria, [Criterion { parameter: "_content", values: Values::Words(sought) }]);
+    assert!(!query.criteria[0].is_narrow());
+    for key in ["_text:not", "_text:missing", "_content:exact"] {
+        assert_eq!(asked(key, "x"), Err(SearchFault::Modifier), "{key}");
+        assert!(matches!(refused("Patient", key, "x"), SearchFault::NotSupported(_)), "{key}");
+    }
+    assert!(matches!(asked("_text", "\"open"), Err(SearchFault::Value(_))));
+    let many: Vec<String> = (0..21).map(|n| n.to_string()).collect();
+    assert_eq!(asked("_text", &many.join(" ")), Err(SearchFault::TooMany(20)));
 }
 
 #[test]

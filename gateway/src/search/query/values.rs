@@ -1,8 +1,9 @@
 //! What a criterion asks: conditions on rows of the index, and on resources that are found by others.
 
 use super::Criterion;
+use crate::search::words::Sought;
 
-/// The values of a criterion; one of them must be found. All but the last four are conditions on a row of the index.
+/// The values of a criterion; one of them must be found. All but the last five are conditions on a row of the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Values {
     /// Systems and codes.
@@ -49,6 +50,8 @@ pub enum Values {
         /// How it is found.
         found: Box<Criterion>,
     },
+    /// Words of the narrative, or of the whole.
+    Words(Sought),
     /// `_id`, where it is not the first thing that is asked; whether these or all others.
     Id {
         /// In any order.
