@@ -163,6 +163,8 @@ async fn told(exchange: Exchange, running: &Running) -> Result<Response<Body>, S
         month: month_text(meant.month),
         channel: meant.channel.to_owned(),
         progress: at_work.unwrap_or_default(),
+        // Not by its figures: before the lines are counted they are 0 of 0.
+        is_checking: at_work.is_some(),
     };
     let mut response = super::desk::html(axum::http::StatusCode::OK, &part);
     if at_work.is_none() {

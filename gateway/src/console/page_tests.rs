@@ -286,13 +286,16 @@ fn what_does_not_reconcile_is_told_in_words() {
 
 #[test]
 fn a_check_under_way_asks_again_and_one_that_is_done_does_not() {
-    let part = |checked| ProgressPart {
+    let part = |(total, checked, is_checking)| ProgressPart {
         shell: shell(true, "/billing/month"),
         month: "2026-03".to_owned(),
         channel: "efact".to_owned(),
-        progress: Progress { total: 10, checked },
+        progress: Progress { total, checked },
+        is_checking,
     };
-    let [begun, done] = [4, 10].map(|checked| part(checked).render().expect("it is rendered"));
+    let states = [(0, 0, true), (10, 4, true), (10, 10, true), (0, 0, false)];
+    let [uncounted, begun, counted, done] = states.map(|state| part(state).render().expect("it is rendered"));
+    assert!(uncounted.contains("hx-get") && counted.contains("hx-get"), "{uncounted}{counted}");
     assert!(begun.contains("hx-get=\"/billing/month/progress?month=2026-03") && begun.contains("4 / 10"), "{begun}");
-    assert!(!done.contains("hx-get") && done.contains("10 / 10"), "{done}");
+    assert!(!done.contains("hx-get"), "{done}");
 }

@@ -96,6 +96,8 @@ pub(super) struct ProgressPart {
     pub(super) month: String,
     pub(super) channel: String,
     pub(super) progress: Progress,
+    /// Whether it runs.
+    pub(super) is_checking: bool,
 }
 
 /// All sendings, the newest first.
