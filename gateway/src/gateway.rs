@@ -241,6 +241,7 @@ pub async fn run(
     (listener, extra, around): (TcpListener, Router, impl FnOnce(Router) -> Router),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
+    app.store.switch_full_text().await.map_err(StartError::Storage)?;
     let tls = config.server.tls.as_ref().map(TlsKeys::load).transpose()?.map(Arc::new);
     let settings = ServerSettings {
         tls: tls.clone(),

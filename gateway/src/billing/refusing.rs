@@ -146,14 +146,15 @@ impl Books<'_> {
         Ok(lines.into_iter().filter_map(|line| Some(self.stopped(line, refusing.get(&line.person)?))).collect())
     }
 
-    /// Stops what is ready and must not leave any more, of the lines that are asked for.
+    /// Stops what is ready and must not leave any more, of the lines that are asked for: of every month, where none is named.
     ///
     /// # Errors
     /// The database or the key store is away.
     pub async fn stop_refused(&self, filter: &LineFilter) -> Result<(), Failure> {
         let store = &self.app.store;
         let everybody = store.claim_people(&self.compartment, filter).await?;
-        for people in everybody.chunks(usize::try_from(PAGE).unwrap_or(1)) {
+        let page = usize::try_from(PAGE).unwrap_or(1);
+        for people in everybody.chunks(page) {
             let people = self.people(people).await?;
             for person in self.refusing(&people).await?.into_keys() {
                 let ids = store.claim_line_ids(&self.compartment, &LineFilter { person, ..filter.clone() }).await?;

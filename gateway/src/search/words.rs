@@ -24,6 +24,12 @@ pub struct Sought {
 }
 
 impl Sought {
+    /// How many words are asked for, each of a phrase as often as it stands there.
+    pub fn count(&self) -> usize {
+        let of_phrases = self.phrases.iter().map(|phrase| phrase.split(' ').count()).sum();
+        self.words.len().max(of_phrases)
+    }
+
     /// Reads words, and phrases between quotes; none where a quote has no end, or there is no word.
     pub fn read(text: &str) -> Option<Self> {
         let parts: Vec<&str> = text.split('"').collect();
@@ -55,7 +61,7 @@ pub fn narrative(resource: &Value) -> String {
 /// The words of all that a resource says, but for its `id` and `meta` and what is in base64; of each element for itself, so that no
 /// phrase goes from one to the next.
 pub fn content(resource: &Value, with_narrative: bool) -> String {
-    let mut kept = Words::default();
+    let mut kept = Words { without_narrative: !with_narrative, ..Words::default() };
     let members = resource.as_object().into_iter().flatten();
     for (name, value) in members.filter(|(name, _)| !matches!(name.as_str(), "id" | "meta")) {
         if name != "text" || with_narrative {
@@ -73,15 +79,21 @@ struct Words {
     /// Of the word.
     characters: usize,
     is_full: bool,
+    /// Also those of contained resources.
+    without_narrative: bool,
 }
+
+/// Elements in base64.
+const BASE64: [&str; 3] = ["data", "hash", "valueBase64Binary"];
 
 impl Words {
     fn add_all(&mut self, name: &str, value: &Value) {
         match value {
             Value::Object(members) => members.iter().for_each(|(name, value)| self.add_all(name, value)),
             Value::Array(values) => values.iter().for_each(|value| self.add_all(name, value)),
+            Value::String(_) if name == "div" && self.without_narrative => {}
             Value::String(text) if name == "div" => self.add(&without_tags(text)),
-            Value::String(text) if name != "data" => self.add(text),
+            Value::String(text) if !BASE64.contains(&name) => self.add(text),
             Value::Number(number) => self.add(&number.to_string()),
             _ => {}
         }
@@ -130,13 +142,13 @@ fn without_tags(div: &str) -> String {
         text.push_str(&rest[..at]);
         rest = &rest[at..];
         let is_tag = rest.starts_with('<');
-        let end = if is_tag { end_of_tag(rest) } else { rest.find(';').map(|end| end + 1) };
+        let end = if is_tag { end_of_tag(rest) } else { end_of_reference(rest) };
         match end {
             Some(end) if is_tag => {
                 text.push(' ');
                 rest = &rest[end..];
             }
-            Some(end) if end <= REFERENCE_BYTES_MAX => {
+            Some(end) => {
                 text.push(character(&rest[1..end - 1]));
                 rest = &rest[end..];
             }
@@ -154,6 +166,13 @@ fn without_tags(div: &str) -> String {
 
 /// The longest reference to a character, `&thetasym;`.
 const REFERENCE_BYTES_MAX: usize = 10;
+
+/// Where a reference to a character ends, if it is one: looked for no further, or a row of ampersands would be read for each of them.
+fn end_of_reference(text: &str) -> Option<usize> {
+    let name = text.bytes().take(REFERENCE_BYTES_MAX).skip(1);
+    let length = name.take_while(|sign| sign.is_ascii_alphanumeric() || *sign == b'#').count();
+    (length > 0 && text.as_bytes().get(length + 1) == Some(&b';')).then_some(length + 2)
+}
 
 /// Where a tag or comment ends; a value of an attribute may have the sign in it.
 fn end_of_tag(text: &str) -> Option<usize> {
@@ -255,5 +274,34 @@ mod tests {
         let word = &Sought::read(&long).expect("a word").words[0];
         assert_eq!(word.len(), 64);
         assert!(kept.split_whitespace().all(|kept| kept == word));
+    }
+
+    #[test]
+    fn a_row_of_ampersands_is_read_once() {
+        let long = format!("a{} b; c&eacute;d", "&".repeat(2_000_000));
+        assert_eq!(
+            narrative(&div(&format!("<div>{long}</div>"))).split_whitespace().collect::<Vec<_>>(),
+            ["a", "b", "ced"]
+        );
+    }
+
+    #[test]
+    fn the_words_of_a_phrase_count_as_often_as_they_are_there() {
+        let count = |text: &str| Sought::read(text).map(|sought| sought.count());
+        assert_eq!(count("a b a"), Some(2));
+        assert_eq!(count("\"a a a\" b"), Some(3));
+        assert_eq!(count("\"a b\" \"a b\""), Some(4));
+    }
+
+    #[test]
+    fn where_narratives_are_not_told_those_of_contained_resources_are_not_either() {
+        let inner =
+            json!({"resourceType": "RelatedPerson", "text": {"div": "<div>Claes</div>"}, "name": [{"text": "Maes"}]});
+        let resource =
+            json!({"resourceType": "Patient", "contained": [inner], "photo": [{"hash": "abc+def", "data": "ghi"}]});
+        let words = |with| content(&resource, with).split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert!(words(true).contains(&"claes".to_owned()) && words(true).contains(&"maes".to_owned()));
+        assert!(!words(false).contains(&"claes".to_owned()) && words(false).contains(&"maes".to_owned()));
+        assert!(!words(true).iter().any(|word| ["abc", "def", "ghi"].contains(&word.as_str())));
     }
 }

@@ -94,27 +94,27 @@ impl Asked {
         (resource_type, bound): (&str, &str),
         (parameter, sought): (&str, &Sought),
     ) {
-        let held = |statement: &mut Statement, row: &str| {
+        let held = |statement: &mut Statement, row: &str, and: &str| {
             let held = held_sql(statement, parameter, sought);
             format!(
-                "EXISTS (SELECT 1 FROM text_index t WHERE t.resource_type = {bound} AND t.compartment = {row}.compartment \
-                   AND t.id = {row}.id AND {held}"
+                " AND EXISTS (SELECT 1 FROM text_index t WHERE t.resource_type = {bound} AND t.compartment = {row}.compartment \
+                   AND t.id = {row}.id AND {held}{and})"
             )
         };
-        let _ = match way {
+        match way {
             Way::Type => {
                 let found = found_sql(statement, parameter, sought);
-                write!(
+                let _ = write!(
                     self.inner,
                     " AND (r.compartment, r.id) IN (SELECT t.compartment, t.id FROM text_index t \
                        WHERE t.resource_type = {bound} AND {found})"
-                )
+                );
             }
-            Way::Records => write!(self.inner, " AND {})", held(statement, "r")),
-        };
+            Way::Records => self.inner.push_str(&held(statement, "r", "")),
+        }
         // What of the whole is not in the minimum must not be found by it.
         if has_minimum(resource_type) {
-            let _ = write!(self.outer, " AND {} AND (t.sight & s.level) <> 0)", held(statement, "s"));
+            self.outer.push_str(&held(statement, "s", " AND (t.sight & s.level) <> 0"));
         }
         // By law attendance is told: a text may say much more.
         self.outer.push_str(" AND s.level <> 17");

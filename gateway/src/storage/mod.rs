@@ -168,9 +168,6 @@ pub enum OpenError {
     /// A restore was broken off, or what came in is not what the backup has.
     #[error("a restore into this database did not end well: make an empty one and restore again")]
     Unfinished,
-    /// The words could not be switched on or off.
-    #[error("search.full_text could not be switched: {0}")]
-    FullText(#[source] StorageError),
     /// A migration failed.
     #[error("the schema could not be brought up to date: {0}")]
     Migration(#[source] MigrateError),
@@ -262,7 +259,6 @@ impl Store {
         let reader = Reader::start(&database);
         let store = Self { database, writer, reader, keys, full_text: settings.full_text, queued: Arc::default() };
         store.refuse_other_keys().await?;
-        store.switch_full_text().await.map_err(OpenError::FullText)?;
         Ok(store)
     }
 

@@ -58,7 +58,7 @@ impl Seen {
     }
 }
 
-/// What was read and not yet recorded: it cannot be looked into, only recorded. So no answer leaves without its event.
+/// What was read and not yet recorded: it can only be asked whether something is in it, and be recorded. So no answer leaves without its event.
 #[derive(Debug)]
 #[must_use]
 pub struct Unrecorded<T>(T);

@@ -1,7 +1,8 @@
 //! The index of words, where it is switched on: a row a resource and form, of its body as it is stored, so nothing of what is sealed.
 //!
-//! A viewer's own records are looked through by the words of their rows, so that what others hold costs no time. Where everything is
-//! looked through, each database looks the words up in its own way, and nothing but letters, digits and spaces is handed to it.
+//! A viewer's own records are looked through by the words of their rows, so that there what others hold costs no time. In chains, and where
+//! everything is looked through, each database looks the words up in its own way, as long as it has rows with them (SECURITY.md);
+//! nothing but letters, digits and spaces is handed to it.
 
 use super::rows::{Cell, Rows};
 use super::search::Statement;
@@ -48,8 +49,12 @@ impl Store {
         texts
     }
 
-    /// Switches the index on or off where it is not: what is stored is listed to be indexed, or the words are forgotten.
-    pub(super) async fn switch_full_text(&self) -> Result<(), StorageError> {
+    /// Switches the index on or off where it is not: what is stored is listed to be indexed, or the words are forgotten. It is for who serves
+    /// to say: an operator's command that was started with other settings takes nothing away.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn switch_full_text(&self) -> Result<(), StorageError> {
         let sql = "SELECT value FROM index_setting WHERE name = 'full-text'";
         let was: Option<String> = read!(&self.database, |pool| sqlx::query_scalar(sql).fetch_optional(pool).await?);
         let is = self.full_text.then_some(VERSION);

@@ -22,7 +22,15 @@ async fn stores() -> Vec<(&'static str, String, Store)> {
     stores
 }
 
+/// As whoever serves opens it.
 async fn open(url: &str, full_text: bool) -> Store {
+    let store = only_open(url, full_text).await;
+    store.switch_full_text().await.expect("it is switched");
+    store
+}
+
+/// As a command opens it.
+async fn only_open(url: &str, full_text: bool) -> Store {
     Store::open(&StoreSettings { full_text, ..StoreSettings::new(url) }).await.expect("it opens")
 }
 
@@ -178,6 +186,8 @@ async fn what_is_stored_is_indexed_when_it_is_switched_on_and_forgotten_when_it_
             assert_eq!(again.count_stale_index().await.expect("it answers"), 0, "{kind}: once");
             assert_eq!(found(&again, "_text", "wonde").await, ["1"], "{kind}");
             again.close().await;
+            only_open(&url, false).await.close().await;
+            assert_eq!(rows(&url).await, "1", "{kind}: a command takes nothing away");
             open(&url, false).await.close().await;
             assert_eq!(rows(&url).await, "0", "{kind}");
         }

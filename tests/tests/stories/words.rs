@@ -165,6 +165,8 @@ async fn switched_off_it_is_refused_and_not_listed_and_switched_on_it_finds_what
     }
     assert_eq!(listed(&record.custodian, "Observation").await, [""; 0]);
     let on = gateway.replica_with(switched_on()).await;
+    // As a gateway that begins to serve.
+    on.app.store.switch_full_text().await.expect("it is switched");
     reindex(&on.app.store, &on.base, |_| ()).await.expect("it is done");
     let custodian = on.as_("edpbw-a");
     assert_eq!(count(&custodian, "Observation?_text=wonde").await, 1);

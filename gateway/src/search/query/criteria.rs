@@ -57,7 +57,7 @@ impl Reader {
             return Err(SearchFault::Modifier);
         }
         let sought = Sought::read(value).ok_or(SearchFault::Value("words, or a phrase between two quotes"))?;
-        if sought.words.len() > self.limits.words_max || sought.phrases.len() > self.limits.words_max {
+        if sought.count() > self.limits.words_max {
             return Err(SearchFault::TooMany(self.limits.words_max));
         }
         Ok(Criterion { parameter: name, values: Values::Words(sought) })
