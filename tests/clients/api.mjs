@@ -3,12 +3,11 @@
 //   node api.mjs http://127.0.0.1:8080 [folder for screenshots]
 
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { chromium } from 'playwright-core';
 
+import { look as lookAt } from './look.mjs';
+
 const [root, folder] = process.argv.slice(2);
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
 const titles = { 'nl-BE': 'Heel het systeem', 'fr-BE': 'Tout le système', 'en-GB': 'The whole system' };
 
@@ -19,14 +18,7 @@ try {
     const complaints = [];
     page.on('console', (message) => complaints.push(message.text()));
     page.on('pageerror', (error) => complaints.push(String(error)));
-    const look = async (name) => {
-      await page.waitForLoadState('load');
-      await page.evaluate(axe);
-      const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-      const { violations } = await page.evaluate((values) => globalThis.axe.run(document, { runOnly: { type: 'tag', values } }), tags);
-      assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`), [], `${name}: ${page.url()}`);
-      if (folder) await page.screenshot({ path: `${folder}/${name}-${locale}.png` });
-    };
+    const look = (name) => lookAt(page, `${name}-${locale}`, folder);
     await page.goto(`${root}/api`);
     assert.equal(await page.locator('h1').textContent(), title);
     await look('system');

@@ -5,11 +5,11 @@
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { chromium } from 'playwright-core';
 
+import { look as lookAt } from './look.mjs';
+
 const [root, folder] = process.argv.slice(2);
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
 
 /// The national number of somebody made up, born in the nineteen-seventies.
@@ -33,18 +33,7 @@ try {
   page.on('console', (message) => complaints.push(message.text()));
   page.on('pageerror', (error) => complaints.push(String(error)));
 
-  /// Holds the page to WCAG, and keeps what it looks like where that is asked for.
-  const look = async (name) => {
-    // With its style: text is there before.
-    await page.waitForLoadState('load');
-    // By the debugger, for the policy of the pages lets no other script in.
-    await page.evaluate(axe);
-    const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-    const { violations } = await page.evaluate((values) => globalThis.axe.run(document, { runOnly: { type: 'tag', values } }), tags);
-    const told = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`);
-    assert.deepEqual(told, [], `${name}: ${page.url()}`);
-    if (folder) await page.screenshot({ path: `${folder}/${name}.png`, fullPage: true });
-  };
+  const look = (name) => lookAt(page, name, folder);
   const signIn = async () => page.getByRole('button', { name: /Guy Voorbeeld/ }).click();
   const title = () => page.locator('h1').textContent();
   const nav = (name) => page.getByRole('navigation').getByRole('link', { name }).click();

@@ -147,38 +147,21 @@ fn files_are_loaded_by_a_command_and_what_is_not_taken_is_told_by_its_line() {
 
 #[test]
 fn a_browser_signs_in_at_the_demo_provider_and_out() {
-    let folder = project().join("tests/clients");
-    if !is_there("node") || !is_there("npm") || !is_there("chromium") {
-        println!("SKIPPED: no Node.js, or no Chromium: tests/setup installs them");
-        return;
-    }
-    install(&folder);
-    let sandbox = Sandbox::start();
-    let output =
-        Command::new("node").arg(folder.join("sign-in.mjs")).arg(&sandbox.root).output().expect("node is there");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(said.trim_end(), "signed in and out");
+    in_a_browser("sign-in.mjs", "signed in and out");
 }
 
 #[test]
 fn a_billing_clerk_gets_through_a_month_in_a_browser_by_the_keyboard_and_within_wcag() {
-    let folder = project().join("tests/clients");
-    if !is_there("node") || !is_there("npm") || !is_there("chromium") {
-        println!("SKIPPED: no Node.js, or no Chromium: tests/setup installs them");
-        return;
-    }
-    install(&folder);
-    let sandbox = Sandbox::start();
-    let output =
-        Command::new("node").arg(folder.join("billing.mjs")).arg(&sandbox.root).output().expect("node is there");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(said.trim_end(), "billed");
+    in_a_browser("billing.mjs", "billed");
 }
 
 #[test]
 fn the_pages_of_the_api_are_within_wcag_in_every_language() {
+    in_a_browser("api.mjs", "looked at");
+}
+
+/// Plays a script in Chromium on a sandbox; at its end it says so.
+fn in_a_browser(script: &str, said_at_the_end: &str) {
     let folder = project().join("tests/clients");
     if !is_there("node") || !is_there("npm") || !is_there("chromium") {
         println!("SKIPPED: no Node.js, or no Chromium: tests/setup installs them");
@@ -186,10 +169,10 @@ fn the_pages_of_the_api_are_within_wcag_in_every_language() {
     }
     install(&folder);
     let sandbox = Sandbox::start();
-    let output = Command::new("node").arg(folder.join("api.mjs")).arg(&sandbox.root).output().expect("node is there");
+    let output = Command::new("node").arg(folder.join(script)).arg(&sandbox.root).output().expect("node is there");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(said.trim_end(), "looked at");
+    assert_eq!(said.trim_end(), said_at_the_end);
 }
 
 fn is_there(program: &str) -> bool {
