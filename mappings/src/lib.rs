@@ -6,6 +6,7 @@ pub mod claim;
 pub mod claim_import;
 pub mod claim_line;
 pub mod co_prev;
+mod fhir_path;
 pub mod identifiers;
 pub mod json;
 pub mod message;

@@ -311,13 +311,43 @@ fn a_differential_adds_to_the_differential_of_its_base() {
 }
 
 #[test]
+fn invariants_are_held_to_where_they_stand() {
+    let constraint = |key: &str, severity: &str, expression: &str| json!([{ "key": key, "severity": severity, "expression": expression, "human": "so" }]);
+    let elements = json!([
+        { "path": "Patient", "constraint": constraint("p-1", "error", "name.exists() or identifier.exists()") },
+        { "path": "Patient.name", "constraint": constraint("p-2", "error", "family.exists() implies given.exists()") },
+        { "path": "Patient.birthDate", "constraint": constraint("p-3", "error", "$this <= %resource.meta.lastUpdated and toString().length() = 10") },
+        { "path": "Patient.deceased[x]", "constraint": constraint("p-4", "error", "$this is boolean implies $this") },
+        { "path": "Patient.contact", "constraint": constraint("p-5", "error", "$this is BackboneElement and name is HumanName") },
+        { "path": "Patient.gender", "constraint": constraint("p-6", "warning", "false") },
+        { "id": "Patient.telecom", "path": "Patient.telecom", "slicing": { "discriminator": [{ "type": "value", "path": "system" }], "rules": "open" } },
+        { "id": "Patient.telecom:mail", "path": "Patient.telecom", "sliceName": "mail", "constraint": constraint("p-7", "error", "value.contains('@')") },
+        { "id": "Patient.telecom:mail.system", "path": "Patient.telecom.system", "fixedCode": "email" },
+    ]);
+    assert_issues(elements.clone(), &patient(json!({})), &["p-1 Patient"]);
+    let broken = patient(
+        json!({ "name": [{ "family": "A" }, { "family": "B", "given": ["C"] }], "birthDate": "2030-01", "gender": "male",
+        "deceasedBoolean": false, "contact": [{ "name": { "family": "x" } }, { "gender": "male" }], "meta": { "lastUpdated": "2026-01-01T00:00:00Z" },
+        "telecom": [{ "system": "email", "value": "x" }, { "system": "phone", "value": "1" }] }),
+    );
+    let expected =
+        ["p-2 Patient.name[0]", "p-3 Patient.birthDate", "p-4 Patient.deceasedBoolean", "p-7 Patient.telecom[0]"];
+    assert_issues(elements.clone(), &broken, &expected);
+    let right = patient(
+        json!({ "name": [{ "family": "B", "given": ["C"] }], "birthDate": "1970-01-01", "deceasedDateTime": "2020",
+        "telecom": [{ "system": "email", "value": "x@y" }] }),
+    );
+    assert_issues(elements, &right, &[]);
+}
+
+#[test]
 fn what_is_not_checked_is_listed_with_its_element() {
     let elements = json!([
         { "id": "Patient.link", "path": "Patient.link", "slicing": { "discriminator": [{ "type": "profile", "path": "other.resolve()" }],
             "rules": "open" } },
         { "id": "Patient.link:a", "path": "Patient.link", "sliceName": "a", "min": 1 },
         { "id": "Patient.birthDate", "path": "Patient.birthDate", "minValueDate": "1900-01-01" },
-        { "id": "Patient.name", "path": "Patient.name", "constraint": [{ "key": "own-1", "severity": "error", "expression": "family.exists()" }],
+        { "id": "Patient.name", "path": "Patient.name", "constraint": [{ "key": "own-1", "severity": "error", "expression": "family.memberOf('http://x')" }],
             "type": [{ "code": "HumanName", "profile": ["https://elsewhere.example/name"] }] },
         { "id": "Patient.maritalStatus", "path": "Patient.maritalStatus", "binding": { "strength": "required",
             "valueSet": "https://elsewhere.example/v" } },
@@ -327,7 +357,7 @@ fn what_is_not_checked_is_listed_with_its_element() {
     for what in [
         "Patient.link: its slices are not told apart: resolve()",
         "Patient.birthDate: minValue",
-        "Patient.name: the invariant own-1",
+        "Patient.name: the invariant own-1 is not checked: memberOf()",
         "Patient.name: the profile https://elsewhere.example/name is in no package",
         "Patient.maritalStatus: the codes of https://elsewhere.example/v are not known",
     ] {

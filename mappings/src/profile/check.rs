@@ -1,10 +1,13 @@
 //! A resource held to the rules of a profile.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
-use super::rules::{Asks, Child, Group, Matcher, Rules, Slice, Slicing, Step, TypeRule};
+use super::rules::{Asks, Child, Group, Invariant, Matcher, Rules, Slice, Slicing, Step, TypeRule};
 use super::values::{has_pattern, is_same};
 use super::{Profile, Profiles, rule};
+use crate::fhir_path::{Node, Resources, Steps};
 use crate::r4::issue::{ContentIssue, IssueCode};
 use crate::r4::place::{Place, short};
 use crate::r4::structure::{ISSUES_MAX, is_data_type, reference_type};
@@ -115,14 +118,16 @@ pub(super) struct Checker<'p, 'v> {
     whole: &'v Value,
     pub(super) issues: Vec<ContentIssue>,
     steps: usize,
+    /// Of the invariants.
+    looks: Steps,
 }
 
 impl<'p, 'v> Checker<'p, 'v> {
     pub(super) fn new(profiles: &'p Profiles, profile: &'p Profile, whole: &'v Value) -> Self {
-        Self { profiles, profile, whole, issues: Vec::new(), steps: 0 }
+        Self { profiles, profile, whole, issues: Vec::new(), steps: 0, looks: Steps::new() }
     }
 
-    fn issue(&mut self, place: &Place<'_>, (code, rule): (IssueCode, &'static str), details: String) {
+    fn issue(&mut self, place: &Place<'_>, (code, rule): (IssueCode, impl Into<Cow<'static, str>>), details: String) {
         if self.issues.len() < ISSUES_MAX {
             self.issues.push(ContentIssue { expression: place.expression(), code, rule: rule.into(), details });
         }
@@ -140,7 +145,7 @@ impl<'p, 'v> Checker<'p, 'v> {
     }
 
     /// Holds one item to what is asked of it.
-    pub(super) fn rules(&mut self, rules: &Rules, item: &Item<'v>, place: &Place<'_>) {
+    pub(super) fn rules(&mut self, rules: &'p Rules, item: &Item<'v>, place: &Place<'_>) {
         if !self.goes_on(place) {
             return;
         }
@@ -154,7 +159,7 @@ impl<'p, 'v> Checker<'p, 'v> {
         }
     }
 
-    fn value(&mut self, rules: &Rules, item: &Item<'v>, place: &Place<'_>) {
+    fn value(&mut self, rules: &'p Rules, item: &Item<'v>, place: &Place<'_>) {
         let profile = &self.profile.name;
         if let Some(fixed) = rules.fixed.as_ref().filter(|fixed| !item.value.is_some_and(|value| is_same(value, fixed)))
         {
@@ -174,6 +179,29 @@ impl<'p, 'v> Checker<'p, 'v> {
         }
         if let Some(index) = rules.binding {
             self.binding(index, item, place);
+        }
+        for invariant in &rules.invariants {
+            self.invariant(invariant, item, place);
+        }
+    }
+
+    fn invariant(&mut self, invariant: &'p Invariant, item: &Item<'v>, place: &Place<'_>) {
+        let of = Node::element(item.value, item.sibling, item.chosen.map_or(&invariant.kind, |chosen| chosen));
+        let whole = Node::of(self.whole);
+        let within = Resources { own: whole, root: whole };
+        if self.looks.are_over() {
+            return;
+        }
+        let holds = invariant.expression.holds(of, within, &self.looks);
+        if self.looks.are_over() {
+            let details =
+                format!("the invariants of {} take more steps than are gone: check it elsewhere", self.profile.name);
+            return self.issue(place, (IssueCode::TooCostly, Cow::Borrowed(rule::COSTLY)), details);
+        }
+        if holds == Some(false) {
+            let Invariant { key, human, .. } = invariant;
+            let details = format!("{} asks here by its invariant {key}: {human}", self.profile.name);
+            self.issue(place, (IssueCode::Invariant, Cow::Owned(key.clone())), details);
         }
     }
 
@@ -207,7 +235,7 @@ impl<'p, 'v> Checker<'p, 'v> {
         self.issue(place, (IssueCode::CodeInvalid, rule::BINDING), details);
     }
 
-    fn types(&mut self, types: &[TypeRule], item: &Item<'v>, place: &Place<'_>) {
+    fn types(&mut self, types: &'p [TypeRule], item: &Item<'v>, place: &Place<'_>) {
         let of: Vec<&TypeRule> = types.iter().filter(|rule| item.is_of(&rule.code)).collect();
         if of.is_empty() {
             let mut codes: Vec<&str> = types.iter().map(|rule| rule.code.as_str()).collect();
@@ -249,7 +277,7 @@ impl<'p, 'v> Checker<'p, 'v> {
     }
 
     /// Whether an item fulfils rules; nothing is noted of why it does not.
-    fn passes(&mut self, rules: &Rules, item: &Item<'v>) -> bool {
+    fn passes(&mut self, rules: &'p Rules, item: &Item<'v>) -> bool {
         let noted = std::mem::take(&mut self.issues);
         self.rules(rules, item, &Place::root(""));
         let is_costly = self.issues.iter().any(|issue| issue.rule == rule::COSTLY);
@@ -261,7 +289,7 @@ impl<'p, 'v> Checker<'p, 'v> {
     }
 
     /// Counts the items of an element or a slice, and holds each to what is asked.
-    fn group(&mut self, group: &Group, (name, slice): (&str, Option<&str>), items: &[Item<'v>], place: &Place<'_>) {
+    fn group(&mut self, group: &'p Group, (name, slice): (&str, Option<&str>), items: &[Item<'v>], place: &Place<'_>) {
         let (profile, count) = (&self.profile.name, items.len());
         let of = slice.map_or_else(String::new, |slice| format!(" in the slice {slice}"));
         if count < group.min {
@@ -291,7 +319,7 @@ impl<'p, 'v> Checker<'p, 'v> {
         }
     }
 
-    fn slicing(&mut self, slicing: &Slicing, name: &str, items: &[Item<'v>], place: &Place<'_>) {
+    fn slicing(&mut self, slicing: &'p Slicing, name: &str, items: &[Item<'v>], place: &Place<'_>) {
         let mut sliced: Vec<Vec<Item<'v>>> = vec![Vec::new(); slicing.slices.len()];
         let mut last = 0;
         for item in items {
@@ -321,11 +349,11 @@ impl<'p, 'v> Checker<'p, 'v> {
         }
     }
 
-    fn belongs(&mut self, slice: &Slice, item: &Item<'v>) -> bool {
+    fn belongs(&mut self, slice: &'p Slice, item: &Item<'v>) -> bool {
         slice.matchers.iter().all(|matcher| self.matches(matcher, item))
     }
 
-    fn matches(&mut self, matcher: &Matcher, item: &Item<'v>) -> bool {
+    fn matches(&mut self, matcher: &'p Matcher, item: &Item<'v>) -> bool {
         let found = at(&matcher.path, *item);
         match &matcher.asks {
             Asks::Value(rules) => found.iter().any(|item| self.passes(rules, item)),

@@ -6,10 +6,14 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use super::definition::{Node, lay};
-use super::rules::{Child, Context, Group, Rules, TypeRule};
+use super::rules::{Child, Context, Group, Invariant, Rules, TypeRule};
 use super::terminology::{Terminology, ValueSet};
 use super::{Limits, PackageError, Profile, Profiles, Source};
+use crate::fhir_path::Expression;
+use crate::r4::structure::types::{Holds, Type};
 
+/// The most characters of an invariant's words that an issue repeats.
+const HUMAN_MAX: usize = 300;
 /// The canonical of a type of R4 begins so.
 const CORE: &str = "http://hl7.org/fhir/StructureDefinition/";
 
@@ -196,6 +200,7 @@ impl<'s> Compiler<'s> {
             pattern: node.choice("pattern").cloned(),
             binding: self.binding(node)?,
             types: self.types(node),
+            invariants: self.invariants(node),
             length_max: node.said.get("maxLength").and_then(Value::as_u64).and_then(|most| usize::try_from(most).ok()),
             children,
         })
@@ -208,11 +213,26 @@ impl<'s> Compiler<'s> {
                 self.leave(node, &format!("{stem} is not checked"));
             }
         }
+    }
+
+    /// The invariants of severity error that are the profile's own.
+    fn invariants(&mut self, node: &Node) -> Vec<Invariant> {
+        let mut found = Vec::new();
         let constraints = node.said.get("constraint").and_then(Value::as_array).into_iter().flatten();
-        for constraint in constraints.filter(|constraint| !is_of_core(constraint)) {
+        let binds = |constraint: &&Value| text(constraint, "severity") != Some("warning") && !is_of_core(constraint);
+        for constraint in constraints.filter(binds) {
             let key = text(constraint, "key").unwrap_or_default();
-            self.leave(node, &format!("the invariant {key} is not checked"));
+            match Expression::read(text(constraint, "expression").unwrap_or_default()) {
+                Ok(expression) => found.push(Invariant {
+                    key: key.to_owned(),
+                    human: text(constraint, "human").unwrap_or_default().chars().take(HUMAN_MAX).collect(),
+                    expression,
+                    kind: kind(node),
+                }),
+                Err(unserved) => self.leave(node, &format!("the invariant {key} is not checked: {unserved}")),
+            }
         }
+        found
     }
 
     pub(super) fn group(&mut self, node: &Node, name: &str, is_slice: bool, file: &str) -> Result<Group, PackageError> {
@@ -309,6 +329,18 @@ impl<'s> Compiler<'s> {
 
 pub(super) fn canonicals<'v>(said: &'v Value, name: &str) -> impl Iterator<Item = &'v str> + use<'v> {
     said.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// The name or path of the type of an element, where it has only one.
+fn kind(node: &Node) -> String {
+    let path = node.text("path").unwrap_or_default();
+    match Type::at(path) {
+        Some(Holds::Object(of)) => of.name().to_owned(),
+        Some(Holds::Primitive(_) | Holds::Resource) | None => {
+            let mut codes = node.types().filter_map(|said| text(said, "code"));
+            codes.next().filter(|_| codes.next().is_none()).unwrap_or_default().to_owned()
+        }
+    }
 }
 
 /// The invariants of R4 itself, which snapshots repeat.

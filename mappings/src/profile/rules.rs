@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::fhir_path::Expression;
+
 /// What is asked of one item of an element.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Rules {
@@ -15,6 +17,8 @@ pub(super) struct Rules {
     pub(super) types: Vec<TypeRule>,
     /// The most characters.
     pub(super) length_max: Option<usize>,
+    /// What is asked of several elements together.
+    pub(super) invariants: Vec<Invariant>,
     /// What is asked of the elements within.
     pub(super) children: Vec<Child>,
 }
@@ -23,6 +27,17 @@ impl Rules {
     pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// What is asked of several elements together.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Invariant {
+    pub(super) key: String,
+    /// In words.
+    pub(super) human: String,
+    pub(super) expression: Expression,
+    /// The name or path of the type of the element; empty where it is one of several.
+    pub(super) kind: String,
 }
 
 /// One type that is taken.
@@ -91,7 +106,7 @@ pub(super) struct Matcher {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Asks {
     /// Something that fulfils these.
-    Value(Rules),
+    Value(Box<Rules>),
     /// Something, or nothing.
     Exists(bool),
     /// Something of one of these types.

@@ -60,7 +60,7 @@ impl Compiler<'_> {
             && let Some(url) = slice.types().find_map(|said| canonicals(said, "profile").next())
         {
             let url = url.split('|').next().unwrap_or_default();
-            return Ok(Ok(Asks::Value(Rules { fixed: Some(Value::from(url)), ..Rules::default() })));
+            return Ok(Ok(Asks::Value(Box::new(Rules { fixed: Some(Value::from(url)), ..Rules::default() }))));
         }
         let Some(node) = self.descend(slice, path)? else {
             return Ok(Err("nothing is said at the path of the discriminator".to_owned()));
@@ -70,7 +70,11 @@ impl Compiler<'_> {
                 let before = self.unchecked.len();
                 let rules = essence(self.rules(&node, file)?);
                 self.unchecked.truncate(before);
-                if rules.is_empty() { Err("no value is asked for there".to_owned()) } else { Ok(Asks::Value(rules)) }
+                if rules.is_empty() {
+                    Err("no value is asked for there".to_owned())
+                } else {
+                    Ok(Asks::Value(Box::new(rules)))
+                }
             }
             "exists" if node.text("max") == Some("0") => Ok(Asks::Exists(false)),
             "exists" if node.said.get("min").and_then(Value::as_u64) > Some(0) => Ok(Asks::Exists(true)),

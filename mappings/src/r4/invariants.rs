@@ -1,25 +1,19 @@
 //! The invariants of R4: what its structure does not say of several elements together.
 //!
-//! <https://hl7.org/fhir/R4/conformance-rules.html#constraints>. Their `FHIRPath` is translated when the table is made
-//! (`mappings/tables/generate.py`), so nothing is parsed or interpreted as text here. What the translation does not reach is listed by
-//! [`silent`]. The structure of a resource is to be right before.
-
-mod expression;
+//! <https://hl7.org/fhir/R4/conformance-rules.html#constraints>. What of their `FHIRPath` is not served is listed by [`silent`]. The
+//! structure of a resource is to be right before.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
-use super::issue::{ContentIssue, IssueCode};
+use super::issue::{ContentIssue, IssueCode, rule};
 use super::place::Place;
-use super::structure::{ISSUES_MAX, is_domain_resource, is_node, type_within};
-use expression::Expression;
+use super::structure::{ISSUES_MAX, is_data_type, is_domain_resource, is_node, type_within};
+use crate::fhir_path::{Expression, Node, Resources, Steps};
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| Table::read(include_str!("../../tables/invariants.txt")));
-
-/// The most expressions that are evaluated for one resource: a body of many small elements costs no more than that.
-const EVALUATIONS_MAX: usize = 20_000;
 
 /// An invariant, read once.
 struct Invariant {
@@ -30,7 +24,7 @@ struct Invariant {
 
 struct Table {
     invariants: Vec<Invariant>,
-    /// Keys of those that are not translated.
+    /// Keys of those that are not evaluated.
     silent: Vec<&'static str>,
     /// By the path of a type or backbone element.
     of_nodes: HashMap<&'static str, Vec<usize>>,
@@ -47,13 +41,12 @@ impl Table {
                 table.silent.push(key);
                 continue;
             }
-            let mut parts = line.split('\t');
-            let (head, text, translated) = (parts.next(), parts.next(), parts.next());
-            let (key, paths) = head.and_then(|head| head.split_once(' ')).expect("a line begins with a key and paths");
-            let text = text.expect("the expression follows");
-            let translated = translated.and_then(|translated| serde_json::from_str(translated).ok());
-            let expression = translated.and_then(|translated: Value| Expression::read(&translated));
-            let expression = expression.expect("the table is written in the form that is read");
+            let (head, text) = line.split_once('\t').expect("the expression follows a tab");
+            let (key, paths) = head.split_once(' ').expect("a line begins with a key and paths");
+            let Ok(expression) = Expression::read(text) else {
+                table.silent.push(key);
+                continue;
+            };
             let index = table.invariants.len();
             table.invariants.push(Invariant { key, text, expression });
             for path in paths.split(',') {
@@ -63,6 +56,7 @@ impl Table {
                 }
             }
         }
+        table.silent.sort_unstable();
         table
     }
 }
@@ -74,36 +68,51 @@ pub fn silent() -> impl Iterator<Item = &'static str> {
 
 /// Holds a resource to the invariants of R4. Its structure is to be right.
 pub fn check(resource: &Value) -> Vec<ContentIssue> {
-    let mut walk = Walk { issues: Vec::new(), evaluations: 0 };
+    let whole = Node::of(resource);
+    let within = Resources { own: whole, root: whole };
+    let mut walk = Walk { issues: Vec::new(), steps: Steps::new(), within };
     walk.resource(resource, None);
+    if walk.steps.are_over() {
+        let details = "the invariants take more steps than are gone: check it elsewhere".to_owned();
+        let expression = resource.get("resourceType").and_then(Value::as_str).unwrap_or_default().to_owned();
+        walk.issues.push(ContentIssue { expression, code: IssueCode::TooCostly, rule: rule::COSTLY.into(), details });
+    }
     walk.issues
 }
 
-struct Walk {
+struct Walk<'v> {
     issues: Vec<ContentIssue>,
-    evaluations: usize,
+    steps: Steps,
+    within: Resources<'v>,
 }
 
-impl Walk {
-    fn resource(&mut self, value: &Value, place: Option<&Place<'_>>) {
+impl<'v> Walk<'v> {
+    fn resource(&mut self, value: &'v Value, place: Option<&Place<'_>>) {
         let (Some(members), Some(name)) = (value.as_object(), value.get("resourceType").and_then(Value::as_str)) else {
             return;
         };
         let root = Place::root(name);
+        let outer = self.within;
+        // What is contained is in its container; what is in a Bundle stands alone.
+        let is_contained = place.is_some_and(|place| place.name == "contained");
+        let own = Node::of(value);
+        self.within = Resources { own, root: if is_contained { outer.root } else { own } };
         self.node(name, (value, members), place.unwrap_or(&root));
+        self.within = outer;
     }
 
-    fn node(&mut self, path: &str, (value, members): (&Value, &Map<String, Value>), place: &Place<'_>) {
+    fn node(&mut self, path: &str, (value, members): (&'v Value, &'v Map<String, Value>), place: &Place<'_>) {
         for of in [Some(path), is_domain_resource(path).then_some("DomainResource")].into_iter().flatten() {
-            self.evaluate(TABLE.of_nodes.get(of).map_or(&[], Vec::as_slice), value, place);
+            let indexes = TABLE.of_nodes.get(of).map_or(&[][..], Vec::as_slice);
+            self.evaluate(indexes, Node::element(Some(value), None, path), place);
         }
         let of_elements = TABLE.of_elements.get(path).map_or(&[][..], Vec::as_slice);
         for (key, child) in members {
-            if self.issues.len() >= ISSUES_MAX {
+            if self.issues.len() >= ISSUES_MAX || self.steps.are_over() {
                 return;
             }
             let indexes: Vec<usize> =
-                of_elements.iter().filter(|(name, _)| name == key).map(|(_, index)| *index).collect();
+                of_elements.iter().filter(|(name, _)| is_named(key, name)).map(|(_, index)| *index).collect();
             let at = place.child(key);
             match child {
                 Value::Array(items) => {
@@ -116,25 +125,22 @@ impl Walk {
         }
     }
 
-    fn element(&mut self, (path, key): (&str, &str), (value, indexes): (&Value, &[usize]), place: &Place<'_>) {
-        self.evaluate(indexes, value, place);
+    fn element(&mut self, (path, key): (&str, &str), (value, indexes): (&'v Value, &[usize]), place: &Place<'_>) {
+        let kind = type_within(path, key);
+        self.evaluate(indexes, Node::element(Some(value), None, kind.unwrap_or_default()), place);
         let Some(members) = value.as_object() else { return };
         if members.contains_key("resourceType") {
             return self.resource(value, Some(place));
         }
-        if let Some(kind) = type_within(path, key) {
+        if let Some(kind) = kind {
             self.node(kind, (value, members), place);
         }
     }
 
-    fn evaluate(&mut self, indexes: &[usize], value: &Value, place: &Place<'_>) {
+    fn evaluate(&mut self, indexes: &[usize], of: Node<'v>, place: &Place<'_>) {
         for index in indexes {
-            self.evaluations += 1;
-            if self.evaluations > EVALUATIONS_MAX {
-                return;
-            }
             let invariant = &TABLE.invariants[*index];
-            if invariant.expression.holds(value) == Some(false) {
+            if invariant.expression.holds(of, self.within, &self.steps) == Some(false) {
                 let details = format!("{}: this must hold here: {}", invariant.key, invariant.text);
                 self.issues.push(ContentIssue {
                     expression: place.expression(),
@@ -144,5 +150,13 @@ impl Walk {
                 });
             }
         }
+    }
+}
+
+/// Whether a key of JSON is an element of this name, or one of its types where that is a choice.
+fn is_named(key: &str, name: &str) -> bool {
+    match name.strip_suffix("[x]") {
+        Some(stem) => key.strip_prefix(stem).is_some_and(is_data_type),
+        None => key == name,
     }
 }

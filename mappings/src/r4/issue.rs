@@ -87,4 +87,6 @@ pub mod rule {
     pub const EXTENSION: &str = "ext-1";
     /// What is contained contains nothing.
     pub const NESTED: &str = "dom-2";
+    /// The invariants take more work than is done.
+    pub const COSTLY: &str = "too-costly";
 }

@@ -35,6 +35,22 @@ impl Type {
         Table::of_r4().resource(name).map(Self)
     }
 
+    /// A type of this name, or the backbone element of this path.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Table::of_r4().node_at(name).map(Self)
+    }
+
+    /// What an element of this path holds, as far as it is no choice.
+    pub(crate) fn at(path: &str) -> Option<Holds> {
+        let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+        let mut holds = Holds::Object(Self::named(first)?);
+        for name in rest.split('.').filter(|name| !name.is_empty()) {
+            let Holds::Object(of) = holds else { return None };
+            holds = of.element(name)?.holds;
+        }
+        Some(holds)
+    }
+
     /// Its name, of a backbone element its path.
     pub fn name(self) -> &'static str {
         self.0.path

@@ -1,0 +1,436 @@
+//! What an expression says of an element.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::collections::HashSet;
+
+use super::function::Function;
+use super::item::{Item, Node, Scalar, order};
+use super::parser::{Operator, Tree};
+use super::{Resources, Steps};
+
+/// It cannot be said: what was given does not fit, or there are no steps left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unknown;
+
+type Found<'v> = Vec<Item<'v>>;
+
+/// An evaluation under way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Evaluation<'v, 's> {
+    pub(super) within: Resources<'v>,
+    pub(super) context: Node<'v>,
+    pub(super) steps: &'s Steps,
+}
+
+/// What a collection says as a condition: one thing that is no `false` says yes.
+fn truth(found: &[Item<'_>]) -> Option<bool> {
+    match found {
+        [only] => only.scalar().map(|value| value != Scalar::Boolean(false)),
+        _ => None,
+    }
+}
+
+fn said(answer: Option<bool>) -> Found<'static> {
+    answer.map(Item::Boolean).into_iter().collect()
+}
+
+/// The one that is there; none where there is nothing.
+fn single<'i, 'v>(found: &'i [Item<'v>]) -> Result<Option<&'i Item<'v>>, Unknown> {
+    match found {
+        [] => Ok(None),
+        [only] => Ok(Some(only)),
+        _ => Err(Unknown),
+    }
+}
+
+fn number(found: &[Item<'_>]) -> Result<Option<f64>, Unknown> {
+    match single(found)?.map(Item::scalar) {
+        Some(Some(Scalar::Number(number))) => Ok(Some(number)),
+        Some(Some(_)) => Err(Unknown),
+        Some(None) | None => Ok(None),
+    }
+}
+
+/// A whole number from 0 as a position or a length.
+fn position(found: &[Item<'_>]) -> Result<Option<usize>, Unknown> {
+    let Some(number) = number(found)? else { return Ok(None) };
+    format!("{number:.0}").parse().map(Some).map_err(|_| Unknown)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no collection has so many items")]
+fn count(length: usize) -> Item<'static> {
+    Item::Number(length as f64)
+}
+
+/// As many as there are, each once.
+fn distinct(found: Found<'_>) -> Found<'_> {
+    let mut keys = HashSet::new();
+    found.into_iter().filter(|item| keys.insert(item.key())).collect()
+}
+
+/// Whether two collections are equal; none where one of them is empty, or has an element without a value.
+fn is_equal(left: &[Item<'_>], right: &[Item<'_>]) -> Option<bool> {
+    if left.is_empty() || right.is_empty() {
+        return None;
+    }
+    if left.len() != right.len() {
+        return Some(false);
+    }
+    let mut is_known = true;
+    for (left, right) in left.iter().zip(right) {
+        match (left.scalar(), right.scalar()) {
+            (Some(left), Some(right)) if left != right => return Some(false),
+            (Some(_), Some(_)) => {}
+            _ => is_known = false,
+        }
+    }
+    is_known.then_some(true)
+}
+
+impl<'v> Evaluation<'v, '_> {
+    /// Whether an expression holds of the element that it is about.
+    pub(super) fn holds(&self, tree: &Tree) -> Option<bool> {
+        self.condition(tree, &[Item::Node(self.context)])
+    }
+
+    fn condition(&self, tree: &Tree, this: &[Item<'v>]) -> Option<bool> {
+        self.find(tree, this).ok().and_then(|found| truth(&found))
+    }
+
+    fn step(&self, count: usize) -> Result<(), Unknown> {
+        if self.steps.take(1 + count) { Ok(()) } else { Err(Unknown) }
+    }
+
+    fn find(&self, tree: &Tree, this: &[Item<'v>]) -> Result<Found<'v>, Unknown> {
+        self.step(0)?;
+        Ok(match tree {
+            Tree::This => this.to_vec(),
+            Tree::Nothing => Vec::new(),
+            Tree::Text(text) => vec![Item::Text(Cow::Owned(text.clone()))],
+            Tree::Number(number) => vec![Item::Number(*number)],
+            Tree::Boolean(boolean) => vec![Item::Boolean(*boolean)],
+            Tree::Resource => vec![Item::Node(self.within.own)],
+            Tree::RootResource => vec![Item::Node(self.within.root)],
+            Tree::Context => vec![Item::Node(self.context)],
+            Tree::Child(of, name) => self.named(&self.find(of, this)?, name)?,
+            // What does not say what it is, is what the writer took it for.
+            Tree::Root(name) => self.of_type(this.to_vec(), name, true),
+            Tree::Item(of, index) => {
+                let index = position(&self.find(index, this)?)?;
+                index.and_then(|index| self.find(of, this).ok()?.into_iter().nth(index)).into_iter().collect()
+            }
+            Tree::Negative(of) => {
+                number(&self.find(of, this)?)?.map(|number| Item::Number(-number)).into_iter().collect()
+            }
+            Tree::Is(of, name) => said(match single(&self.find(of, this)?)? {
+                Some(Item::Node(node)) => node.is_of(name),
+                Some(other) => Some(is_value_of(other, name)),
+                None => None,
+            }),
+            Tree::As(of, name) => self.of_type(self.find(of, this)?, name, false),
+            Tree::Both(operator, left, right) => self.both(*operator, (left, right), this)?,
+            Tree::Pattern(of, pattern, replacement) => {
+                let found = self.find(of, this)?;
+                let Some(text) = single(&found)?.and_then(Item::text) else { return Ok(Vec::new()) };
+                self.step(text.len())?;
+                match replacement {
+                    None => vec![Item::Boolean(pattern.0.is_match(&text))],
+                    Some(by) => {
+                        let by = self.text(by, this)?.unwrap_or_default();
+                        vec![Item::Text(Cow::Owned(pattern.0.replace_all(&text, &*by).into_owned()))]
+                    }
+                }
+            }
+            Tree::Call(of, function, given) => {
+                let found = self.find(of, this)?;
+                self.call(*function, found, given, this)?
+            }
+        })
+    }
+
+    fn named(&self, of: &[Item<'v>], name: &str) -> Result<Found<'v>, Unknown> {
+        let mut found = Vec::new();
+        for item in of {
+            if let Item::Node(node) = item {
+                node.named(name, &mut found);
+            }
+        }
+        self.step(found.len())?;
+        Ok(found)
+    }
+
+    #[expect(clippy::unused_self, reason = "beside its like")]
+    fn of_type(&self, found: Found<'v>, name: &str, if_unknown: bool) -> Found<'v> {
+        let is_of = |item: &Item<'v>| match item {
+            Item::Node(node) => node.is_of(name).unwrap_or(if_unknown),
+            other => is_value_of(other, name),
+        };
+        found.into_iter().filter(is_of).collect()
+    }
+
+    fn text(&self, tree: &Tree, this: &[Item<'v>]) -> Result<Option<String>, Unknown> {
+        let found = self.find(tree, this)?;
+        Ok(single(&found)?.and_then(Item::text).map(Cow::into_owned))
+    }
+
+    fn both(&self, operator: Operator, (left, right): (&Tree, &Tree), this: &[Item<'v>]) -> Result<Found<'v>, Unknown> {
+        // What cannot be said on one side may not matter.
+        let sides = || (self.condition(left, this), self.condition(right, this));
+        let logical = match operator {
+            Operator::And => match sides() {
+                (Some(false), _) | (_, Some(false)) => Some(false),
+                (Some(true), Some(true)) => Some(true),
+                _ => None,
+            },
+            Operator::Or => either(self.condition(left, this), || self.condition(right, this)),
+            Operator::Implies => either(self.condition(left, this).map(|holds| !holds), || self.condition(right, this)),
+            Operator::Xor => match sides() {
+                (Some(left), Some(right)) => Some(left != right),
+                _ => None,
+            },
+            _ => return self.values(operator, self.find(left, this)?, self.find(right, this)?),
+        };
+        Ok(said(logical))
+    }
+
+    fn values(&self, operator: Operator, mut left: Found<'v>, right: Found<'v>) -> Result<Found<'v>, Unknown> {
+        self.step(left.len() + right.len())?;
+        let ordered = |is_so: fn(Ordering) -> bool| -> Result<Found<'v>, Unknown> {
+            let both = (single(&left)?.and_then(Item::scalar), single(&right)?.and_then(Item::scalar));
+            let (Some(left), Some(right)) = both else { return Ok(Vec::new()) };
+            Ok(said(order(left, right).map(is_so)))
+        };
+        Ok(match operator {
+            Operator::Equal => said(is_equal(&left, &right)),
+            Operator::NotEqual => said(is_equal(&left, &right).map(|equal| !equal)),
+            Operator::Less => ordered(Ordering::is_lt)?,
+            Operator::LessOrEqual => ordered(Ordering::is_le)?,
+            Operator::Greater => ordered(Ordering::is_gt)?,
+            Operator::GreaterOrEqual => ordered(Ordering::is_ge)?,
+            Operator::In => is_among(&left, &right)?,
+            Operator::Contains => is_among(&right, &left)?,
+            Operator::Union => {
+                left.extend(right);
+                distinct(left)
+            }
+            Operator::Concatenate => {
+                let text = |found: &[Item<'v>]| -> Result<String, Unknown> {
+                    Ok(single(found)?.and_then(Item::text).map(Cow::into_owned).unwrap_or_default())
+                };
+                vec![Item::Text(Cow::Owned(text(&left)? + &text(&right)?))]
+            }
+            Operator::Plus if matches!(single(&left)?.and_then(Item::scalar), Some(Scalar::Text(_))) => {
+                let (left, right) = (single(&left)?.and_then(Item::text), single(&right)?.and_then(Item::text));
+                left.zip(right)
+                    .map(|(left, right)| Item::Text(Cow::Owned(format!("{left}{right}"))))
+                    .into_iter()
+                    .collect()
+            }
+            _ => {
+                let (Some(left), Some(right)) = (number(&left)?, number(&right)?) else { return Ok(Vec::new()) };
+                let result = match operator {
+                    Operator::Plus => left + right,
+                    Operator::Minus => left - right,
+                    Operator::Times => left * right,
+                    Operator::Divide => left / right,
+                    Operator::WholeDivide => (left / right).trunc(),
+                    _ => left % right,
+                };
+                // By zero there is no result.
+                Some(result).filter(|result| result.is_finite()).map(Item::Number).into_iter().collect()
+            }
+        })
+    }
+
+    fn call(
+        &self,
+        function: Function,
+        found: Found<'v>,
+        given: &[Tree],
+        this: &[Item<'v>],
+    ) -> Result<Found<'v>, Unknown> {
+        self.step(found.len())?;
+        let of_each = |tree: &Tree| -> Vec<Option<bool>> {
+            found.iter().map(|item| self.condition(tree, std::slice::from_ref(item))).collect()
+        };
+        let other = || given.first().map_or(Ok(Vec::new()), |tree| self.find(tree, this));
+        Ok(match function {
+            Function::Exists => {
+                let exists = match given.first() {
+                    Some(criterion) => of_each(criterion).contains(&Some(true)),
+                    None => !found.is_empty(),
+                };
+                said(Some(exists))
+            }
+            Function::Empty => said(Some(found.is_empty())),
+            Function::Not => said(truth(&found).map(|holds| !holds)),
+            Function::All => {
+                // One of which nothing can be said is none of which it does not hold.
+                said(given.first().map(|criterion| !of_each(criterion).contains(&Some(false))))
+            }
+            Function::AllTrue => said(Some(found.iter().all(|item| item.scalar() == Some(Scalar::Boolean(true))))),
+            Function::AnyTrue => said(Some(found.iter().any(|item| item.scalar() == Some(Scalar::Boolean(true))))),
+            Function::Count => vec![count(found.len())],
+            Function::HasValue => said(Some(found.iter().any(|item| item.text().is_some()))),
+            Function::Value => found.into_iter().filter(|item| item.text().is_some()).collect(),
+            Function::IsDistinct => {
+                let length = found.len();
+                said(Some(distinct(found).len() == length))
+            }
+            Function::Distinct => distinct(found),
+            Function::Where => {
+                let Some(criterion) = given.first() else { return Err(Unknown) };
+                let holds = |item: &Item<'v>| self.condition(criterion, std::slice::from_ref(item)) == Some(true);
+                found.into_iter().filter(holds).collect()
+            }
+            Function::Select => {
+                let Some(projection) = given.first() else { return Err(Unknown) };
+                let mut selected = Vec::new();
+                for item in &found {
+                    selected.extend(self.find(projection, std::slice::from_ref(item))?);
+                }
+                selected
+            }
+            Function::Iif => {
+                let [condition, then, otherwise @ ..] = given else { return Err(Unknown) };
+                // What it is asked of is what the condition is about.
+                let holds =
+                    if found.is_empty() { self.condition(condition, &[]) } else { self.condition(condition, &found) };
+                match (holds, otherwise.first()) {
+                    (Some(true), _) => self.find(then, &found)?,
+                    (_, Some(otherwise)) => self.find(otherwise, &found)?,
+                    (_, None) => Vec::new(),
+                }
+            }
+            Function::Trace => found,
+            Function::First => found.into_iter().take(1).collect(),
+            Function::Last => found.into_iter().last().into_iter().collect(),
+            Function::Tail => found.into_iter().skip(1).collect(),
+            Function::Skip => found.into_iter().skip(position(&other()?)?.ok_or(Unknown)?).collect(),
+            Function::Take => found.into_iter().take(position(&other()?)?.ok_or(Unknown)?).collect(),
+            Function::Single => single(&found)?.cloned().into_iter().collect(),
+            Function::Children => self.children(&found)?,
+            Function::Descendants => {
+                let (mut all, mut level) = (Vec::new(), self.children(&found)?);
+                while !level.is_empty() {
+                    let next = self.children(&level)?;
+                    all.append(&mut level);
+                    level = next;
+                }
+                all
+            }
+            Function::Extension => {
+                let url = given.first().map_or(Ok(None), |tree| self.text(tree, this))?.ok_or(Unknown)?;
+                let has_url = |item: &Item<'v>| match item {
+                    Item::Node(node) => node.value.and_then(|value| value.get("url")?.as_str()) == Some(&url),
+                    _ => false,
+                };
+                self.named(&found, "extension")?.into_iter().filter(has_url).collect()
+            }
+            Function::Combine | Function::Union | Function::Intersect | Function::Exclude | Function::SubsetOf => {
+                self.sets(function, found, other()?)?
+            }
+            _ => self.of_text(function, &found, given, this)?,
+        })
+    }
+
+    fn children(&self, of: &[Item<'v>]) -> Result<Found<'v>, Unknown> {
+        let mut found = Vec::new();
+        for item in of {
+            if let Item::Node(node) = item {
+                node.children(&mut found);
+            }
+        }
+        self.step(found.len())?;
+        Ok(found)
+    }
+
+    fn sets(&self, function: Function, mut found: Found<'v>, other: Found<'v>) -> Result<Found<'v>, Unknown> {
+        self.step(other.len())?;
+        let keys: HashSet<String> = other.iter().map(Item::key).collect();
+        let is_in = |item: &Item<'v>| keys.contains(&item.key());
+        Ok(match function {
+            Function::Intersect => distinct(found.into_iter().filter(is_in).collect()),
+            Function::Exclude => found.into_iter().filter(|item| !is_in(item)).collect(),
+            Function::SubsetOf => said(Some(found.iter().all(is_in))),
+            _ => {
+                found.extend(other);
+                if function == Function::Union { distinct(found) } else { found }
+            }
+        })
+    }
+
+    /// The functions of one text.
+    fn of_text(
+        &self,
+        function: Function,
+        found: &[Item<'v>],
+        given: &[Tree],
+        this: &[Item<'v>],
+    ) -> Result<Found<'v>, Unknown> {
+        let Some(text) = single(found)?.and_then(Item::text) else { return Ok(Vec::new()) };
+        self.step(text.len())?;
+        let by = |n: usize| given.get(n).map_or(Ok(None), |tree| self.text(tree, this));
+        let owned = |text: String| vec![Item::Text(Cow::Owned(text))];
+        Ok(match function {
+            Function::Length => vec![count(text.chars().count())],
+            Function::Lower => owned(text.to_lowercase()),
+            Function::Upper => owned(text.to_uppercase()),
+            Function::ToText => owned(text.into_owned()),
+            Function::ToInteger => {
+                let whole = text.parse::<f64>().ok().filter(|_| text.parse::<i64>().is_ok());
+                whole.map(Item::Number).into_iter().collect()
+            }
+            Function::Contains => said(by(0)?.map(|part| text.contains(&part))),
+            Function::StartsWith => said(by(0)?.map(|part| text.starts_with(&part))),
+            Function::EndsWith => said(by(0)?.map(|part| text.ends_with(&part))),
+            Function::IndexOf => {
+                let Some(part) = by(0)? else { return Ok(Vec::new()) };
+                match text.find(&part) {
+                    Some(at) => vec![count(text[..at].chars().count())],
+                    None => vec![Item::Number(-1.0)],
+                }
+            }
+            Function::Replace => match (by(0)?, by(1)?) {
+                (Some(part), Some(other)) => owned(text.replace(&part, &other)),
+                _ => Vec::new(),
+            },
+            Function::Substring => {
+                let at = |n: usize| given.get(n).map_or(Ok(None), |tree| position(&self.find(tree, this)?));
+                let Some(start) = at(0)? else { return Ok(Vec::new()) };
+                owned(text.chars().skip(start).take(at(1)?.unwrap_or(usize::MAX)).collect())
+            }
+            _ => return Err(Unknown),
+        })
+    }
+}
+
+fn either(left: Option<bool>, right: impl FnOnce() -> Option<bool>) -> Option<bool> {
+    if left == Some(true) {
+        return left;
+    }
+    match (left, right()) {
+        (_, Some(true)) => Some(true),
+        (Some(false), Some(false)) => Some(false),
+        _ => None,
+    }
+}
+
+/// Whether the one is among the others; nothing where there is no one.
+fn is_among<'v>(one: &[Item<'v>], others: &[Item<'v>]) -> Result<Found<'v>, Unknown> {
+    let Some(one) = single(one)?.and_then(Item::scalar) else { return Ok(Vec::new()) };
+    Ok(said(Some(others.iter().any(|other| other.scalar() == Some(one)))))
+}
+
+/// Whether a value that was worked out is of a type.
+fn is_value_of(item: &Item<'_>, name: &str) -> bool {
+    let own = match item {
+        Item::Boolean(_) => "boolean",
+        Item::Number(number) if number.fract() == 0.0 => "integer",
+        Item::Number(_) => "decimal",
+        Item::Text(_) => "string",
+        Item::Node(_) => return false,
+    };
+    own.eq_ignore_ascii_case(name)
+}
