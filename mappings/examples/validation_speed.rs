@@ -1,4 +1,4 @@
-//! Times the checks of one resource: structure, a profile, and both with the reading of the text.
+//! Times the checks of one resource: structure, the invariants of R4, a profile, and all of them with the reading of the text.
 //!
 //!     WELLGATE_CORPUS=/path/to/data cargo run --release --package mappings --example validation_speed
 //!
@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use mappings::json::{self, Limits as JsonLimits};
 use mappings::profile::{Limits, Profiles, Source, compile};
+use mappings::r4::invariants;
 use mappings::r4::structure::check;
 use serde_json::Value;
 
@@ -32,8 +33,8 @@ fn main() {
     let profiles = load(corpus);
     println!("{} profiles compiled in {} ms", profiles.all().count(), begun.elapsed().as_millis());
     println!(
-        "{:<60} {:>6}  {:>13}  {:>13}  {:>13}",
-        "µs (p50 / p99)", "bytes", "structure", "profile", "text and both"
+        "{:<60} {:>6}  {:>13}  {:>13}  {:>13}  {:>13}",
+        "µs (p50 / p99)", "bytes", "structure", "invariants", "profile", "text and all"
     );
     for name in EXAMPLES {
         let text = std::fs::read_to_string(corpus.join(name)).expect("the example is there");
@@ -73,12 +74,14 @@ fn time(name: &str, profiles: &Profiles, resource: &Value) {
     let profile = profiles.find(canonical).expect("it is loaded");
     let text = resource.to_string();
     let structure = measure(|| check(resource).len());
+    let of_r4 = measure(|| invariants::check(resource).len());
     let of_profile = measure(|| profiles.check(profile, resource).len() + profiles.check_extensions(resource).len());
     let all = measure(|| {
         let read = json::parse(text.as_bytes(), JsonLimits::default()).expect("it is JSON");
-        check(&read).len() + profiles.check(profile, &read).len() + profiles.check_extensions(&read).len()
+        let of_r4 = check(&read).len() + invariants::check(&read).len();
+        of_r4 + profiles.check(profile, &read).len() + profiles.check_extensions(&read).len()
     });
-    println!("{name:<60} {:>6}  {structure:>13}  {of_profile:>13}  {all:>13}", text.len());
+    println!("{name:<60} {:>6}  {structure:>13}  {of_r4:>13}  {of_profile:>13}  {all:>13}", text.len());
 }
 
 /// p50 and p99 of a work, in microseconds.

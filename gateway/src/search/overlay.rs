@@ -5,7 +5,9 @@
 
 use serde_json::Value;
 
+use super::parameters::parameter;
 use super::path::Path;
+use super::query::{Criterion, Values};
 
 /// How a resource type belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +135,18 @@ pub fn owner_references(resource_type: &str, resource: &Value) -> Vec<String> {
         }
     });
     references
+}
+
+/// The record in which all lies that a criterion finds, where it names one: it asks for a Patient at the very element that owns
+/// resources of the type. A Task may be kept beside the record that it is about, and so is in none for certain.
+pub fn record_of<'q>(resource_type: &str, criterion: &'q Criterion) -> Option<&'q str> {
+    let Some(Belongs::Record(owner)) = belongs(resource_type).filter(|_| resource_type != "Task") else { return None };
+    let Values::Reference(values) = &criterion.values else { return None };
+    let [value] = values.as_slice() else { return None };
+    let parameter = parameter(resource_type, criterion.parameter)?;
+    let owner = Path::read(owner);
+    let is_of_owner = !parameter.paths.is_empty() && parameter.paths.iter().all(|path| path.is_at(&owner));
+    value.strip_prefix("Patient/").filter(|_| is_of_owner)
 }
 
 #[cfg(test)]

@@ -32,6 +32,11 @@ impl Path {
         Self { steps: steps.split('.').map(Step::read).collect(), kind }
     }
 
+    /// Whether it leads to the same elements as another, whatever it keeps of them.
+    pub(super) fn is_at(&self, other: &Self) -> bool {
+        self.steps.iter().map(|step| step.name).eq(other.steps.iter().map(|step| step.name))
+    }
+
     /// Hands over every value at the path, and the place of its item in the outermost array on the way: from 1, and 0 where there
     /// is none. Arrays are walked through.
     pub(super) fn visit<'v>(&self, resource: &'v Value, found: &mut dyn FnMut(&'v Value, i64)) {

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use super::search::{LAST, Statement, Way};
 use super::sight::{CANDIDATES, LEVEL, has_minimum};
 use super::text::{found_sql, held_sql};
+use crate::search::overlay::record_of;
 use crate::search::query::{ChainEnd, Comparison, Criterion, DateCondition, Quantity, Token, TokenSystem, Values};
 use crate::search::words::Sought;
 
@@ -17,6 +18,8 @@ use crate::search::words::Sought;
 pub(super) struct Asked {
     pub(super) inner: String,
     pub(super) outer: String,
+    /// The parameter that has the one record in which all matches lie; none where they may lie in several.
+    pub(super) record: Option<String>,
 }
 
 impl Asked {
@@ -50,7 +53,7 @@ impl Asked {
             }
             Values::Words(sought) => self.words(statement, way, (resource_type, bound), (criterion.parameter, sought)),
             Values::None(values) => self.none(statement, (resource_type, bound), (criterion.parameter, &**values)),
-            values => self.row(statement, way, (resource_type, bound), (criterion.parameter, values)),
+            _ => self.row(statement, way, (resource_type, bound), criterion),
         }
     }
 
@@ -60,13 +63,21 @@ impl Asked {
         statement: &mut Statement,
         way: Way,
         (resource_type, bound): (&str, &str),
-        (parameter, values): (&str, &Values),
+        criterion: &Criterion,
     ) {
+        let Criterion { parameter, values } = criterion;
+        let names_record = record_of(resource_type, criterion).is_some();
         let condition = row_sql(statement, ("i", ""), parameter, values);
         let found = format!("FROM search_index i WHERE i.resource_type = {bound} AND {condition}");
-        let _ = match way {
-            Way::Type => write!(self.inner, " AND (r.compartment, r.id) IN (SELECT i.compartment, i.id {found})"),
-            Way::Records => {
+        let _ = match (way, &self.record) {
+            // What names the record is true of nearly all that lies in it; whatever else is asked finds little of it.
+            (_, Some(record)) if !names_record => {
+                write!(self.inner, " AND r.id IN (SELECT i.id {found} AND i.compartment = {record})")
+            }
+            (Way::Type, None) => {
+                write!(self.inner, " AND (r.compartment, r.id) IN (SELECT i.compartment, i.id {found})")
+            }
+            (Way::Type | Way::Records, _) => {
                 write!(self.inner, " AND EXISTS (SELECT 1 {found} AND i.compartment = r.compartment AND i.id = r.id)")
             }
         };
@@ -250,7 +261,7 @@ fn seen_sql(statement: &mut Statement, resource_type: &str, criterion: &Criterio
     let quoted = format!("'{resource_type}'");
     let mut asked = Asked::default();
     asked.add(statement, Way::Type, (resource_type, quoted.as_str()), criterion);
-    let Asked { inner, outer } = asked;
+    let Asked { inner, outer, .. } = asked;
     // Where much may be found, only what may be seen at all is asked how it is seen.
     let candidates = if criterion.is_narrow() {
         String::new()

@@ -12,6 +12,7 @@ use super::resource::{Seen, Shows, Touched, Unrecorded};
 use super::sight::{CANDIDATES, LEVEL, Level, VIEWER, VIEWER_PARAMETERS, Viewer, bind_viewer, has_minimum};
 use super::window::Window;
 use super::{Database, StorageError, Store, read};
+use crate::search::overlay::record_of;
 use crate::search::parameters::SearchType;
 use crate::search::query::{Criterion, Query, Sort, SortKey};
 
@@ -249,6 +250,11 @@ pub(super) fn is_narrow(query: &Query) -> bool {
     query.ids.is_some() || query.within.is_some() || query.criteria.iter().any(Criterion::is_narrow)
 }
 
+/// The one record in which all matches lie, where a criterion says so.
+pub(super) fn record<'q>(resource_type: &str, query: &'q Query) -> Option<&'q str> {
+    query.criteria.iter().find_map(|criterion| record_of(resource_type, criterion))
+}
+
 /// A sort key as the statement uses it.
 pub(super) struct OrderKey {
     pub(super) expression: String,
@@ -339,6 +345,11 @@ pub(super) fn conditions(
         let _ = write!(inner, " AND ({})", any.join(" OR "));
     }
     let mut asked = Asked::default();
+    if let Some(record) = record(resource_type, query) {
+        let bound = statement.text(record);
+        let _ = write!(inner, " AND r.compartment = {bound}");
+        asked.record = Some(bound);
+    }
     if let Some(within) = &query.within {
         let (by_row, by_seen) = within_sql(statement, &resource_type_bound, within);
         let _ = write!(inner, " AND {by_row}");

@@ -1,4 +1,4 @@
-//! A page in the order of ids, for a viewer of few records: the first matches by their keys alone, and then how they are seen.
+//! A page in the order of ids, of one record or for a viewer of few: the first matches by their keys alone, and then how they are seen.
 //!
 //! Sight is asked for little more than the page takes. On PostgreSQL that is done in the very statement by which every resource is read,
 //! together with what others ask at that moment; a match that was changed in between sends the search the long way.
@@ -6,7 +6,7 @@
 use sqlx::{PgPool, Row, SqlitePool};
 
 use super::resource::Seen;
-use super::search::{Conditions, Key, Statement, Way, bind_statement, conditions, is_narrow};
+use super::search::{Conditions, Key, Statement, Way, bind_statement, conditions, is_narrow, record};
 use super::sight::{CANDIDATES, LEVEL, VIEWER, Viewer, bind_viewer};
 use super::{Database, StorageError, Store};
 use crate::search::query::Query;
@@ -48,6 +48,8 @@ struct Size {
     looked_at: usize,
     /// Bytes of bodies.
     bytes_max: usize,
+    /// Whether it is taken from one record, that the search names.
+    is_of_record: bool,
 }
 
 impl Store {
@@ -60,7 +62,8 @@ impl Store {
         after: Option<&[Key]>,
         bytes_max: usize,
     ) -> Result<Window, StorageError> {
-        if !query.sort.is_empty() || is_narrow(query) {
+        let is_of_record = record(resource_type, query).is_some();
+        if !query.sort.is_empty() || (is_narrow(query) && !is_of_record) {
             return Ok(Window::Elsewhere { few: true });
         }
         let count = usize::try_from(query.count).unwrap_or(usize::MAX);
@@ -68,7 +71,7 @@ impl Store {
         let mut conditions = conditions(&mut statement, Way::Records, resource_type, query);
         // Criteria on what may be seen as a minimum are held to how it is seen.
         let looked_at = if conditions.is_held_to_sight { 0 } else { 1 + count + count / 4 };
-        let size = Size { matches: count + 1, looked_at, bytes_max };
+        let size = Size { matches: count + 1, looked_at, bytes_max, is_of_record };
         if let Some([Key::Text(id)]) = after {
             conditions.inner = format!("{} AND r.id > {}", conditions.inner, statement.text(id));
         }
@@ -128,9 +131,12 @@ impl Store {
     }
 }
 
-/// The keys of the first matches in the viewer's records, as `w`, and their number, as `n`, if there are few; `found` finds the
-/// keys.
-fn first_keys(found: &str) -> String {
+/// The keys of the first matches as `w`, of the viewer's records or of the one that the search names, and the number of these as `n`;
+/// `found` finds the keys in records `k`.
+fn first_keys(size: Size, found: &str) -> String {
+    if size.is_of_record {
+        return format!("{VIEWER}, n AS (SELECT 1 AS n), w AS MATERIALIZED ({found})");
+    }
     format!(
         "{VIEWER}, c AS MATERIALIZED (SELECT compartment FROM ({CANDIDATES}) AS every LIMIT {}), \
          n AS MATERIALIZED (SELECT COUNT(*) AS n FROM c), k AS MATERIALIZED (SELECT DISTINCT compartment FROM c), \
@@ -150,11 +156,14 @@ async fn candidates(
     let Conditions { inner, resource_type, .. } = conditions;
     let limit = statement.integer(i64::try_from(size.looked_at).unwrap_or(i64::MAX));
     // Each record ends after as many.
-    let keys = first_keys(&format!(
+    let in_one =
+        format!("SELECT r.compartment, r.id FROM resource r WHERE {inner} ORDER BY r.id LIMIT CAST({limit} AS BIGINT)");
+    let in_each = format!(
         "SELECT f.compartment, f.id FROM n CROSS JOIN k CROSS JOIN LATERAL (SELECT r.compartment, r.id FROM resource r \
            WHERE r.compartment = k.compartment AND {inner} ORDER BY r.id LIMIT CAST({limit} AS BIGINT)) AS f \
          WHERE n.n <= {FEW_RECORDS} ORDER BY f.id LIMIT CAST({limit} AS BIGINT)"
-    ));
+    );
+    let keys = first_keys(size, if size.is_of_record { &in_one } else { &in_each });
     statement.text = format!(
         "{keys} SELECT n.n, f.* FROM n LEFT JOIN (SELECT r.compartment, r.id, r.version_id, \
            CAST(OCTET_LENGTH(r.body) AS BIGINT) AS bytes FROM w JOIN resource r \
@@ -186,10 +195,15 @@ async fn on_sqlite(
     let Conditions { inner, resource_type, .. } = conditions;
     let limit = statement.integer(i64::try_from(size.looked_at).unwrap_or(i64::MAX));
     let bytes_max = statement.integer(i64::try_from(size.bytes_max).unwrap_or(i64::MAX));
-    let keys = first_keys(&format!(
-        "SELECT r.compartment, r.id FROM n CROSS JOIN k CROSS JOIN resource r \
-         WHERE n.n <= {FEW_RECORDS} AND r.compartment = k.compartment AND {inner} ORDER BY r.id LIMIT CAST({limit} AS BIGINT)"
-    ));
+    let records = if size.is_of_record {
+        "resource r WHERE".to_owned()
+    } else {
+        format!("n CROSS JOIN k CROSS JOIN resource r WHERE n.n <= {FEW_RECORDS} AND r.compartment = k.compartment AND")
+    };
+    let keys = first_keys(
+        size,
+        &format!("SELECT r.compartment, r.id FROM {records} {inner} ORDER BY r.id LIMIT CAST({limit} AS BIGINT)"),
+    );
     // The planner keeps the order of a CROSS JOIN, and a window of bytes before each keeps long pages out of memory.
     statement.text = format!(
         "{keys}, s AS MATERIALIZED (SELECT r.compartment, r.resource_type, r.id, r.version_id, r.last_updated_ms, r.author, r.method, \
