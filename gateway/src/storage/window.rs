@@ -135,7 +135,7 @@ impl Store {
 /// `found` finds the keys in records `k`.
 fn first_keys(size: Size, found: &str) -> String {
     if size.is_of_record {
-        return format!("{VIEWER}, n AS (SELECT 1 AS n), w AS MATERIALIZED ({found})");
+        return format!("{VIEWER}, n AS (SELECT CAST(1 AS BIGINT) AS n), w AS MATERIALIZED ({found})");
     }
     format!(
         "{VIEWER}, c AS MATERIALIZED (SELECT compartment FROM ({CANDIDATES}) AS every LIMIT {}), \

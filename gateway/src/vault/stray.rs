@@ -4,13 +4,25 @@ use mappings::identifiers::Ssin;
 use serde_json::Value;
 
 /// Members that hold no text for people: addresses, codes, other numbers.
-const NOT_TEXT: &[&str] =
-    &["id", "reference", "url", "uri", "system", "code", "data", "hash", "versionId", "resourceType", "ifNoneExist"];
+const NOT_TEXT: &[&str] = &[
+    "id",
+    "reference",
+    "url",
+    "uri",
+    "fullUrl",
+    "system",
+    "code",
+    "data",
+    "hash",
+    "versionId",
+    "resourceType",
+    "ifNoneExist",
+];
 
 /// The first text of a resource in which a valid national number stands, as an expression; none where there is none.
 ///
 /// Only what may be one is: 11 digits alone or in the written form `00.00.00-000.00`, whose check digits hold and whose first six
-/// may be a birthday. What has a system of its own (an identifier, a code, a telephone) is no text.
+/// may be a birthday. What has a system of its own (an identifier, a code, a telephone) is no text, and neither is a UUID.
 pub fn stray_number(resource: &Value) -> Option<String> {
     let name = resource.get("resourceType").and_then(Value::as_str).unwrap_or_default();
     within(resource, name)
@@ -27,9 +39,14 @@ fn within(value: &Value, path: &str) -> Option<String> {
                 .find_map(|(name, value)| within(value, &format!("{path}.{name}")))
         }
         Value::Array(items) => items.iter().enumerate().find_map(|(n, item)| within(item, &format!("{path}[{n}]"))),
-        Value::String(text) => has_number(text).then(|| path.to_owned()),
+        Value::String(text) => (has_number(text) && !is_uuid(text)).then(|| path.to_owned()),
         _ => None,
     }
+}
+
+/// Whether a text is a UUID and nothing else: of a hundred thousand made by chance one has digits in it that may be a number.
+fn is_uuid(text: &str) -> bool {
+    uuid::Uuid::try_parse(text).is_ok_and(|_| text.len() >= uuid::fmt::Hyphenated::LENGTH)
 }
 
 /// Whether a text has a valid national number (SSIN) in it, in digits or as it is written.

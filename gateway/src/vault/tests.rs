@@ -134,6 +134,13 @@ fn a_national_number_in_a_text_is_found_and_other_numbers_are_not() {
     let elsewhere = json!({"resourceType": "Patient", "id": "85073003328", "identifier": [{"system": "s", "value": "85073003328"}],
         "telecom": [{"system": "phone", "value": "85073003328"}], "managingOrganization": {"reference": "Organization/85073003328"}});
     assert_eq!(stray_number(&elsewhere), None);
+    // A UUID has one by chance, but a text with a UUID in it is a text.
+    let uuid = "urn:uuid:6850730f-4c7d-4f0e-9a6b-85073003328a";
+    let bundle = |text: &str| json!({"resourceType": "Bundle", "entry": [{"fullUrl": uuid, "resource": note(text)}]});
+    assert_eq!(stray_number(&bundle(uuid)), None);
+    assert_eq!(stray_number(&bundle(&uuid["urn:uuid:".len()..])), None);
+    let place = "Bundle.entry[0].resource.note[0].text";
+    assert_eq!(stray_number(&bundle(&format!("of {uuid}"))).as_deref(), Some(place));
     let without_system = json!({"resourceType": "Patient", "identifier": [{"value": "85073003328"}]});
     assert_eq!(stray_number(&without_system).as_deref(), Some("Patient.identifier[0].value"));
 }
