@@ -151,7 +151,45 @@ pub fn record_of<'q>(resource_type: &str, criterion: &'q Criterion) -> Option<&'
 
 #[cfg(test)]
 mod tests {
-    use super::{Belongs, SERVED_TYPES, belongs, owner_references};
+    use super::{Belongs, Criterion, SERVED_TYPES, Values, belongs, owner_references, record_of};
+
+    #[test]
+    fn a_search_names_a_record_by_the_element_that_owns_only() {
+        let record = |resource_type: &str, parameter: &'static str, values: &[&str]| {
+            let values = Values::Reference(values.iter().map(|value| (*value).to_owned()).collect());
+            record_of(resource_type, &Criterion { parameter, values }).map(str::to_owned)
+        };
+        for (resource_type, parameter) in [
+            ("Observation", "patient"),
+            ("Observation", "subject"),
+            ("Coverage", "beneficiary"),
+            ("Coverage", "patient"),
+            ("Consent", "patient"),
+            ("Appointment", "patient"),
+        ] {
+            assert_eq!(record(resource_type, parameter, &["Patient/p"]).as_deref(), Some("p"), "{resource_type}");
+            assert_eq!(record(resource_type, parameter, &["Group/g"]), None, "{resource_type}");
+            assert_eq!(record(resource_type, parameter, &["Patient/p", "Patient/q"]), None, "{resource_type}");
+        }
+        // What a Task is about may be another's, and others who are named own nothing.
+        for (resource_type, parameter) in [
+            ("Task", "patient"),
+            ("Task", "subject"),
+            ("Observation", "performer"),
+            ("Coverage", "subscriber"),
+            ("Group", "member"),
+            ("Provenance", "target"),
+            ("Patient", "link"),
+        ] {
+            assert_eq!(record(resource_type, parameter, &["Patient/p"]), None, "{resource_type}");
+        }
+        let values = Values::None(Box::new(Values::Reference(vec!["Patient/p".to_owned()])));
+        assert_eq!(
+            record_of("Observation", &Criterion { parameter: "patient", values }),
+            None,
+            "it asks for the others"
+        );
+    }
     use mappings::r4::structure::{is_element, is_resource_type, resource_types};
     use serde_json::json;
 
