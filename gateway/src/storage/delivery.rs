@@ -365,6 +365,7 @@ pub(super) static SETTLE_DELIVERY: LazyLock<Fat> = LazyLock::new(|| {
         ],
         " WHERE delivery.compartment = q.compartment AND delivery.id = q.id AND delivery.fence = q.fence",
     )
+    .within("delivery")
 });
 
 pub(super) fn delivery_rows(set: &WriteSet) -> Rows<'_> {

@@ -45,6 +45,7 @@ mod statements;
 pub mod subscription;
 pub mod teams;
 mod text;
+mod together;
 mod tokens;
 pub mod trail;
 pub mod treatment;

@@ -13,7 +13,7 @@ use super::precondition::{Ground, Questions};
 use super::rows::Fat;
 use super::statements::{Statement, statements};
 use super::write_set::WriteSet;
-use super::{Database, StorageError, is_about_one, keep_running};
+use super::{Database, StorageError, is_about_one, keep_running, together};
 use crate::audit::seal::marks;
 use crate::audit::seal_key::SealKey;
 
@@ -219,9 +219,7 @@ async fn write_postgres(
     let connection: &mut PgConnection = &mut tx;
     let mut ground = Ground::on_postgres(connection, &asked).await?;
     let answers: Vec<_> = sets.iter().map(|set| ground.accept(set)).collect();
-    for statement in statements(&accepted(sets, &answers), place) {
-        statement.fat.run_postgres(connection, &statement.rows).await?;
-    }
+    together::run_postgres(connection, &statements(&accepted(sets, &answers), place)).await?;
     tx.commit().await?;
     Ok(answers)
 }
