@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use connectors::delivery::{Cause, Inquiry, Outcome};
-use tokio::sync::watch;
+use futures_util::FutureExt as _;
+use tokio::sync::{Notify, watch};
 use tokio::task::{Id, JoinSet};
 use tokio::time::timeout;
 
@@ -17,6 +18,7 @@ use crate::config::DeliveriesConfig;
 use crate::queue::{Attempts, Leased, Next, Told, next};
 use crate::storage::StorageError;
 use crate::storage::delivery::Delivery;
+use crate::storage::handover::Queued;
 use crate::storage::subscription;
 
 /// How often it is looked for what other gateways queued, and for what has become due.
@@ -25,6 +27,45 @@ const POLL: Duration = Duration::from_secs(1);
 const FIGURES: Duration = Duration::from_secs(15);
 /// After the database failed.
 const PAUSE: Duration = Duration::from_secs(5);
+
+/// A partner that is being served.
+struct Serving {
+    partner: String,
+    /// Says that something further may wait for it.
+    more: Arc<Notify>,
+}
+
+/// The tasks that serve partners, one each.
+#[derive(Default)]
+struct AtWork {
+    drains: JoinSet<Served>,
+    serving: HashMap<Id, Serving>,
+}
+
+impl AtWork {
+    fn serving(&self, partner: &str) -> Option<&Serving> {
+        self.serving.values().find(|serving| serving.partner == partner)
+    }
+}
+
+/// What may be due.
+enum Found {
+    /// What this gateway queued.
+    Queued(Queued),
+    /// It has to be looked for.
+    Unknown,
+}
+
+/// How the serving of a partner ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Served {
+    /// Deliveries were leased, until there were none.
+    Leased,
+    /// There was nothing to lease, or it was not looked for.
+    Nothing,
+    /// Before its end: nothing can leave now.
+    BrokenOff,
+}
 
 /// Sends what is due, until it is told to stop.
 #[derive(Clone, Debug)]
@@ -45,31 +86,49 @@ impl Worker {
 
     /// Works until `stopping` says so; then nothing more is leased, and what is under way is finished and settled.
     pub async fn run(self, mut stopping: watch::Receiver<bool>) {
-        let mut at_work: HashMap<Id, String> = HashMap::new();
-        let mut drains = JoinSet::new();
+        let mut at_work = AtWork::default();
         let mut figures = tokio::time::interval(FIGURES);
+        let mut found = Found::Unknown;
         while !*stopping.borrow() {
-            match self.app.store.due_partners(self.app.clock.now_ms()).await {
-                Ok(due) => {
-                    for partner in due {
-                        // One without a channel is looked at again: it may have one by then.
-                        let is_at_work = at_work.values().any(|other| *other == partner);
-                        if !is_at_work && self.partner(&partner).await.is_some() {
-                            let drain = drains.spawn(self.clone().drain(partner.clone(), stopping.clone()));
-                            at_work.insert(drain.id(), partner);
-                        }
+            let partners = match found {
+                Found::Queued(queued) => {
+                    for delivery in queued.leased {
+                        self.start(&mut at_work, delivery.partner.clone(), Some(delivery), &stopping);
                     }
+                    queued.waiting.into_iter().collect()
                 }
-                Err(error) => {
-                    tracing::warn!(%error, "what is due could not be looked for, it is tried again");
-                    tokio::time::sleep(PAUSE).await;
+                Found::Unknown => match self.app.store.due_partners(self.app.clock.now_ms()).await {
+                    Ok(due) => due,
+                    Err(error) => {
+                        tracing::warn!(%error, "what is due could not be looked for, it is tried again");
+                        tokio::time::sleep(PAUSE).await;
+                        Vec::new()
+                    }
+                },
+            };
+            for partner in partners {
+                if let Some(serving) = at_work.serving(&partner) {
+                    serving.more.notify_one();
+                // One without a channel is looked at again: it may have one by then.
+                } else if self.app.store.take_back(&partner) && self.partner(&partner).await.is_some() {
+                    self.start(&mut at_work, partner, None, &stopping);
                 }
             }
-            if self.woken(&mut drains, &mut at_work, &mut figures, &mut stopping).await.is_err() {
-                break;
-            }
+            let Ok(next) = self.woken(&mut at_work, &mut figures, &mut stopping).await else { break };
+            found = next;
         }
-        while drains.join_next().await.is_some() {}
+        for delivery in self.app.store.take_no_more().leased {
+            self.start(&mut at_work, delivery.partner.clone(), Some(delivery), &stopping);
+        }
+        while at_work.drains.join_next().await.is_some() {}
+    }
+
+    /// Gives a partner a task, with what it is to begin with.
+    fn start(&self, at_work: &mut AtWork, name: String, first: Option<Delivery>, stopping: &watch::Receiver<bool>) {
+        let more = Arc::<Notify>::default();
+        let drain = self.clone().drain((name.clone(), first), Arc::clone(&more), stopping.clone());
+        let id = at_work.drains.spawn(drain).id();
+        at_work.serving.insert(id, Serving { partner: name, more });
     }
 
     /// One round: leases once for each partner for which something is due, and tries it. Answers how many deliveries were tried.
@@ -94,31 +153,35 @@ impl Worker {
     /// Nobody is there any more to say stop.
     async fn woken(
         &self,
-        drains: &mut JoinSet<bool>,
-        at_work: &mut HashMap<Id, String>,
+        at_work: &mut AtWork,
         figures: &mut tokio::time::Interval,
         stopping: &mut watch::Receiver<bool>,
-    ) -> Result<(), watch::error::RecvError> {
+    ) -> Result<Found, watch::error::RecvError> {
         let mut poll = std::pin::pin!(tokio::time::sleep(POLL));
         loop {
             tokio::select! {
-                () = self.app.store.queued() => return Ok(()),
-                () = &mut poll => return Ok(()),
+                queued = self.app.store.queued() => return Ok(Found::Queued(queued)),
+                () = &mut poll => return Ok(Found::Unknown),
                 _ = figures.tick() => self.figures().await,
-                stop = stopping.changed() => return stop,
-                Some(ended) = drains.join_next_with_id() => {
-                    let (id, was_something) = match ended {
-                        Ok((id, was_something)) => (id, was_something),
+                stop = stopping.changed() => return stop.map(|()| Found::Unknown),
+                Some(ended) = at_work.drains.join_next_with_id() => {
+                    let (id, served) = match ended {
+                        Ok((id, served)) => (id, served),
                         // A fault of ours, at one partner: the leases end by themselves, and it is looked at again by time.
                         Err(error) => {
                             tracing::error!("a task of the deliveries failed");
-                            (error.id(), false)
+                            (error.id(), Served::BrokenOff)
                         }
                     };
-                    at_work.remove(&id);
+                    let Some(Serving { partner, more }) = at_work.serving.remove(&id) else { continue };
+                    let is_served = served != Served::BrokenOff && self.partner(&partner).await.is_some();
+                    // To a subscription nothing overtakes anything, so it is looked which is the oldest.
+                    if is_served && !partner.starts_with(subscription::PARTNER) {
+                        self.app.store.take_next(&partner, &self.app.clock, self.lease_ms());
+                    }
                     // Where there was nothing to lease (an older one is in the way), it is not looked at again at once.
-                    if was_something {
-                        return Ok(());
+                    if served == Served::Leased || more.notified().now_or_never().is_some() {
+                        return Ok(Found::Unknown);
                     }
                 }
             }
@@ -130,11 +193,29 @@ impl Worker {
         self.partners.of(&registry, partner)
     }
 
-    /// Sends to one partner until nothing is due, so many at once. Answers whether there was something.
-    async fn drain(self, name: String, stopping: watch::Receiver<bool>) -> bool {
-        let mut was_something = false;
+    /// Sends to one partner until nothing is due, so many at once. Where it begins with a delivery that was leased as it was queued, it is
+    /// looked for further ones only if `more` says that there may be some.
+    async fn drain(
+        self,
+        (name, first): (String, Option<Delivery>),
+        more: Arc<Notify>,
+        stopping: watch::Receiver<bool>,
+    ) -> Served {
+        let (mut served, mut may_be_more) = (Served::Nothing, first.is_none());
         let mut under_way = JoinSet::new();
+        if let Some(delivery) = first {
+            under_way.spawn(self.clone().begin(name.clone(), delivery));
+        }
+        // Whether an end may let something follow: a younger one about the same resource.
+        let mut looks_after = may_be_more;
         loop {
+            if !may_be_more {
+                tokio::select! {
+                    () = more.notified() => (may_be_more, looks_after) = (true, true),
+                    ended = under_way.join_next() => if ended.is_none() { return served } else { may_be_more = looks_after },
+                }
+                continue;
+            }
             // Looked up each time: nothing more leaves by a channel that was changed or taken away.
             let partner = self.partner(&name).await.filter(|_| !*stopping.borrow());
             let Some(partner) = partner else { break };
@@ -143,16 +224,14 @@ impl Worker {
             while under_way.len() > room / 2 {
                 under_way.join_next().await;
             }
+            while under_way.try_join_next().is_some() {}
             let free = u32::try_from(room.saturating_sub(under_way.len())).unwrap_or(1);
             match self.lease(&name, free).await {
-                Ok(leased) if leased.is_empty() => {
-                    if under_way.join_next().await.is_none() {
-                        break;
-                    }
-                }
                 Ok(leased) => {
-                    was_something = true;
+                    // Fewer than there is room for are all that are due.
+                    may_be_more = u32::try_from(leased.len()).is_ok_and(|count| count >= free);
                     for delivery in leased {
+                        served = Served::Leased;
                         under_way.spawn(self.clone().attempt(partner.clone(), delivery));
                     }
                 }
@@ -163,25 +242,43 @@ impl Worker {
             }
         }
         while under_way.join_next().await.is_some() {}
-        was_something
+        Served::BrokenOff
     }
 
     async fn lease(&self, partner: &str, deliveries_max: u32) -> Result<Vec<Delivery>, StorageError> {
         let now_ms = self.app.clock.now_ms();
-        let lease_ms = i64::try_from(self.settings.lease.as_millis()).unwrap_or(i64::MAX);
+        let until_ms = now_ms.saturating_add(self.lease_ms());
         if partner.starts_with(subscription::PARTNER) {
-            return self.app.store.lease_in_order(partner, now_ms, now_ms.saturating_add(lease_ms)).await;
+            return self.app.store.lease_in_order(partner, now_ms, until_ms).await;
         }
-        self.app.store.lease_deliveries(partner, now_ms, now_ms.saturating_add(lease_ms), deliveries_max).await
+        self.app.store.lease_deliveries(partner, now_ms, until_ms, deliveries_max).await
+    }
+
+    fn lease_ms(&self) -> i64 {
+        i64::try_from(self.settings.lease.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// One attempt at a delivery that was leased as it was queued: its partner may have lost its channel since.
+    async fn begin(self, name: String, delivery: Delivery) {
+        if let Some(partner) = self.partner(&name).await {
+            self.attempt(partner, delivery).await;
+        } else {
+            let told = Told::NotReady(Cause::new("no-channel", "there is no channel to send it by"));
+            self.conclude(&delivery, &told, false).await;
+        }
     }
 
     /// One attempt at a leased delivery, settled.
     async fn attempt(self, partner: Partner, delivery: Delivery) {
         let told = self.told(&partner, &delivery).await;
-        let next = self.next(&partner, &delivery, &told);
-        tell(&delivery, &next);
-        let answer = if let Told::Sent(Outcome::Delivered(answer)) = &told { Some(answer) } else { None };
-        match settle(&self.app, &delivery, &next, (delivery.asks, answer)).await {
+        self.conclude(&delivery, &told, partner.connector.is_idempotent()).await;
+    }
+
+    async fn conclude(&self, delivery: &Delivery, told: &Told, is_idempotent: bool) {
+        let next = self.next(delivery, told, is_idempotent);
+        tell(delivery, &next);
+        let answer = if let Told::Sent(Outcome::Delivered(answer)) = told { Some(answer) } else { None };
+        match settle(&self.app, delivery, &next, (delivery.asks, answer)).await {
             Ok(true) => {}
             Ok(false) => tracing::info!(
                 delivery.id,
@@ -222,12 +319,8 @@ impl Worker {
         Told::Sent(sent.unwrap_or_else(|_| Outcome::Uncertain(timed_out())))
     }
 
-    fn next(&self, partner: &Partner, delivery: &Delivery, told: &Told) -> Next {
-        let leased = Leased {
-            sends: delivery.attempts,
-            inquiries: delivery.inquiries,
-            is_idempotent: partner.connector.is_idempotent(),
-        };
+    fn next(&self, delivery: &Delivery, told: &Told, is_idempotent: bool) -> Next {
+        let leased = Leased { sends: delivery.attempts, inquiries: delivery.inquiries, is_idempotent };
         let attempts = Attempts {
             sends_max: i64::from(self.settings.attempts_max),
             inquiries_max: i64::from(self.settings.inquiries_max),

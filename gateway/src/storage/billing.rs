@@ -295,7 +295,7 @@ fn spaced(words: &[&str]) -> String {
 }
 
 /// An insert that puts every column but the key in place of what is there.
-fn put(table: &str, columns: &[(&'static str, Kind)], key: &[&str]) -> Fat {
+fn put(table: &'static str, columns: &[(&'static str, Kind)], key: &[&str]) -> Fat {
     let kept = columns.iter().filter(|(name, _)| !key.contains(name));
     let set: Vec<String> = kept.map(|(name, _)| format!("{name} = excluded.{name}")).collect();
     Fat::insert(table, columns, &format!("ON CONFLICT ({}) DO UPDATE SET {}", key.join(", "), set.join(", ")))

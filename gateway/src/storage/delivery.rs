@@ -365,10 +365,13 @@ pub(super) static SETTLE_DELIVERY: LazyLock<Fat> = LazyLock::new(|| {
         ],
         " WHERE delivery.compartment = q.compartment AND delivery.id = q.id AND delivery.fence = q.fence",
     )
+    .within("delivery")
 });
 
 pub(super) fn delivery_rows(set: &WriteSet) -> Rows<'_> {
-    fn row<'a>(delivery: &'a NewDelivery, parent: &'a str) -> Vec<Cell<'a>> {
+    fn row<'a>(delivery: &'a NewDelivery, parent: &'a str, leased: &[Delivery]) -> Vec<Cell<'a>> {
+        let lease = leased.iter().find(|one| one.id == delivery.id);
+        let (attempts, until_ms, fence) = lease.map_or((0, 0, 0), |one| (one.attempts, one.due_ms, one.fence));
         vec![
             delivery.compartment.as_str().into(),
             delivery.id.as_str().into(),
@@ -377,17 +380,17 @@ pub(super) fn delivery_rows(set: &WriteSet) -> Rows<'_> {
             delivery.resource_type.into(),
             delivery.resource_id.as_str().into(),
             delivery.version.0.into(),
-            "waiting".into(),
-            0.into(),
-            delivery.due_ms.into(),
-            0.into(),
-            0.into(),
+            if lease.is_some() { "leased" } else { "waiting" }.into(),
+            attempts.into(),
+            lease.map_or(delivery.due_ms, |one| one.due_ms).into(),
+            until_ms.into(),
+            fence.into(),
             delivery.due_ms.into(),
             parent.into(),
         ]
     }
-    let first = set.deliveries.iter().map(|one| row(one, ""));
-    first.chain(set.repeated_deliveries.iter().map(|(one, parent)| row(one, parent))).collect()
+    let first = set.deliveries.iter().map(|one| row(one, "", &set.leased));
+    first.chain(set.repeated_deliveries.iter().map(|(one, parent)| row(one, parent, &[]))).collect()
 }
 
 pub(super) fn settlement_rows(set: &WriteSet) -> Rows<'_> {

@@ -14,6 +14,21 @@ pub(super) static PUT_KEY: LazyLock<Fat> = LazyLock::new(|| {
     Fat::insert("idempotency_key", &[&columns[..], &[("created_ms", Kind::Integer)]].concat(), "")
 });
 
+/// What is remembered of an answered request: its fingerprint, status and locations, never a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// Whose key.
+    pub client_id: String,
+    /// The key sent.
+    pub key: String,
+    /// SHA-256 of method, path and body.
+    pub fingerprint: String,
+    /// Status and location lines.
+    pub answer: String,
+    /// UTC milliseconds.
+    pub created_ms: i64,
+}
+
 /// An answer kept under an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptAnswer {

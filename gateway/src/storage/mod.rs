@@ -18,6 +18,7 @@ pub mod emergency;
 pub mod export;
 pub mod export_job;
 pub mod facts;
+pub mod handover;
 pub mod history;
 pub mod idempotency;
 pub mod include;
@@ -45,6 +46,7 @@ mod statements;
 pub mod subscription;
 pub mod teams;
 mod text;
+mod together;
 mod tokens;
 pub mod trail;
 pub mod treatment;
@@ -59,17 +61,17 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::PgConnectOptions;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
-use tokio::sync::Notify;
-
 pub use self::database::Database;
+use self::handover::{Handover, Queued};
 use self::key_store::{KeyStore, VaultSettings};
 use self::reader::Reader;
 use self::writer::Writer;
 use crate::audit::seal_key::SealKey;
+use crate::clock::Clock;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 
 /// The mark of a sandbox's database: a table of its own, made before all others, so that a sandbox which is killed while it
 /// makes them finds itself again.
@@ -232,7 +234,7 @@ pub struct Store {
     reader: Reader,
     keys: Option<KeyStore>,
     full_text: bool,
-    queued: Arc<Notify>,
+    handover: Handover,
 }
 
 impl Store {
@@ -257,7 +259,8 @@ impl Store {
         };
         let writer = Writer::start(&database, (settings.writers, settings.write_queue_max), key);
         let reader = Reader::start(&database);
-        let store = Self { database, writer, reader, keys, full_text: settings.full_text, queued: Arc::default() };
+        let store =
+            Self { database, writer, reader, keys, full_text: settings.full_text, handover: Handover::default() };
         store.refuse_other_keys().await?;
         Ok(store)
     }
@@ -278,9 +281,27 @@ impl Store {
         Ok(store)
     }
 
-    /// Waits until this gateway has queued a delivery since it waited last. What others queue is looked for by time.
-    pub async fn queued(&self) {
-        self.queued.notified().await;
+    /// Waits until this gateway has queued deliveries since it waited last, and says which partners they are for. What others queue is
+    /// looked for by time.
+    pub async fn queued(&self) -> Queued {
+        self.handover.queued().await
+    }
+
+    /// Takes the next delivery that this gateway queues for a partner for the worker, if it is the first about its resource: it is leased
+    /// from its commit on, and comes by [`Store::queued`]. For whoever has nothing under way to that partner.
+    pub fn take_next(&self, partner: &str, clock: &Clock, lease_ms: i64) {
+        self.handover.take_next(partner, clock, lease_ms);
+    }
+
+    /// Takes nothing more so for a partner. False where a delivery is being written at this moment: then the partner is named by
+    /// [`Store::queued`] when that has come to its end.
+    pub fn take_back(&self, partner: &str) -> bool {
+        self.handover.take_back(partner)
+    }
+
+    /// Takes nothing more so for anybody, and hands out what was taken until now.
+    pub fn take_no_more(&self) -> Queued {
+        self.handover.take_no_more()
     }
 
     /// Asks the database a question: readiness, not liveness.

@@ -245,7 +245,7 @@ impl Store {
     /// # Errors
     /// [`StorageError`].
     pub async fn record_only(&self, audit: Vec<AuditEvent>) -> Result<(), StorageError> {
-        self.writer.apply(WriteSet { audit, ..WriteSet::default() }).await
+        self.writer.apply(WriteSet { audit, ..WriteSet::default() }, None).await
     }
 
     /// Applies a write set, whole or not at all.
@@ -258,11 +258,7 @@ impl Store {
             Box::pin(self.seal(&mut set)).await?;
             set.texts = self.texts_of(&set.versions);
         }
-        let has_deliveries = !set.deliveries.is_empty() || !set.repeated_deliveries.is_empty();
-        self.writer.apply(set).await?;
-        if has_deliveries {
-            self.queued.notify_one();
-        }
-        Ok(())
+        let taken = self.handover.take(&mut set);
+        self.writer.apply(set, taken).await
     }
 }

@@ -7,7 +7,9 @@
 use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
-use sqlx::{AssertSqlSafe, PgConnection, SqliteConnection};
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, SqliteConnection};
 
 /// The type of a column, as far as binding cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,9 @@ impl<'a, T: Into<Cell<'a>>> From<Option<T>> for Cell<'a> {
     }
 }
 
+/// A statement that gets its parameters.
+pub(super) type PostgresQuery<'q> = Query<'q, Postgres, PgArguments>;
+
 /// The rows of one statement, all of the same shape.
 pub(super) type Rows<'a> = Vec<Vec<Cell<'a>>>;
 
@@ -48,37 +53,77 @@ pub(super) type Rows<'a> = Vec<Vec<Cell<'a>>>;
 pub(super) struct Fat {
     sqlite: Arc<str>,
     postgres: Arc<str>,
+    /// Of the text for PostgreSQL, what stands before the parameters and after them.
+    around: (String, String),
     kinds: Vec<Kind>,
+    /// The only table that it reads and writes, where it is said.
+    table: Option<&'static str>,
 }
 
 impl Fat {
     /// `INSERT INTO table (columns) SELECT … ` with `suffix` (an `ON CONFLICT` clause, or empty).
-    pub(super) fn insert(table: &str, columns: &[(&str, Kind)], suffix: &str) -> Self {
+    pub(super) fn insert(table: &'static str, columns: &[(&str, Kind)], suffix: &str) -> Self {
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
         let names = names.join(", ");
         // SQLite reads "SELECT … ON CONFLICT" as a join without a WHERE clause between.
         let head = format!("INSERT INTO {table} ({names}) SELECT {names} FROM ");
-        Self::over(&head, columns, &format!(" WHERE true {suffix}"))
+        Self::over(&head, columns, &format!(" WHERE true {suffix}")).within(table)
     }
 
     /// `head` + the relation `q(columns)` + `tail`.
     pub(super) fn over(head: &str, columns: &[(&str, Kind)], tail: &str) -> Self {
         let mut sqlite = format!("{head}(SELECT ");
-        let mut postgres = format!("{head}UNNEST(");
-        for (n, (name, kind)) in columns.iter().enumerate() {
+        for (n, (name, _)) in columns.iter().enumerate() {
             let comma = if n == 0 { "" } else { ", " };
             let _ = write!(sqlite, "{comma}json_extract(value, '$[{n}]') AS {name}");
-            let array = if *kind == Kind::Text { "text[]" } else { "bigint[]" };
-            let _ = write!(postgres, "{comma}CAST(${} AS {array})", n + 1);
         }
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
         let _ = write!(sqlite, " FROM jsonb_each($1)) AS q{tail}");
-        let _ = write!(postgres, ") AS q({}){tail}", names.join(", "));
-        Self {
-            sqlite: sqlite.into(),
-            postgres: postgres.into(),
-            kinds: columns.iter().map(|(_, kind)| *kind).collect(),
+        let around = (format!("{head}UNNEST("), format!(") AS q({}){tail}", names.join(", ")));
+        let kinds = columns.iter().map(|(_, kind)| *kind).collect();
+        let mut fat = Self { sqlite: sqlite.into(), postgres: "".into(), around, kinds, table: None };
+        fat.postgres = fat.postgres_from(1).into();
+        fat
+    }
+
+    /// Says that it reads and writes this table and no other.
+    pub(super) fn within(mut self, table: &'static str) -> Self {
+        self.table = Some(table);
+        self
+    }
+
+    /// The only table that it reads and writes, where it is said.
+    pub(super) fn table(&self) -> Option<&'static str> {
+        self.table
+    }
+
+    /// How many parameters it has on PostgreSQL.
+    pub(super) fn parameters(&self) -> usize {
+        self.kinds.len()
+    }
+
+    /// The text for PostgreSQL, its parameters numbered from `first` on.
+    pub(super) fn postgres_from(&self, first: usize) -> String {
+        let (head, tail) = &self.around;
+        let mut text = head.clone();
+        for (n, kind) in self.kinds.iter().enumerate() {
+            let comma = if n == 0 { "" } else { ", " };
+            let array = if *kind == Kind::Text { "text[]" } else { "bigint[]" };
+            let _ = write!(text, "{comma}CAST(${} AS {array})", first + n);
         }
+        text.push_str(tail);
+        text
+    }
+
+    /// The rows as the parameters of a statement, after those that it has.
+    pub(super) fn bind_postgres<'q>(&self, mut query: PostgresQuery<'q>, rows: &Rows<'q>) -> PostgresQuery<'q> {
+        for (n, kind) in self.kinds.iter().enumerate() {
+            query = match kind {
+                Kind::Text => query.bind(texts(rows, n)),
+                Kind::Integer => query.bind(integers(rows, n)),
+            };
+        }
+        query
     }
 
     pub(super) async fn run_sqlite(
@@ -95,13 +140,7 @@ impl Fat {
         connection: &mut PgConnection,
         rows: &Rows<'_>,
     ) -> Result<u64, sqlx::Error> {
-        let mut query = sqlx::query(AssertSqlSafe(Arc::clone(&self.postgres)));
-        for (n, kind) in self.kinds.iter().enumerate() {
-            query = match kind {
-                Kind::Text => query.bind(texts(rows, n)),
-                Kind::Integer => query.bind(integers(rows, n)),
-            };
-        }
+        let query = self.bind_postgres(sqlx::query(AssertSqlSafe(Arc::clone(&self.postgres))), rows);
         Ok(query.execute(connection).await?.rows_affected())
     }
 }
@@ -164,6 +203,7 @@ fat!(
         &[("compartment", Text), ("custodian", Text), ("epoch", Integer), ("chain", Text)],
         " WHERE record.compartment = q.compartment"
     )
+    .within("record")
 );
 fat!(
     /// Keeps the version that an update is about to replace.

@@ -4,8 +4,9 @@
 use std::fmt;
 
 use super::crisis::Disclosure;
-use super::delivery::{NewDelivery, Settlement};
+use super::delivery::{Delivery, NewDelivery, Settlement};
 use super::emergency::{Session, Verdict};
+pub use super::idempotency::IdempotencyKey;
 use super::representative::RepresentativeRow;
 use crate::audit::AuditEvent;
 use crate::consent::{Grant, Permit};
@@ -313,21 +314,6 @@ pub struct ConflictRow {
     pub detected_ms: i64,
 }
 
-/// What is remembered of an answered request: its fingerprint, status and locations, never a body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IdempotencyKey {
-    /// Whose key.
-    pub client_id: String,
-    /// The key sent.
-    pub key: String,
-    /// SHA-256 of method, path and body.
-    pub fingerprint: String,
-    /// Status and location lines.
-    pub answer: String,
-    /// UTC milliseconds.
-    pub created_ms: i64,
-}
-
 /// One change of state.
 #[derive(Clone, Debug, Default)]
 pub struct WriteSet {
@@ -374,6 +360,8 @@ pub struct WriteSet {
     pub erased_events: Vec<(String, String)>,
     /// What must leave.
     pub deliveries: Vec<NewDelivery>,
+    /// Those of them that a worker has in hand with the commit: the store's part.
+    pub(super) leased: Vec<Delivery>,
     /// What must leave once more, each with the delivery that it repeats.
     pub repeated_deliveries: Vec<(NewDelivery, String)>,
     /// What became of deliveries.

@@ -9,11 +9,12 @@ use sqlx::{Connection as _, PgConnection, PgPool, SqliteConnection, SqlitePool};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::chain::{Chain, Committed, Followers, Place};
+use super::handover::Taken;
 use super::precondition::{Ground, Questions};
 use super::rows::Fat;
 use super::statements::{Statement, statements};
 use super::write_set::WriteSet;
-use super::{Database, StorageError, is_about_one, keep_running};
+use super::{Database, StorageError, is_about_one, keep_running, together};
 use crate::audit::seal::marks;
 use crate::audit::seal_key::SealKey;
 
@@ -24,6 +25,8 @@ struct Job {
     set: WriteSet,
     /// Kept until the set is written, also where its caller has gone: only so the queue is bounded.
     room: OwnedSemaphorePermit,
+    /// What it queues, where it does.
+    taken: Option<Taken>,
     answer: oneshot::Sender<Result<(), StorageError>>,
 }
 
@@ -74,7 +77,7 @@ impl Writer {
     }
 
     /// Waits until the set is durable, or is told why it is not.
-    pub(super) async fn apply(&self, mut set: WriteSet) -> Result<(), StorageError> {
+    pub(super) async fn apply(&self, mut set: WriteSet, taken: Option<Taken>) -> Result<(), StorageError> {
         if !set.audit.iter().all(crate::audit::AuditEvent::is_complete) {
             return Err(StorageError::Incomplete);
         }
@@ -84,7 +87,7 @@ impl Writer {
         }
         let room = Arc::clone(&self.room).try_acquire_owned().map_err(|_| StorageError::Busy)?;
         let (answer, answered) = oneshot::channel();
-        self.queue.send(Job { set, room, answer }).map_err(|_| StorageError::Busy)?;
+        self.queue.send(Job { set, room, taken, answer }).map_err(|_| StorageError::Busy)?;
         answered.await.map_err(|_| StorageError::Busy)?
     }
 
@@ -120,8 +123,11 @@ async fn run(
             }
         };
         let mut written = Vec::new();
-        for (Job { room, answer: caller, set }, answer) in group.into_iter().zip(answers) {
+        for (Job { room, answer: caller, taken, set }, answer) in group.into_iter().zip(answers) {
             drop(room);
+            if let Some(taken) = taken.filter(|_| answer.is_ok()) {
+                taken.written();
+            }
             written.extend(answer.as_ref().ok().map(|place| Committed::of(*place, set)));
             // The caller may have gone; what was written stays written.
             let _ = caller.send(answer.map(|_| ()));
@@ -219,9 +225,7 @@ async fn write_postgres(
     let connection: &mut PgConnection = &mut tx;
     let mut ground = Ground::on_postgres(connection, &asked).await?;
     let answers: Vec<_> = sets.iter().map(|set| ground.accept(set)).collect();
-    for statement in statements(&accepted(sets, &answers), place) {
-        statement.fat.run_postgres(connection, &statement.rows).await?;
-    }
+    together::run_postgres(connection, &statements(&accepted(sets, &answers), place)).await?;
     tx.commit().await?;
     Ok(answers)
 }

@@ -15,6 +15,7 @@ mod emergency;
 mod evidence;
 mod exports;
 mod facts;
+mod handover;
 mod history;
 mod intake;
 mod migrations;
