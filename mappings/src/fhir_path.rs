@@ -72,6 +72,8 @@ impl Expression {
 
     /// Whether it holds of an element; none where that cannot be said.
     pub(crate) fn holds<'v>(&self, of: Node<'v>, within: Resources<'v>, steps: &Steps) -> Option<bool> {
-        Evaluation { within, context: of, steps }.holds(&self.0)
+        let holds = Evaluation { within, context: of, steps }.holds(&self.0);
+        // What was left out of it for want of steps may have changed it.
+        holds.filter(|_| !steps.are_over())
     }
 }

@@ -341,6 +341,21 @@ fn invariants_are_held_to_where_they_stand() {
 }
 
 #[test]
+fn an_invariant_asks_of_the_resource_in_which_it_stands() {
+    let of = |expression: &str| json!([{ "path": "Patient", "constraint": [{ "key": "p-1", "severity": "error", "expression": expression }] }]);
+    let bundle = json!([{ "path": "Bundle.entry.resource", "type": [{ "code": "Patient", "profile": ["https://example.org/of"] }] }]);
+    let sent = json!({ "resourceType": "Bundle", "id": "b", "entry": [{ "resource": { "resourceType": "Patient", "id": "p" } }] });
+    for (expression, expected) in [
+        ("%resource.id = 'p' and %rootResource.id = 'p'", vec![]),
+        ("%resource.id = 'b'", vec!["p-1 Bundle.entry[0].resource"]),
+    ] {
+        let within = definition("https://example.org/of", "Patient", &of(expression));
+        let profiles = profiles("Bundle", bundle.clone(), vec![within]);
+        assert_eq!(issues(&profiles, &sent), expected, "{expression}");
+    }
+}
+
+#[test]
 fn what_is_not_checked_is_listed_with_its_element() {
     let elements = json!([
         { "id": "Patient.link", "path": "Patient.link", "slicing": { "discriminator": [{ "type": "profile", "path": "other.resolve()" }],

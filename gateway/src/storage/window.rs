@@ -3,6 +3,8 @@
 //! Sight is asked for little more than the page takes. On PostgreSQL that is done in the very statement by which every resource is read,
 //! together with what others ask at that moment; a match that was changed in between sends the search the long way.
 
+use std::fmt::Write as _;
+
 use sqlx::{PgPool, Row, SqlitePool};
 
 use super::resource::Seen;
@@ -62,7 +64,8 @@ impl Store {
         after: Option<&[Key]>,
         bytes_max: usize,
     ) -> Result<Window, StorageError> {
-        let is_of_record = record(resource_type, query).is_some();
+        let of_record = record(resource_type, query);
+        let is_of_record = of_record.is_some();
         if !query.sort.is_empty() || (is_narrow(query) && !is_of_record) {
             return Ok(Window::Elsewhere { few: true });
         }
@@ -70,8 +73,19 @@ impl Store {
         let mut statement = self.statement();
         let mut conditions = conditions(&mut statement, Way::Records, resource_type, query);
         // Criteria on what may be seen as a minimum are held to how it is seen.
+        if is_of_record && conditions.is_held_to_sight {
+            return Ok(Window::Elsewhere { few: true });
+        }
         let looked_at = if conditions.is_held_to_sight { 0 } else { 1 + count + count / 4 };
         let size = Size { matches: count + 1, looked_at, bytes_max, is_of_record };
+        if let Some(record) = of_record {
+            // A record of which the viewer sees nothing takes no longer than one that is not there, whatever lies in it.
+            let bound = statement.text(record);
+            let _ = write!(
+                conditions.inner,
+                " AND EXISTS (SELECT 1 FROM ({CANDIDATES}) AS every WHERE every.compartment = {bound})"
+            );
+        }
         if let Some([Key::Text(id)]) = after {
             conditions.inner = format!("{} AND r.id > {}", conditions.inner, statement.text(id));
         }

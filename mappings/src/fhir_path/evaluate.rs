@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use super::function::Function;
-use super::item::{Item, Node, Scalar, order};
+use super::item::{BYTES_A_STEP, Item, Node, Scalar, order};
 use super::parser::{Operator, Tree};
 use super::{Resources, Steps};
 
@@ -63,29 +63,13 @@ fn count(length: usize) -> Item<'static> {
     Item::Number(length as f64)
 }
 
-/// As many as there are, each once.
-fn distinct(found: Found<'_>) -> Found<'_> {
-    let mut keys = HashSet::new();
-    found.into_iter().filter(|item| keys.insert(item.key())).collect()
-}
-
-/// Whether two collections are equal; none where one of them is empty, or has an element without a value.
-fn is_equal(left: &[Item<'_>], right: &[Item<'_>]) -> Option<bool> {
-    if left.is_empty() || right.is_empty() {
-        return None;
-    }
-    if left.len() != right.len() {
-        return Some(false);
-    }
-    let mut is_known = true;
-    for (left, right) in left.iter().zip(right) {
-        match (left.scalar(), right.scalar()) {
-            (Some(left), Some(right)) if left != right => return Some(false),
-            (Some(_), Some(_)) => {}
-            _ => is_known = false,
-        }
-    }
-    is_known.then_some(true)
+/// Those that are of a type, or may be where that is not known.
+fn of_type<'v>(found: Found<'v>, name: &str, if_unknown: bool) -> Found<'v> {
+    let is_of = |item: &Item<'v>| match item {
+        Item::Node(node) => node.is_of(name).unwrap_or(if_unknown),
+        other => is_value_of(other, name),
+    };
+    found.into_iter().filter(is_of).collect()
 }
 
 impl<'v> Evaluation<'v, '_> {
@@ -115,7 +99,7 @@ impl<'v> Evaluation<'v, '_> {
             Tree::Context => vec![Item::Node(self.context)],
             Tree::Child(of, name) => self.named(&self.find(of, this)?, name)?,
             // What does not say what it is, is what the writer took it for.
-            Tree::Root(name) => self.of_type(this.to_vec(), name, true),
+            Tree::Root(name) => of_type(this.to_vec(), name, true),
             Tree::Item(of, index) => {
                 let index = position(&self.find(index, this)?)?;
                 index.and_then(|index| self.find(of, this).ok()?.into_iter().nth(index)).into_iter().collect()
@@ -128,12 +112,12 @@ impl<'v> Evaluation<'v, '_> {
                 Some(other) => Some(is_value_of(other, name)),
                 None => None,
             }),
-            Tree::As(of, name) => self.of_type(self.find(of, this)?, name, false),
+            Tree::As(of, name) => of_type(self.find(of, this)?, name, false),
             Tree::Both(operator, left, right) => self.both(*operator, (left, right), this)?,
             Tree::Pattern(of, pattern, replacement) => {
                 let found = self.find(of, this)?;
                 let Some(text) = single(&found)?.and_then(Item::text) else { return Ok(Vec::new()) };
-                self.step(text.len())?;
+                self.step(text.len().saturating_mul(1 + pattern.0.as_str().len() / BYTES_A_STEP))?;
                 match replacement {
                     None => vec![Item::Boolean(pattern.0.is_match(&text))],
                     Some(by) => {
@@ -160,17 +144,50 @@ impl<'v> Evaluation<'v, '_> {
         Ok(found)
     }
 
-    #[expect(clippy::unused_self, reason = "beside its like")]
-    fn of_type(&self, found: Found<'v>, name: &str, if_unknown: bool) -> Found<'v> {
-        let is_of = |item: &Item<'v>| match item {
-            Item::Node(node) => node.is_of(name).unwrap_or(if_unknown),
-            other => is_value_of(other, name),
-        };
-        found.into_iter().filter(is_of).collect()
+    /// Each once.
+    fn distinct(&self, found: Found<'v>) -> Result<Found<'v>, Unknown> {
+        let mut keys = HashSet::new();
+        let mut each = Vec::new();
+        for item in found {
+            self.step(item.weight())?;
+            if keys.insert(item.key()) {
+                each.push(item);
+            }
+        }
+        Ok(each)
+    }
+
+    /// Whether two collections are equal; none where one of them is empty, or has an element without a value.
+    fn is_equal(&self, left: &[Item<'v>], right: &[Item<'v>]) -> Result<Option<bool>, Unknown> {
+        if left.is_empty() || right.is_empty() {
+            return Ok(None);
+        }
+        if left.len() != right.len() {
+            return Ok(Some(false));
+        }
+        let mut is_known = true;
+        for (left, right) in left.iter().zip(right) {
+            self.step(left.weight())?;
+            match (left.scalar(), right.scalar()) {
+                (Some(left), Some(right)) if left != right => return Ok(Some(false)),
+                (Some(_), Some(_)) => {}
+                _ => is_known = false,
+            }
+        }
+        Ok(is_known.then_some(true))
+    }
+
+    /// Whether the one is among the others; nothing where there is no one.
+    fn is_among(&self, one: &[Item<'v>], others: &[Item<'v>]) -> Result<Found<'v>, Unknown> {
+        let Some(one) = single(one)? else { return Ok(Vec::new()) };
+        let Some(scalar) = one.scalar() else { return Ok(Vec::new()) };
+        self.step(one.weight().saturating_mul(others.len()))?;
+        Ok(said(Some(others.iter().any(|other| other.scalar() == Some(scalar)))))
     }
 
     fn text(&self, tree: &Tree, this: &[Item<'v>]) -> Result<Option<String>, Unknown> {
         let found = self.find(tree, this)?;
+        self.step(found.iter().map(Item::weight).sum())?;
         Ok(single(&found)?.and_then(Item::text).map(Cow::into_owned))
     }
 
@@ -196,23 +213,26 @@ impl<'v> Evaluation<'v, '_> {
 
     fn values(&self, operator: Operator, mut left: Found<'v>, right: Found<'v>) -> Result<Found<'v>, Unknown> {
         self.step(left.len() + right.len())?;
+        if matches!(operator, Operator::Concatenate | Operator::Plus) {
+            self.step(left.iter().chain(&right).map(Item::weight).sum())?;
+        }
         let ordered = |is_so: fn(Ordering) -> bool| -> Result<Found<'v>, Unknown> {
             let both = (single(&left)?.and_then(Item::scalar), single(&right)?.and_then(Item::scalar));
             let (Some(left), Some(right)) = both else { return Ok(Vec::new()) };
             Ok(said(order(left, right).map(is_so)))
         };
         Ok(match operator {
-            Operator::Equal => said(is_equal(&left, &right)),
-            Operator::NotEqual => said(is_equal(&left, &right).map(|equal| !equal)),
+            Operator::Equal => said(self.is_equal(&left, &right)?),
+            Operator::NotEqual => said(self.is_equal(&left, &right)?.map(|equal| !equal)),
             Operator::Less => ordered(Ordering::is_lt)?,
             Operator::LessOrEqual => ordered(Ordering::is_le)?,
             Operator::Greater => ordered(Ordering::is_gt)?,
             Operator::GreaterOrEqual => ordered(Ordering::is_ge)?,
-            Operator::In => is_among(&left, &right)?,
-            Operator::Contains => is_among(&right, &left)?,
+            Operator::In => self.is_among(&left, &right)?,
+            Operator::Contains => self.is_among(&right, &left)?,
             Operator::Union => {
                 left.extend(right);
-                distinct(left)
+                self.distinct(left)?
             }
             Operator::Concatenate => {
                 let text = |found: &[Item<'v>]| -> Result<String, Unknown> {
@@ -276,9 +296,9 @@ impl<'v> Evaluation<'v, '_> {
             Function::Value => found.into_iter().filter(|item| item.text().is_some()).collect(),
             Function::IsDistinct => {
                 let length = found.len();
-                said(Some(distinct(found).len() == length))
+                said(Some(self.distinct(found)?.len() == length))
             }
-            Function::Distinct => distinct(found),
+            Function::Distinct => self.distinct(found)?,
             Function::Where => {
                 let Some(criterion) = given.first() else { return Err(Unknown) };
                 let holds = |item: &Item<'v>| self.condition(criterion, std::slice::from_ref(item)) == Some(true);
@@ -347,17 +367,21 @@ impl<'v> Evaluation<'v, '_> {
     }
 
     fn sets(&self, function: Function, mut found: Found<'v>, other: Found<'v>) -> Result<Found<'v>, Unknown> {
-        self.step(other.len())?;
-        let keys: HashSet<String> = other.iter().map(Item::key).collect();
+        if matches!(function, Function::Combine | Function::Union) {
+            self.step(other.len())?;
+            found.extend(other);
+            return if function == Function::Union { self.distinct(found) } else { Ok(found) };
+        }
+        if !found.is_empty() {
+            self.step(found.iter().chain(&other).map(Item::weight).sum())?;
+        }
+        let keys: HashSet<String> =
+            if found.is_empty() { HashSet::new() } else { other.iter().map(Item::key).collect() };
         let is_in = |item: &Item<'v>| keys.contains(&item.key());
         Ok(match function {
-            Function::Intersect => distinct(found.into_iter().filter(is_in).collect()),
+            Function::Intersect => self.distinct(found.into_iter().filter(is_in).collect())?,
             Function::Exclude => found.into_iter().filter(|item| !is_in(item)).collect(),
-            Function::SubsetOf => said(Some(found.iter().all(is_in))),
-            _ => {
-                found.extend(other);
-                if function == Function::Union { distinct(found) } else { found }
-            }
+            _ => said(Some(found.iter().all(is_in))),
         })
     }
 
@@ -415,12 +439,6 @@ fn either(left: Option<bool>, right: impl FnOnce() -> Option<bool>) -> Option<bo
         (Some(false), Some(false)) => Some(false),
         _ => None,
     }
-}
-
-/// Whether the one is among the others; nothing where there is no one.
-fn is_among<'v>(one: &[Item<'v>], others: &[Item<'v>]) -> Result<Found<'v>, Unknown> {
-    let Some(one) = single(one)?.and_then(Item::scalar) else { return Ok(Vec::new()) };
-    Ok(said(Some(others.iter().any(|other| other.scalar() == Some(one)))))
 }
 
 /// Whether a value that was worked out is of a type.

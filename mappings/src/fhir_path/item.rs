@@ -1,6 +1,7 @@
 //! What an expression finds: elements of a resource where they lie, and values that were worked out.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
@@ -207,7 +208,7 @@ impl Item<'_> {
 
     /// As a text; none of what is no single value.
     pub(super) fn text(&self) -> Option<Cow<'_, str>> {
-        // A number keeps the digits that were written.
+        // As JSON has it.
         if let Self::Node(Node { value: Some(Value::Number(number)), .. }) = self {
             return Some(Cow::Owned(number.to_string()));
         }
@@ -219,15 +220,67 @@ impl Item<'_> {
         }
     }
 
-    /// What tells it from others, for a set of many.
+    /// What tells it from others, for a set of many: members count in any order.
     pub(super) fn key(&self) -> String {
-        match self.scalar() {
-            Some(Scalar::Boolean(value)) => format!("b{value}"),
-            Some(Scalar::Number(value)) => format!("n{value}"),
-            Some(Scalar::Text(value)) => format!("t{value}"),
-            Some(Scalar::Object(value)) => format!("o{value}"),
-            None => String::new(),
+        let mut key = String::new();
+        match (self.scalar(), self) {
+            (Some(Scalar::Boolean(value)), _) => key = format!("b{value}"),
+            (Some(Scalar::Number(value)), _) => key = format!("n{value}"),
+            (Some(Scalar::Text(value)), _) => key = format!("t{value}"),
+            (Some(Scalar::Object(value)), _) => write_key(value, &mut key),
+            (None, Self::Node(Node { sibling: Some(value), .. })) => write_key(value, &mut key),
+            (None, _) => {}
         }
+        key
+    }
+
+    /// The steps that looking at the whole of it takes.
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Self::Boolean(_) | Self::Number(_) => 1,
+            Self::Text(text) => 1 + text.len() / BYTES_A_STEP,
+            Self::Node(node) => node.value.or(node.sibling).map_or(1, weight),
+        }
+    }
+}
+
+/// Bytes that are looked at in one step.
+pub(super) const BYTES_A_STEP: usize = 16;
+
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::String(text) => 1 + text.len() / BYTES_A_STEP,
+        Value::Array(items) => 1 + items.iter().map(weight).sum::<usize>(),
+        Value::Object(members) => {
+            1 + members.iter().map(|(key, value)| key.len() / BYTES_A_STEP + weight(value)).sum::<usize>()
+        }
+        _ => 1,
+    }
+}
+
+fn write_key(value: &Value, key: &mut String) {
+    match value {
+        Value::Object(members) => {
+            let mut members: Vec<(&String, &Value)> = members.iter().collect();
+            members.sort_unstable_by_key(|(name, _)| *name);
+            key.push('{');
+            for (name, value) in members {
+                let _ = write!(key, "{}:", Value::from(name.as_str()));
+                write_key(value, key);
+                key.push(',');
+            }
+            key.push('}');
+        }
+        Value::Array(items) => {
+            key.push('[');
+            for item in items {
+                write_key(item, key);
+                key.push(',');
+            }
+            key.push(']');
+        }
+        // Writing to a string does not fail.
+        value => drop(write!(key, "{value}")),
     }
 }
 
@@ -237,13 +290,26 @@ pub(super) fn order(left: Scalar<'_>, right: Scalar<'_>) -> Option<std::cmp::Ord
     match (left, right) {
         (Scalar::Number(left), Scalar::Number(right)) => left.partial_cmp(&right),
         (Scalar::Text(left), Scalar::Text(right)) => match (Moment::parse(left), Moment::parse(right)) {
-            // A day may be any moment of it.
-            (Some(left), Some(right)) if left.high_ms < right.low_ms => Some(Ordering::Less),
-            (Some(left), Some(right)) if left.low_ms > right.high_ms => Some(Ordering::Greater),
-            (Some(left), Some(right)) => (left == right && left.low_ms == left.high_ms).then_some(Ordering::Equal),
+            // Of the same precision, and as long as they are the same.
+            (Some(left), Some(right)) if left == right => Some(Ordering::Equal),
+            (Some(left), Some(right)) => {
+                // Where one alone has no zone, it may be of any.
+                let slack_ms = if left.has_zone == right.has_zone { 0 } else { ZONES_MS };
+                // A day may be any moment of it.
+                if left.high_ms.saturating_add(slack_ms) < right.low_ms {
+                    Some(Ordering::Less)
+                } else if left.low_ms > right.high_ms.saturating_add(slack_ms) {
+                    Some(Ordering::Greater)
+                } else {
+                    None
+                }
+            }
             (None, None) => Some(left.cmp(right)),
             _ => None,
         },
         _ => None,
     }
 }
+
+/// How far the zones of the earth lie from UTC at most.
+const ZONES_MS: i64 = 14 * 60 * 60 * 1_000;

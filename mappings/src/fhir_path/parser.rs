@@ -7,8 +7,10 @@ use super::lexer::{Token, words};
 
 /// The longest expression that is read.
 const BYTES_MAX: usize = 10_000;
-/// How deep expressions may lie within each other.
-const DEPTH_MAX: usize = 50;
+/// The most parts of an expression: so many may lie within each other without brackets.
+const PARTS_MAX: usize = 300;
+/// How deep brackets may lie within each other.
+const DEPTH_MAX: usize = 40;
 /// The most words of an error.
 const QUOTED_MAX: usize = 60;
 
@@ -101,7 +103,7 @@ pub(super) fn read(text: &str) -> Result<Tree, String> {
     }
     let mut words = words(text)?;
     words.reverse();
-    let mut parser = Parser { words, depth: 0 };
+    let mut parser = Parser { words, parts: 0, depth: 0 };
     let tree = parser.level(0)?;
     match parser.words.last() {
         None => Ok(tree),
@@ -122,6 +124,7 @@ fn shown(word: &Token) -> String {
 struct Parser {
     /// The next word comes last.
     words: Vec<Token>,
+    parts: usize,
     depth: usize,
 }
 
@@ -145,6 +148,7 @@ impl Parser {
 
     fn level(&mut self, level: usize) -> Result<Tree, String> {
         if level == 0 {
+            self.part()?;
             self.depth += 1;
             if self.depth > DEPTH_MAX {
                 return Err(format!("an expression more than {DEPTH_MAX} deep"));
@@ -153,6 +157,7 @@ impl Parser {
         let operators = LEVELS.get(level).copied().unwrap_or(FACTORS);
         let mut left = self.tighter(level)?;
         while let Some((_, operator)) = operators.iter().find(|(word, _)| self.takes(word)) {
+            self.part()?;
             left = Tree::Both(*operator, Box::new(left), Box::new(self.tighter(level)?));
         }
         if level == OF_TYPES {
@@ -162,6 +167,12 @@ impl Parser {
             self.depth -= 1;
         }
         Ok(left)
+    }
+
+    /// Counts a part.
+    fn part(&mut self) -> Result<(), String> {
+        self.parts += 1;
+        if self.parts > PARTS_MAX { Err(format!("an expression of more than {PARTS_MAX} parts")) } else { Ok(()) }
     }
 
     fn tighter(&mut self, level: usize) -> Result<Tree, String> {
@@ -196,6 +207,7 @@ impl Parser {
     }
 
     fn signed(&mut self) -> Result<Tree, String> {
+        self.part()?;
         if self.takes("-") {
             return Ok(Tree::Negative(Box::new(self.signed()?)));
         }
@@ -205,6 +217,7 @@ impl Parser {
         let mut tree = self.term()?;
         loop {
             if self.takes(".") {
+                self.part()?;
                 tree = self.step(tree)?;
             } else if self.takes("[") {
                 let index = self.level(0)?;

@@ -153,13 +153,18 @@ fn dates_are_ordered_where_that_is_certain() {
         ("2024-02-01", "2024-02", None),
         ("2024-02-01", "2024-03", YES),
         ("2024-02-01T10:00:00+02:00", "2024-02-01T09:00:00Z", YES),
+        ("2024-02-01", "2024-02-01", YES),
+        ("2024-02-01T10:00:00Z", "2024-02-01T10:00:00Z", YES),
+        ("2024-02-01", "2024-02-01T00:30:00+01:00", None),
+        ("2024-02-01T23:30:00-05:00", "2024-02-01", None),
+        ("2024-02-02", "2024-01-31T09:00:00Z", NO),
     ] {
         assert_eq!(holds(ordered, &of(start, end)), expected, "{start} {end}");
     }
 }
 
 #[test]
-fn a_number_keeps_the_digits_that_were_written() {
+fn a_decimal_is_told_by_its_point() {
     let of: Value = serde_json::from_str(r#"{"resourceType": "Observation", "valueQuantity": {"value": 2.50}}"#)
         .expect("it is JSON");
     assert_eq!(holds("value.value = 2.5 and value.value > 2", &of), YES);
@@ -183,7 +188,10 @@ fn what_is_not_served_is_named() {
         ("'a", "without its end"),
         ("a ? b", "'?'"),
         ("", "its end"),
-        (&"(".repeat(60), "deep"),
+        (&"(".repeat(400), "deep"),
+        (&"-".repeat(9_000), "parts"),
+        (&"a.".repeat(4_000), "parts"),
+        (&"a|".repeat(4_000), "parts"),
         (&"a".repeat(10_001), "bytes"),
     ] {
         let unserved = Expression::read(text).expect_err(text).to_string();
@@ -196,12 +204,55 @@ fn an_expression_ends_where_there_are_no_steps_left() {
     let entries: Vec<Value> = (0..3_000).map(|n| json!({ "fullUrl": format!("urn:{n}") })).collect();
     let of = json!({ "resourceType": "Bundle", "entry": entries });
     let whole = Node::of(&of);
-    let steps = Steps::new();
-    let expression = Expression::read("entry.all(%resource.entry.all(fullUrl.exists()))").expect("it is served");
-    assert_eq!(
-        expression.holds(whole, Resources { own: whole, root: whole }, &steps),
-        YES,
-        "none is known to break it"
-    );
-    assert!(steps.are_over());
+    for text in [
+        "entry.all(%resource.entry.all(fullUrl.exists()))",
+        "entry.exists(%resource.entry.exists(fullUrl = 'x'))",
+        "entry.where(%resource.entry.where(fullUrl = 'x').exists()).exists()",
+    ] {
+        let steps = Steps::new();
+        let expression = Expression::read(text).expect("it is served");
+        assert_eq!(expression.holds(whole, Resources { own: whole, root: whole }, &steps), None, "{text}");
+        assert!(steps.are_over(), "{text}");
+    }
+}
+
+#[test]
+fn what_is_long_takes_steps_by_its_length() {
+    let long = "x".repeat(1_000_000);
+    let components: Vec<Value> = (0..1_000).map(|_| json!({ "code": { "coding": [{ "code": "a" }] } })).collect();
+    let of = json!({ "resourceType": "Observation", "component": components, "code": { "coding": [{ "code": "b", "display": long }] } });
+    let whole = Node::of(&of);
+    for text in [
+        "component.code.where(coding.intersect(%resource.code.coding).exists()).empty()",
+        "component.where(%resource.code.coding.display & 'a' = 'b').empty()",
+        "component.where(%resource.code.coding.display.matches('[a-y]{1,64}z')).empty()",
+        "component.where(code.coding.code in %resource.code.coding.display.combine(%resource.code.coding)).empty()
+         and component.where(%resource.code.coding = %resource.code.coding).empty()",
+    ] {
+        let steps = Steps::new();
+        let holds =
+            Expression::read(text).expect("it is served").holds(whole, Resources { own: whole, root: whole }, &steps);
+        assert_eq!((holds, steps.are_over()), (None, true), "{text}");
+    }
+}
+
+#[test]
+fn the_longest_expressions_end_on_a_small_stack() {
+    let chain = format!("a{}.empty()", ".a".repeat(140));
+    let union = format!("(1{}).count() = 1", "|1".repeat(140));
+    let nested = format!("{}true{}", "iif(true, ".repeat(35), ")".repeat(35));
+    for text in [chain, union, nested] {
+        assert_eq!(holds(&text, &patient()), YES, "{text}");
+    }
+}
+
+#[test]
+fn members_count_in_any_order() {
+    let of: Value = serde_json::from_str(
+        r#"{"resourceType": "Observation", "category": [{"coding": [{"system": "s", "code": "c"}]}],
+        "code": {"coding": [{"code": "c", "system": "s"}]}, "_status": {"id": "a"}, "_issued": {"id": "b"}}"#,
+    )
+    .expect("it is JSON");
+    assert_eq!(holds("code.coding.subsetOf(category.coding) and code.coding = category.coding", &of), YES);
+    assert_eq!(holds("(status | issued).count() = 2", &of), YES);
 }

@@ -120,11 +120,15 @@ pub(super) struct Checker<'p, 'v> {
     steps: usize,
     /// Of the invariants.
     looks: Steps,
+    /// The resource that is looked at, and the one that contains it.
+    within: Resources<'v>,
 }
 
 impl<'p, 'v> Checker<'p, 'v> {
     pub(super) fn new(profiles: &'p Profiles, profile: &'p Profile, whole: &'v Value) -> Self {
-        Self { profiles, profile, whole, issues: Vec::new(), steps: 0, looks: Steps::new() }
+        let root = Node::of(whole);
+        let within = Resources { own: root, root };
+        Self { profiles, profile, whole, issues: Vec::new(), steps: 0, looks: Steps::new(), within }
     }
 
     fn issue(&mut self, place: &Place<'_>, (code, rule): (IssueCode, impl Into<Cow<'static, str>>), details: String) {
@@ -149,6 +153,11 @@ impl<'p, 'v> Checker<'p, 'v> {
         if !self.goes_on(place) {
             return;
         }
+        let outer = self.within;
+        if let Some(value) = item.value.filter(|value| value.get("resourceType").is_some()) {
+            let own = Node::of(value);
+            self.within = Resources { own, root: if item.key == "contained" { outer.root } else { own } };
+        }
         self.value(rules, item, place);
         if !rules.types.is_empty() {
             self.types(&rules.types, item, place);
@@ -157,6 +166,7 @@ impl<'p, 'v> Checker<'p, 'v> {
             let items = item.children(name, *is_choice);
             self.group(group, (name, None), &items, place);
         }
+        self.within = outer;
     }
 
     fn value(&mut self, rules: &'p Rules, item: &Item<'v>, place: &Place<'_>) {
@@ -187,8 +197,7 @@ impl<'p, 'v> Checker<'p, 'v> {
 
     fn invariant(&mut self, invariant: &'p Invariant, item: &Item<'v>, place: &Place<'_>) {
         let of = Node::element(item.value, item.sibling, item.chosen.map_or(&invariant.kind, |chosen| chosen));
-        let whole = Node::of(self.whole);
-        let within = Resources { own: whole, root: whole };
+        let within = self.within;
         if self.looks.are_over() {
             return;
         }

@@ -346,9 +346,11 @@ fn kind(node: &Node) -> String {
 /// The invariants of R4 itself, which snapshots repeat.
 fn is_of_core(constraint: &Value) -> bool {
     let key = text(constraint, "key").unwrap_or_default();
-    text(constraint, "source").is_some_and(|source| source.starts_with(CORE))
-        || matches!(key, "ele-1" | "ext-1")
-        || key.starts_with("dom-")
+    let source = text(constraint, "source").and_then(|source| source.strip_prefix(CORE));
+    let is_of_type =
+        |name: &str| Type::named(name).is_some() || matches!(name, "Element" | "Resource" | "DomainResource");
+    source.is_some_and(is_of_type)
+        || matches!(key, "ele-1" | "ext-1" | "dom-1" | "dom-2" | "dom-3" | "dom-4" | "dom-5" | "dom-6")
 }
 
 fn context(said: &Value) -> Context {

@@ -139,6 +139,9 @@ impl<'v> Walk<'v> {
 
     fn evaluate(&mut self, indexes: &[usize], of: Node<'v>, place: &Place<'_>) {
         for index in indexes {
+            if self.issues.len() >= ISSUES_MAX {
+                return;
+            }
             let invariant = &TABLE.invariants[*index];
             if invariant.expression.holds(of, self.within, &self.steps) == Some(false) {
                 let details = format!("{}: this must hold here: {}", invariant.key, invariant.text);
