@@ -5,6 +5,7 @@
 //! date. Who reads an expression is told by name what of it is not served. What cannot be said (of something that is not there, of two
 //! dates of different precision) is neither true nor false.
 
+mod call;
 mod evaluate;
 mod function;
 mod item;
