@@ -127,6 +127,7 @@ async fn a_profile_that_is_asked_for_or_claimed_is_checked(gateway: Gateway) {
     let mut person = json!({"resourceType": "Patient", "name": [{"text": "x"}],
         "extension": [{"url": DIET, "valueCode": "carnivore"}]});
     let expected = [
+        "error guide-2 Patient.name[0]",
         "error profile-min Patient.name[0].family",
         "error profile-binding Patient.extension[0].valueCode",
         "information not-checked -",
@@ -140,9 +141,9 @@ async fn a_profile_that_is_asked_for_or_claimed_is_checked(gateway: Gateway) {
     }
     person["meta"] = json!({"profile": [format!("{NAMED}|1.0.0"), "https://elsewhere.example/p"]});
     let answer = elp.post("Patient/$validate", &person).await;
-    let [profile, binding, rest] = expected;
+    let [invariant, profile, binding, rest] = expected;
     let not_loaded = "information profile-not-loaded -";
-    assert_eq!(told(&answer), [profile, binding, not_loaded, rest]);
+    assert_eq!(told(&answer), [invariant, profile, binding, not_loaded, rest]);
     let bundle = json!({"resourceType": "Bundle", "type": "collection", "entry": [{"resource": person}]});
     let within = told(&elp.post("$validate", &bundle).await);
     assert!(within.contains(&"error profile-min Bundle.entry[0].resource.name[0].family".to_owned()), "{within:?}");
