@@ -151,6 +151,9 @@ pub fn record_of<'q>(resource_type: &str, criterion: &'q Criterion) -> Option<&'
 
 #[cfg(test)]
 mod tests {
+    use mappings::r4::structure::{is_element, is_resource_type, resource_types};
+    use serde_json::json;
+
     use super::{Belongs, Criterion, SERVED_TYPES, Values, belongs, owner_references, record_of};
 
     #[test]
@@ -190,8 +193,6 @@ mod tests {
             "it asks for the others"
         );
     }
-    use mappings::r4::structure::{is_element, is_resource_type, resource_types};
-    use serde_json::json;
 
     #[test]
     fn the_types_without_an_entry_are_these() {
