@@ -1,7 +1,7 @@
 //! PostgreSQL for tests: an empty database for each call, on one server.
 //!
 //! The server is that of `WELLGATE_TEST_POSTGRES`; without it, one that this process starts with `tests/postgres` and that
-//! ends with this process. Databases are not dropped: each drop costs a checkpoint, and they go with the server.
+//! ends with this process. That script drops a database once the process that its name tells is gone.
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::os::unix::process::CommandExt;
@@ -30,7 +30,7 @@ pub fn database_url() -> Option<String> {
         Some(url) => url,
         None => SERVER.get_or_init(start).as_ref()?.url.clone(),
     };
-    let name = format!("test_{}", Uuid::now_v7().simple());
+    let name = format!("test_{}_{}", std::process::id(), Uuid::now_v7().simple());
     query(&server, &format!("CREATE DATABASE {name}"));
     let mut url = Url::parse(&server).expect("WELLGATE_TEST_POSTGRES is a postgres:// URL");
     url.set_path(&name);
