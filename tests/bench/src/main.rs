@@ -104,7 +104,7 @@ fn measure(arguments: &Arguments, directory: &Path, runtime: &Runtime, report: &
     let program = arguments.gateway.clone().unwrap_or(beside);
     let chosen = |name: &str| arguments.database.as_deref().is_none_or(|database| database == name);
     if "token".starts_with(&arguments.only) {
-        tokens::measure(report)?;
+        tokens::measure(report, arguments.rounds)?;
     }
     if chosen("postgres") {
         let cluster = Cluster::start(directory)?;
