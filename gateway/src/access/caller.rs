@@ -370,6 +370,20 @@ impl Caller {
         )))
     }
 
+    /// Holds the request to the scopes of its token, where it can hold the answer to the restrictions of a scope: the searches of
+    /// which one must find whatever is shown. None: all of the type.
+    ///
+    /// # Errors
+    /// [`Failure::Forbidden`].
+    pub fn may_within(&self, resource_type: &str, interaction: Interaction) -> Result<Vec<&str>, Failure> {
+        let Err(failure) = self.may(resource_type, interaction) else { return Ok(Vec::new()) };
+        if self.in_session.is_some() || self.person.is_some() {
+            return Err(failure);
+        }
+        let restrictions = self.claims.scopes.restrictions(resource_type, interaction);
+        if restrictions.is_empty() { Err(failure) } else { Ok(restrictions) }
+    }
+
     /// An event of the trail about something that was done.
     pub fn event(&self, act: Act, basis: &'static str, touched: &Touched) -> AuditEvent {
         let is_directory = touched.compartment == DIRECTORY;

@@ -1,11 +1,16 @@
 //! SMART scopes: which interactions a token grants on which resource types.
 //!
 //! `system/` scopes are for an organisation's client, `patient/` and `user/` scopes for a person who signed in; each grants
-//! nothing to the other. A scope that is not understood to the letter grants nothing, so a restriction is never lost.
+//! nothing to the other. A scope that is not understood to the letter grants nothing, so a restriction is never lost. What a scope
+//! with a restriction grants is asked for by a name of its own: whoever asks only whether something is permitted is told no.
 //!
 //! Specification: <https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html>
 
+mod restriction;
+
 use std::collections::BTreeMap;
+
+use restriction::{RESTRICTIONS_MAX, Restricted};
 
 /// What a client does with a resource, in the letters of SMART v2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,12 +44,15 @@ impl Interaction {
 pub struct Scopes {
     every_type: u8,
     by_type: BTreeMap<String, u8>,
+    /// In order, each once.
+    restricted: Vec<Restricted>,
 }
 
 impl Scopes {
-    /// Reads a token's `scope`: scopes separated by single spaces. What is not a plain system scope is left out.
+    /// Reads a token's `scope`: scopes separated by single spaces. What is no system scope is left out.
     pub fn parse(scope: &str) -> Self {
-        Self::of(scope, &["system/"])
+        let restricted = scope.split(' ').filter_map(restricted_by).collect();
+        Self::of(scope, &["system/"]).restricted_to(restricted)
     }
 
     /// Reads the scopes of a person who signed in: what is not a plain `patient/` or `user/` scope is left out.
@@ -65,14 +73,43 @@ impl Scopes {
         scopes
     }
 
+    /// The same with what is granted under a restriction, as far as that is not granted without one.
+    fn restricted_to(mut self, restricted: Vec<Restricted>) -> Self {
+        let mut restricted: Vec<Restricted> = restricted
+            .into_iter()
+            .map(|one| Restricted { interactions: one.interactions & !self.whole(&one.resource_type), ..one })
+            .filter(|one| one.interactions != 0)
+            .collect();
+        restricted.sort();
+        restricted.dedup();
+        restricted.truncate(RESTRICTIONS_MAX);
+        self.restricted = restricted;
+        self
+    }
+
+    /// What is granted on all of a type.
+    fn whole(&self, resource_type: &str) -> u8 {
+        self.every_type | self.by_type.get(resource_type).copied().unwrap_or_default()
+    }
+
     /// What both grant.
     #[must_use]
     pub fn within(&self, other: &Self) -> Self {
-        let of = |scopes: &Self, name: &str| scopes.every_type | scopes.by_type.get(name).copied().unwrap_or_default();
         let every_type = self.every_type & other.every_type;
         let named = self.by_type.keys().chain(other.by_type.keys());
-        let both = named.map(|name| (name.clone(), of(self, name) & of(other, name) & !every_type));
-        Self { every_type, by_type: both.filter(|(_, granted)| *granted != 0).collect() }
+        let both = named.map(|name| (name.clone(), self.whole(name) & other.whole(name) & !every_type));
+        let by_type = both.filter(|(_, granted)| *granted != 0).collect();
+        // Of what one grants under a restriction, what the other grants without, or under another.
+        let of_whole = |restricted: &[Restricted], scopes: &Self| -> Vec<Restricted> {
+            let within = |one: &Restricted| one.interactions & scopes.whole(&one.resource_type);
+            restricted.iter().map(|one| Restricted { interactions: within(one), ..one.clone() }).collect()
+        };
+        let mut restricted = of_whole(&self.restricted, other);
+        restricted.extend(of_whole(&other.restricted, self));
+        for one in &self.restricted {
+            restricted.extend(other.restricted.iter().filter_map(|another| one.and(another)));
+        }
+        Self { every_type, by_type, restricted: Vec::new() }.restricted_to(restricted)
     }
 
     /// The same as `system/` scopes, separated by spaces.
@@ -81,26 +118,44 @@ impl Scopes {
         let of_types = self.by_type.iter().map(|(name, granted)| (name.as_str(), *granted));
         let texts =
             every.into_iter().chain(of_types).map(|(name, granted)| format!("system/{name}.{}", letters(granted)));
-        texts.collect::<Vec<_>>().join(" ")
+        let restricted = self
+            .restricted
+            .iter()
+            .map(|one| format!("system/{}.{}?{}", one.resource_type, letters(one.interactions), one.query));
+        texts.chain(restricted).collect::<Vec<_>>().join(" ")
     }
 
-    /// Whether the interaction is granted on the type.
+    /// Whether the interaction is granted on all of the type.
     pub fn permits(&self, resource_type: &str, interaction: Interaction) -> bool {
-        let of_type = self.by_type.get(resource_type).copied().unwrap_or_default();
-        (self.every_type | of_type) & interaction.bit() != 0
+        self.whole(resource_type) & interaction.bit() != 0
+    }
+
+    /// The searches of which one finds a resource on which the interaction is granted, where it is not granted on all of the type;
+    /// none where it is granted on nothing. Only a read of what is current and a search of the type may ask: nothing else keeps to them.
+    pub fn restrictions(&self, resource_type: &str, interaction: Interaction) -> Vec<&str> {
+        let grants =
+            |one: &&Restricted| one.resource_type == resource_type && one.interactions & interaction.bit() != 0;
+        self.restricted.iter().filter(grants).map(|one| one.query.as_str()).collect()
     }
 
     /// Whether nothing at all is granted.
     pub fn is_empty(&self) -> bool {
-        self.every_type == 0 && self.by_type.is_empty()
+        self.every_type == 0 && self.by_type.is_empty() && self.restricted.is_empty()
     }
+}
+
+/// What `system/Type.letters?query` grants; none for anything else.
+fn restricted_by(scope: &str) -> Option<Restricted> {
+    let (whole, query) = scope.split_once('?')?;
+    let (resource_type, letters) = whole.strip_prefix("system/")?.split_once('.')?;
+    let is_v2 = letters.bytes().all(|letter| b"cruds".contains(&letter));
+    Restricted::read(resource_type, interactions_of(letters).filter(|_| is_v2)?, query)
 }
 
 /// The type (or `*`) and the interactions of `system/Type.letters` in the context `system/`; `None` for anything else.
 fn granted_by<'s>(scope: &'s str, context: &str) -> Option<(&'s str, u8)> {
     let (resource_type, letters) = scope.strip_prefix(context)?.split_once('.')?;
-    // A restriction such as `?category=x` would have to be enforced on every route; until it is, it grants nothing, and
-    // it cannot pass here because `?` is no letter.
+    // With a restriction such as `?category=x` it cannot pass here: `?` is no letter.
     let interactions = interactions_of(letters)?;
     let is_name = resource_type.starts_with(|first: char| first.is_ascii_uppercase())
         && resource_type.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -163,7 +218,25 @@ mod tests {
             "system/Patient.Read",
             "system/Patient.read.rs",
             "system/Patient.rs?_id=1",
-            "system/Patient.read?_id=1",
+            "system/Patient.read?gender=male",
+            "system/Patient.cud?gender=male",
+            "system/Patient.sr?gender=male",
+            "system/Patient.rs?",
+            "system/Patient.rs?gender",
+            "system/Patient.rs?gender=",
+            "system/Patient.rs?gender=male&",
+            "system/Patient.rs?gender=male&name=x",
+            "system/Patient.rs?gender:not=male",
+            "system/Patient.rs?identifier=1",
+            "system/Patient.rs?organization=Organization/1",
+            "system/Patient.rs?birthdate=2000",
+            "system/Patient.rs?unknown=1",
+            "system/Patient.rs?gender=male%00",
+            "system/Observation.rs?subject:Patient.gender=male",
+            "system/*.rs?gender=male",
+            "system/AuditEvent.rs?action=R",
+            "system/Nothing.rs?code=1",
+            "patient/Patient.rs?gender=male",
             "system/Patient?_id=1.rs",
             "system/patient.rs",
             "system/Pat ient.rs",
@@ -203,6 +276,28 @@ mod tests {
     }
 
     #[test]
+    fn a_restriction_grants_reading_and_searching_and_only_where_it_is_asked_for() {
+        let scopes = Scopes::parse("system/Observation.cruds?category=laboratory system/Task.r?status=ready,requested");
+        assert_eq!(
+            scopes.of_system(),
+            "system/Observation.rs?category=laboratory system/Task.r?status=ready,requested"
+        );
+        for interaction in ALL {
+            assert!(!scopes.permits("Observation", interaction) && !scopes.permits("Task", interaction));
+        }
+        assert_eq!(scopes.restrictions("Observation", Interaction::Search), ["category=laboratory"]);
+        assert_eq!(scopes.restrictions("Task", Interaction::Read), ["status=ready,requested"]);
+        assert!(scopes.restrictions("Task", Interaction::Search).is_empty());
+        assert!(scopes.restrictions("Observation", Interaction::Update).is_empty());
+        assert!(scopes.restrictions("Patient", Interaction::Read).is_empty());
+        // What is granted on all of a type needs no restriction.
+        let scopes = Scopes::parse("system/Task.rs?status=ready system/Task.s");
+        assert_eq!(scopes.of_system(), "system/Task.s system/Task.r?status=ready");
+        let many: Vec<String> = (0..30).map(|n| format!("system/Task.r?code={n}")).collect();
+        assert_eq!(Scopes::parse(&many.join(" ")).restrictions("Task", Interaction::Read).len(), RESTRICTIONS_MAX);
+    }
+
+    #[test]
     fn the_scopes_of_a_person_and_of_a_system_are_strangers_to_each_other() {
         let person = Scopes::parse_of_person(
             "patient/*.rs patient/Consent.cu system/Patient.d user/Task.s patient/Task.c?_id=1",
@@ -231,6 +326,12 @@ mod tests {
             ("system/*.r system/Task.u", "system/*.r system/Task.cu", "system/*.r system/Task.u"),
             ("system/Patient.rs", "system/Task.rs", ""),
             ("system/Patient.rs", "", ""),
+            ("system/*.rs", "system/Task.rs?code=a", "system/Task.rs?code=a"),
+            ("system/*.r", "system/Task.rs?code=a system/Task.s?code=b", "system/Task.r?code=a"),
+            ("system/Task.cruds", "system/Task.c system/Task.rs?code=a", "system/Task.c system/Task.rs?code=a"),
+            ("system/Task.rs?code=a", "system/Task.r?code=a", "system/Task.r?code=a"),
+            ("system/Task.rs?code=a", "system/Observation.rs?code=a", ""),
+            ("system/Task.rs?code=a", "system/Task.cud", ""),
         ] {
             let (first, second) = (Scopes::parse(first), Scopes::parse(second));
             assert_eq!(
@@ -239,6 +340,9 @@ mod tests {
             );
             assert_eq!(Scopes::parse(both), first.within(&second));
         }
+        let (first, second) = ("system/Task.rs?code=a", "system/Task.r?status=ready");
+        let both = Scopes::parse(first).within(&Scopes::parse(second));
+        assert_eq!(both.restrictions("Task", Interaction::Read), ["code=a&status=ready"], "both must hold");
     }
 
     proptest! {

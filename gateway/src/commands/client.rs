@@ -95,9 +95,11 @@ async fn put_as_it_is(store: &Store, client: &Client, act: Act) -> Result<(), Co
 }
 
 async fn read(add: &ClientAdd, guard: &Guard) -> Result<Client, CommandError> {
-    if let Some(scope) = add.scopes.iter().find(|scope| scope.contains('?')) {
+    let is_kept = |scope: &str| Scopes::parse(scope).of_system() == scope;
+    if let Some(scope) = add.scopes.iter().find(|scope| scope.contains('?') && !is_kept(scope)) {
         return Err(CommandError::Wrong(format!(
-            "--scope: '{scope}' has a search restriction, which would not be enforced: register the type as a whole, or leave it out"
+            "--scope: '{scope}' has a search restriction that would not be kept: one is by codes of the type and grants r and s, as \
+             system/Observation.rs?category=laboratory"
         )));
     }
     if let Some(scope) = add.scopes.iter().find(|scope| Scopes::parse(scope).is_empty() || scope.contains(' ')) {

@@ -8,11 +8,12 @@ use axum::http::{Response, StatusCode};
 use super::answer::{moment, resource, version_headers, version_of};
 use super::audit_event;
 use super::exchange::{Exchange, Target};
-use super::search::{pairs_of, refuse};
+use super::search::{pairs_of, refuse, restriction};
 use crate::access::Caller;
 use crate::access::caller::Act;
 use crate::auth::Interaction;
 use crate::error::{Failure, Issue};
+use crate::search::query::{Criterion, Query};
 use crate::search::result::{View, view};
 use crate::storage::resource::Seen;
 use crate::storage::write_set::VersionId;
@@ -24,17 +25,36 @@ pub async fn read(exchange: Exchange, resource_type: String, id: String) -> Resp
     exchange
         .answer(target, async |exchange, caller| {
             let resource_type = exchange.served(&resource_type)?;
-            caller.may(resource_type, Interaction::Read)?;
+            let restrictions = caller.may_within(resource_type, Interaction::Read)?;
             if resource_type == "AuditEvent" {
                 return audit_event::read(exchange, caller, &id).await;
             }
             let view = view_of(resource_type, exchange.uri.query().unwrap_or_default())?;
+            if let Some(restriction) = restriction(exchange, resource_type, &restrictions)? {
+                let seen = seen_within(exchange, caller, (resource_type, id), restriction).await?;
+                return show(exchange, seen, &view);
+            }
             let store = &exchange.app.store;
             let found = store.read(caller.viewer(), resource_type, &id).await?;
             let seen = store.record(found, |touched| caller.shown(act, touched), Vec::new()).await?;
             show(exchange, seen, &view)
         })
         .await
+}
+
+/// A resource that a search for what the token's scopes are restricted to finds.
+async fn seen_within(
+    exchange: &Exchange,
+    caller: &Caller,
+    (resource_type, id): (&'static str, String),
+    restriction: Criterion,
+) -> Result<Option<Seen>, Failure> {
+    let store = &exchange.app.store;
+    let query = Query { ids: Some(vec![id]), criteria: vec![restriction], count: 1, ..Query::everything() };
+    let found = store.search(&caller.viewer(), resource_type, &query, (None, usize::MAX), false).await?;
+    let act = Act::new("R", "read");
+    let page = store.record(found, |touched| caller.shown(act, touched), Vec::new()).await?;
+    Ok(page.matches.into_iter().next())
 }
 
 /// How much of a resource a query asks: `_summary` and `_elements` are taken by reads, too.

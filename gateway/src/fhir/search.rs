@@ -19,7 +19,9 @@ use crate::auth::Interaction;
 use crate::consent::PurposeSet;
 use crate::error::{Failure, Issue};
 use crate::search::compartment::{Within, membership};
-use crate::search::query::{Query, QueryLimits, SearchError, SearchFault, SortKey, TotalMode, parse};
+use crate::search::query::{
+    Criterion, Query, QueryLimits, SearchError, SearchFault, SortKey, TotalMode, Values, parse,
+};
 use crate::search::result::Pairs;
 use crate::storage::resource::Seen;
 use crate::storage::search::Key;
@@ -69,12 +71,14 @@ async fn search(
     exchange
         .answer(target, async |exchange, caller| {
             let resource_type = exchange.served(&resource_type)?;
-            caller.may(resource_type, Interaction::Search)?;
+            let restrictions = caller.may_within(resource_type, Interaction::Search)?;
             let pairs = pairs(exchange).await?;
             if resource_type == "AuditEvent" {
                 return audit_event::search(exchange, caller, &pairs).await;
             }
-            let bundle = searchset(exchange, caller, resource_type, &pairs).await?;
+            let restriction = restriction(exchange, resource_type, &restrictions)?;
+            let bundle =
+                page(exchange, caller, &Scope { restriction, ..Scope::of_type(resource_type) }, &pairs).await?;
             Ok(json(StatusCode::OK, bundle))
         })
         .await
@@ -91,6 +95,16 @@ pub struct Scope {
     pub types: Vec<&'static str>,
     /// The compartment to which it is limited: its type and id.
     pub compartment: Option<(&'static str, String)>,
+    /// To what the token's scopes restrict it, of the one type that is searched.
+    pub restriction: Option<Criterion>,
+}
+
+impl Scope {
+    /// All of one type.
+    fn of_type(resource_type: &'static str) -> Self {
+        let (path, types) = (resource_type.to_owned(), vec![resource_type]);
+        Self { act: SEARCH, path, types, compartment: None, restriction: None }
+    }
 }
 
 /// The searchset Bundle for the parameters of a query about one type.
@@ -103,8 +117,20 @@ pub async fn searchset(
     resource_type: &'static str,
     pairs: &[(String, String)],
 ) -> Result<String, Failure> {
-    let scope = Scope { act: SEARCH, path: resource_type.to_owned(), types: vec![resource_type], compartment: None };
-    page(exchange, caller, &scope, pairs).await
+    page(exchange, caller, &Scope::of_type(resource_type), pairs).await
+}
+
+/// The searches of a scope, of which one must find whatever is shown, as one more criterion; none where there is no restriction.
+///
+/// # Errors
+/// 403 where one cannot be kept: what it asks for is sealed here.
+pub fn restriction(exchange: &Exchange, resource_type: &str, searches: &[&str]) -> Result<Option<Criterion>, Failure> {
+    let read = |search: &&str| criteria(exchange, resource_type, &pairs_of(search)).map(|query| query.criteria);
+    let alternatives = searches.iter().map(read).collect::<Result<Vec<_>, _>>().map_err(|_| {
+        Failure::Forbidden(Issue::new("forbidden", "the search restriction of the token's scope cannot be kept here"))
+    })?;
+    let values = Values::Alternatives(alternatives);
+    Ok((!searches.is_empty()).then_some(Criterion { parameter: "scope", values }))
 }
 
 /// The searchset Bundle for the parameters of a query.
@@ -121,6 +147,7 @@ pub async fn page(
     let mut queries = queries(exchange, scope, &asked.criteria)?;
     for (_, query) in &mut queries {
         *query = within_reach(exchange, caller, query.clone()).await?;
+        query.criteria.extend(scope.restriction.clone());
     }
     let pairs = &asked.used;
     let name = name_of(&scope.path, pairs);

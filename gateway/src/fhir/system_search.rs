@@ -39,7 +39,7 @@ async fn system(exchange: Exchange, pairs: impl AsyncFnOnce(&Exchange) -> Result
         .answer(Target::new(SYSTEM_SEARCH, "", ""), async |exchange, caller| {
             let pairs = pairs(exchange).await?;
             let types = types(exchange, caller, &pairs)?;
-            let scope = Scope { act: SYSTEM_SEARCH, path: String::new(), types, compartment: None };
+            let scope = Scope { act: SYSTEM_SEARCH, path: String::new(), types, compartment: None, restriction: None };
             Ok(json(StatusCode::OK, page(exchange, caller, &scope, &pairs).await?))
         })
         .await
@@ -92,7 +92,7 @@ async fn compartment(
             let mut types = if is_every { types(exchange, caller, &pairs)? } else { vec![exchange.served(named)?] };
             types.retain(|resource_type| membership(of, resource_type).is_some());
             let path = format!("{of}/{id}/{inner}");
-            let scope = Scope { act, path, types, compartment: Some((of, id)) };
+            let scope = Scope { act, path, types, compartment: Some((of, id)), restriction: None };
             Ok(json(StatusCode::OK, page(exchange, caller, &scope, &pairs).await?))
         })
         .await

@@ -60,7 +60,7 @@ async fn given(
     let scope = Scopes::parse(requested).within(&Scopes::parse(&client.scopes)).of_system();
     if scope.is_empty() {
         return Err(OAuthError::InvalidScope(if requested.contains('?') {
-            "a scope with a search restriction grants nothing: ask for the type as a whole"
+            "a search restriction is by codes of the type, grants r and s, and lies within what this client is registered for"
         } else {
             "none of these scopes is one that this client is registered for"
         }));

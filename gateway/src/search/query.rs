@@ -196,17 +196,7 @@ impl SearchFault {
 /// # Errors
 /// The first parameter that is unknown, not served, or has a value that cannot be read.
 pub fn parse(resource_type: &str, pairs: &[(String, String)], limits: QueryLimits) -> Result<Query, SearchError> {
-    let mut query = Query {
-        ids: None,
-        last_updated: Vec::new(),
-        criteria: Vec::new(),
-        sort: Vec::new(),
-        count: limits.count_default.min(limits.count_max),
-        total: TotalMode::None,
-        summary_count: false,
-        cursor: None,
-        within: None,
-    };
+    let mut query = Query { count: limits.count_default.min(limits.count_max), ..Query::everything() };
     let mut reader = criteria::Reader { limits, links: 0 };
     let mut criteria = 0;
     let mut once: Vec<&str> = Vec::new();
@@ -236,6 +226,21 @@ pub fn parse(resource_type: &str, pairs: &[(String, String)], limits: QueryLimit
 }
 
 impl Query {
+    /// Without criteria; whoever asks says how long a page is.
+    pub fn everything() -> Self {
+        Self {
+            ids: None,
+            last_updated: Vec::new(),
+            criteria: Vec::new(),
+            sort: Vec::new(),
+            count: 0,
+            total: TotalMode::None,
+            summary_count: false,
+            cursor: None,
+            within: None,
+        }
+    }
+
     /// The query with references by the gateway's own address as `Type/id`, in which form they are indexed.
     #[must_use]
     pub fn localized(mut self, base: &str) -> Self {

@@ -53,7 +53,30 @@ impl Asked {
             }
             Values::Words(sought) => self.words(statement, way, (resource_type, bound), (criterion.parameter, sought)),
             Values::None(values) => self.none(statement, (resource_type, bound), (criterion.parameter, &**values)),
+            Values::Alternatives(alternatives) => self.one_of(statement, (resource_type, bound), alternatives),
             _ => self.row(statement, way, (resource_type, bound), criterion),
+        }
+    }
+
+    /// All criteria of one list hold. What the viewer sees of a minimum is asked of each list as a whole.
+    fn one_of(
+        &mut self,
+        statement: &mut Statement,
+        (resource_type, bound): (&str, &str),
+        alternatives: &[Vec<Criterion>],
+    ) {
+        let (mut inner, mut outer) = (Vec::new(), Vec::new());
+        for criteria in alternatives {
+            let mut asked = Self::default();
+            for criterion in criteria {
+                asked.add(statement, Way::Records, (resource_type, bound), criterion);
+            }
+            inner.push(format!("(1 = 1{})", asked.inner));
+            outer.push(format!("(1 = 1{})", asked.outer));
+        }
+        let _ = write!(self.inner, " AND ({})", inner.join(" OR "));
+        if has_minimum(resource_type) {
+            let _ = write!(self.outer, " AND ({})", outer.join(" OR "));
         }
     }
 
@@ -205,7 +228,12 @@ fn row_sql(statement: &mut Statement, (row, sight): (&str, &str), parameter: &st
             return format!("({})", alternatives.iter().map(together).collect::<Vec<_>>().join(" OR "));
         }
         // Of resources, and of no row; and a set whose codes nobody put in its place.
-        Values::None(_) | Values::Has { .. } | Values::Words(_) | Values::Id { .. } | Values::InValueSet { .. } => {
+        Values::None(_)
+        | Values::Has { .. }
+        | Values::Words(_)
+        | Values::Id { .. }
+        | Values::Alternatives(_)
+        | Values::InValueSet { .. } => {
             vec!["1 = 0".to_owned()]
         }
     };

@@ -15,7 +15,7 @@ use super::sight::{Level, Viewer};
 use super::{Database, StorageError, Store};
 use crate::search::include::{Include, Join};
 use crate::search::parameters::type_name;
-use crate::search::query::{Criterion, Query, TotalMode, Values};
+use crate::search::query::{Criterion, Query, Values};
 
 /// What is to be brought along, and how much of it.
 #[derive(Clone, Debug)]
@@ -117,7 +117,7 @@ impl Store {
             ids.entry(resource_type).or_default().push(id);
         }
         for (resource_type, ids) in ids {
-            let query = Query { ids: Some(ids), ..everything() };
+            let query = Query { ids: Some(ids), ..Query::everything() };
             self.add(bringing, resource_type, query).await?;
         }
         let types = &bringing.wanted.types;
@@ -128,7 +128,7 @@ impl Store {
             if !references.is_empty() {
                 let values = Values::Reference(references);
                 let criteria = vec![Criterion { parameter: join.parameter.name, values }];
-                self.add(bringing, join.source, Query { criteria, ..everything() }).await?;
+                self.add(bringing, join.source, Query { criteria, ..Query::everything() }).await?;
             }
         }
         Ok(())
@@ -275,19 +275,4 @@ fn begins(include: &Include, resource_type: &str) -> bool {
     let applies =
         |join: &Join| if include.is_reverse { join.reaches(resource_type) } else { join.source == resource_type };
     include.joins.iter().any(applies)
-}
-
-/// A query without criteria.
-fn everything() -> Query {
-    Query {
-        ids: None,
-        last_updated: Vec::new(),
-        criteria: Vec::new(),
-        sort: Vec::new(),
-        count: 0,
-        total: TotalMode::None,
-        summary_count: false,
-        cursor: None,
-        within: None,
-    }
 }

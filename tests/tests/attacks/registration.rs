@@ -6,7 +6,7 @@ use wellgate_tests::program::wellgate;
 use wellgate_tests::vault::with_vault;
 
 #[test]
-fn a_scope_with_a_search_restriction_is_refused_where_it_is_registered() {
+fn a_scope_whose_search_restriction_would_not_be_kept_is_refused_where_it_is_registered() {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let run = |arguments: &[&str]| {
         let mut command = wellgate();
@@ -24,13 +24,19 @@ fn a_scope_with_a_search_restriction_is_refused_where_it_is_registered() {
         let scopes: Vec<&str> = scopes.iter().flat_map(|scope| ["--scope", scope]).collect();
         run(&[&client[..], &keys, &scopes].concat())
     };
-    for scopes in [&["system/Observation.rs?category=laboratory"][..], &["system/Patient.rs", "system/Task.u?status=x"]]
-    {
+    for scopes in [
+        &["system/Observation.rs?category:not=laboratory"][..],
+        &["system/Observation.rs?subject=Patient/1"],
+        &["system/*.rs?_tag=x"],
+        &["system/Observation.cruds?category=laboratory"],
+        &["system/Patient.rs", "system/Task.u?status=x"],
+    ] {
         let (is_registered, told) = add(scopes);
         assert!(!is_registered && told.contains("search restriction"), "{scopes:?}: {told}");
     }
     assert!(!run(&["client", "list"]).1.contains("elp"), "nothing of it is registered");
-    assert!(add(&["system/Observation.rs"]).0);
+    assert!(add(&["system/Observation.rs?category=laboratory", "system/Patient.rs"]).0);
+    assert!(run(&["client", "list"]).1.contains("system/Observation.rs?category=laboratory"));
 }
 
 #[test]

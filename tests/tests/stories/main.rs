@@ -36,6 +36,7 @@ mod r4;
 mod referral;
 mod refusal;
 mod rest;
+mod restricted_scopes;
 mod results;
 #[path = "../../../mappings/tests/billing/sample.rs"]
 #[expect(dead_code, reason = "the tests of the library use more of it")]

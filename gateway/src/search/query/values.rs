@@ -3,7 +3,7 @@
 use super::Criterion;
 use crate::search::words::Sought;
 
-/// The values of a criterion; one of them must be found. All but the last five are conditions on a row of the index.
+/// The values of a criterion; one of them must be found. All but the last six are conditions on a row of the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Values {
     /// Systems and codes.
@@ -37,6 +37,8 @@ pub enum Values {
     Either(Vec<Criterion>),
     /// Criteria that all hold of one item.
     Together(Vec<Vec<Criterion>>),
+    /// Criteria on the same resource, of one of these lists all.
+    Alternatives(Vec<Vec<Criterion>>),
     /// A reference to a resource that the searcher sees and another criterion finds: one of these ends of a chain.
     Chained(Vec<ChainEnd>),
     /// `:not` and `:missing=true`: no row is like that.
@@ -89,7 +91,9 @@ impl Criterion {
             match values {
                 Values::None(values) => each(values, visit),
                 Values::Either(criteria) => criteria.iter().for_each(|one| one.each(visit)),
-                Values::Together(alternatives) => alternatives.iter().flatten().for_each(|one| one.each(visit)),
+                Values::Together(alternatives) | Values::Alternatives(alternatives) => {
+                    alternatives.iter().flatten().for_each(|one| one.each(visit))
+                }
                 Values::Chained(ends) => ends.iter().for_each(|end| end.found.each(visit)),
                 Values::Has { found, .. } => found.each(visit),
                 _ => {}
@@ -105,7 +109,9 @@ impl Criterion {
             match values {
                 Values::None(values) => each(values, visit),
                 Values::Either(criteria) => criteria.iter_mut().for_each(|one| one.each_mut(visit)),
-                Values::Together(alternatives) => alternatives.iter_mut().flatten().for_each(|one| one.each_mut(visit)),
+                Values::Together(alternatives) | Values::Alternatives(alternatives) => {
+                    alternatives.iter_mut().flatten().for_each(|one| one.each_mut(visit))
+                }
                 Values::Chained(ends) => ends.iter_mut().for_each(|end| end.found.each_mut(visit)),
                 Values::Has { found, .. } => found.each_mut(visit),
                 _ => {}
@@ -124,6 +130,9 @@ impl Criterion {
             }
             Values::Together(alternatives) => {
                 visit(resource_type, name);
+                alternatives.iter().flatten().for_each(|one| one.each_parameter(resource_type, visit));
+            }
+            Values::Alternatives(alternatives) => {
                 alternatives.iter().flatten().for_each(|one| one.each_parameter(resource_type, visit));
             }
             Values::Chained(ends) => {

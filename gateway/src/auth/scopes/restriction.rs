@@ -1,0 +1,67 @@
+//! Scopes with a search restriction: `system/Observation.rs?category=laboratory`.
+//!
+//! Such a scope grants reading and searching of what a search with the same parameters would find, and nothing else: no history, no
+//! version, no include, no chain, no write. So wherever a grant is asked that is not this one, it counts for nothing.
+//!
+//! Specification: <https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html#finer-grained-resource-constraints-using-search-parameters>
+
+use super::Interaction;
+use crate::search::overlay::belongs;
+use crate::search::parameters::{SearchType, parameter};
+
+/// The most of them in one set of scopes; what is beyond grants nothing.
+pub(super) const RESTRICTIONS_MAX: usize = 20;
+/// The most parameters of one.
+const PARAMETERS_MAX: usize = 10;
+
+/// What a scope with a restriction grants.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Restricted {
+    pub(super) resource_type: String,
+    /// Of [`Interaction::Read`] and [`Interaction::Search`].
+    pub(super) interactions: u8,
+    /// The search that finds what is granted: `name=value`, several joined by `&`, all of which must hold.
+    pub(super) query: String,
+}
+
+impl Restricted {
+    /// What is granted on a type under a restriction; none where the restriction is not one that is kept.
+    pub(super) fn read(resource_type: &str, interactions: u8, query: &str) -> Option<Self> {
+        let interactions = interactions & (Interaction::Read.bit() | Interaction::Search.bit());
+        let is_kept = interactions != 0 && belongs(resource_type).is_some() && is_kept(resource_type, query);
+        is_kept.then(|| Self { resource_type: resource_type.to_owned(), interactions, query: query.to_owned() })
+    }
+
+    /// What both grant.
+    pub(super) fn and(&self, other: &Self) -> Option<Self> {
+        let interactions = self.interactions & other.interactions;
+        if self.resource_type != other.resource_type || interactions == 0 {
+            return None;
+        }
+        let mut parts: Vec<&str> = self.query.split('&').collect();
+        for part in other.query.split('&').filter(|part| self.query.split('&').all(|known| known != *part)) {
+            parts.push(part);
+        }
+        (parts.len() <= PARAMETERS_MAX).then(|| Self {
+            resource_type: self.resource_type.clone(),
+            interactions,
+            query: parts.join("&"),
+        })
+    }
+}
+
+/// Whether each part asks for codes of a parameter of the type. Modifiers, chains, references and dates would be promises about what
+/// others may see, or about days to come.
+fn is_kept(resource_type: &str, query: &str) -> bool {
+    let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+    let is_code = |name: &str| {
+        parameter(resource_type, name).is_some_and(|found| {
+            // By law attendance is told and no number, and what identifies a person is no restriction.
+            found.search_type == SearchType::Token && !found.name.ends_with("identifier")
+        })
+    };
+    let is_text = |value: &str| !value.is_empty() && !value.chars().any(char::is_control);
+    pairs.len() == query.split('&').count()
+        && (1..=PARAMETERS_MAX).contains(&pairs.len())
+        && pairs.iter().all(|(name, value)| is_code(name) && is_text(value))
+}
