@@ -92,7 +92,7 @@ impl Criterion {
                 Values::None(values) => each(values, visit),
                 Values::Either(criteria) => criteria.iter().for_each(|one| one.each(visit)),
                 Values::Together(alternatives) | Values::Alternatives(alternatives) => {
-                    alternatives.iter().flatten().for_each(|one| one.each(visit))
+                    alternatives.iter().flatten().for_each(|one| one.each(visit));
                 }
                 Values::Chained(ends) => ends.iter().for_each(|end| end.found.each(visit)),
                 Values::Has { found, .. } => found.each(visit),
@@ -110,7 +110,7 @@ impl Criterion {
                 Values::None(values) => each(values, visit),
                 Values::Either(criteria) => criteria.iter_mut().for_each(|one| one.each_mut(visit)),
                 Values::Together(alternatives) | Values::Alternatives(alternatives) => {
-                    alternatives.iter_mut().flatten().for_each(|one| one.each_mut(visit))
+                    alternatives.iter_mut().flatten().for_each(|one| one.each_mut(visit));
                 }
                 Values::Chained(ends) => ends.iter_mut().for_each(|end| end.found.each_mut(visit)),
                 Values::Has { found, .. } => found.each_mut(visit),
