@@ -1,5 +1,6 @@
 //! What is looked up of third-party billing: always of one organisation, always with a limit.
 
+use futures_util::TryStreamExt as _;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::{ClaimLineRow, InsuredPersonRow, ROWS_MAX};
@@ -281,16 +282,14 @@ impl Store {
         let sql = "SELECT payer, CAST(CASE WHEN kind = 3 THEN 0 ELSE 1 END AS BIGINT), person, corrects, id FROM claim_line \
                    WHERE compartment = $1 AND id IN \
                    (SELECT id FROM claim_line WHERE compartment = $1 AND sending = $2 AND sending <> '')";
-        let mut places: Vec<LinePlace> = read!(&self.database, |pool| {
-            let rows = sqlx::query(sql).persistent(false).bind(compartment).bind(sending).fetch_all(pool).await?;
-            let place = |row: &_| LinePlace {
-                payer: Row::get(row, 0),
-                rank: Row::get(row, 1),
-                person: Row::get(row, 2),
-                corrects: Row::get(row, 3),
-                id: Row::get(row, 4),
-            };
-            rows.iter().map(place).collect()
+        let mut places: Vec<LinePlace> = Vec::new();
+        // One row after the other: as the driver has them they are ten times as large.
+        read!(&self.database, |pool| {
+            let mut rows = sqlx::query(sql).persistent(false).bind(compartment).bind(sending).fetch(pool);
+            while let Some(row) = rows.try_next().await? {
+                let (payer, rank) = (row.get(0), row.get(1));
+                places.push(LinePlace { payer, rank, person: row.get(2), corrects: row.get(3), id: row.get(4) });
+            }
         });
         places.sort_unstable();
         Ok(places)
