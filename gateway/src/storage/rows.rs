@@ -83,7 +83,8 @@ impl Fat {
         let _ = write!(sqlite, " FROM jsonb_each($1)) AS q{tail}");
         let around = (format!("{head}UNNEST("), format!(") AS q({}){tail}", names.join(", ")));
         let kinds = columns.iter().map(|(_, kind)| *kind).collect();
-        let mut fat = Self { sqlite: sqlite.into(), postgres: "".into(), around, kinds, table: None, needs_transaction: false };
+        let mut fat =
+            Self { sqlite: sqlite.into(), postgres: "".into(), around, kinds, table: None, needs_transaction: false };
         fat.postgres = fat.postgres_from(1).into();
         fat
     }
