@@ -293,13 +293,14 @@ impl Store {
     ) -> Result<Vec<Delivery>, StorageError> {
         let skip = if matches!(self.database, Database::Postgres { .. }) { "FOR UPDATE OF d SKIP LOCKED" } else { "" };
         // The condition stands twice: between the two another worker may have taken the row. Materialized, or PostgreSQL may look for
-        // the rows more than once, and take more than are asked for.
+        // the rows more than once, and take more than are asked for. What is asked of an older one has `|| ''` on all but its resource, by whose
+        // index it is looked up: without figures of the table PostgreSQL would rather walk its record, or its partner.
         let sql = format!(
             "WITH due AS MATERIALIZED (SELECT d.compartment, d.id FROM delivery d \
              WHERE d.partner = $1 AND d.{OPEN} AND d.due_ms <= $2 AND NOT EXISTS (SELECT 1 FROM delivery e \
-             WHERE e.compartment = d.compartment AND e.id < d.id AND e.partner = d.partner \
-             AND e.resource_type = d.resource_type AND e.resource_id = d.resource_id \
-             AND e.state IN ('waiting', 'leased', 'uncertain', 'held')) ORDER BY d.due_ms, d.id LIMIT CAST($4 AS BIGINT) {skip}) \
+             WHERE e.resource_id = d.resource_id AND e.state IN ('waiting', 'leased', 'uncertain', 'held') \
+             AND e.resource_type || '' = d.resource_type AND e.compartment || '' = d.compartment \
+             AND e.partner || '' = d.partner AND e.id || '' < d.id) ORDER BY d.due_ms, d.id LIMIT CAST($4 AS BIGINT) {skip}) \
              UPDATE delivery SET asks = CASE WHEN state = 'waiting' THEN asks ELSE 1 END, \
              attempts = attempts + CASE WHEN state = 'waiting' AND asks = 0 THEN 1 ELSE 0 END, \
              state = 'leased', leased_until_ms = $3, due_ms = $3, fence = fence + 1 \
