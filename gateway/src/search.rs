@@ -12,6 +12,7 @@ pub mod overlay;
 pub mod parameters;
 mod path;
 pub mod query;
+pub mod restriction;
 pub mod result;
 pub mod text;
 pub mod words;

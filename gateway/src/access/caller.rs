@@ -1,6 +1,7 @@
 //! The caller of a request: what its token says, as far as the operator registered it.
 
 mod at_this_moment;
+mod scope;
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use super::person::{Person, belongs_to_app};
 use super::session::InSession;
 use crate::app::{App, Registry};
 use crate::audit::{Actor, AuditEvent};
-use crate::auth::{Interaction, PeerCertificate, PersonRole, Scopes, TokenClaims, TokenError};
+use crate::auth::{PeerCertificate, PersonRole, Scopes, TokenClaims, TokenError};
 use crate::consent::{Basis, Grantee, MANDATED_TREATMENT, PractitionerRole, Purpose, PurposeSet};
 use crate::error::{Failure, Issue};
 use crate::storage::registry::Organization;
@@ -350,38 +351,6 @@ impl Caller {
     pub fn bound_to(&self, query: &str) -> String {
         let viewer = self.viewer();
         [&self.key_owner(), &viewer.organization, &viewer.practitioner, self.purpose.code(), query].join("\u{1f}")
-    }
-
-    /// Holds the request to the scopes of its token.
-    ///
-    /// # Errors
-    /// [`Failure::Forbidden`].
-    pub fn may(&self, resource_type: &str, interaction: Interaction) -> Result<(), Failure> {
-        if let Some(in_session) = &self.in_session {
-            return in_session.admission(in_session.role.may(resource_type, interaction));
-        }
-        let scopes = if self.person.is_some() { &self.claims.person_scopes } else { &self.claims.scopes };
-        if scopes.permits(resource_type, interaction) {
-            return Ok(());
-        }
-        Err(Failure::Forbidden(Issue::new(
-            "forbidden",
-            "the token's scope does not allow this interaction on this type",
-        )))
-    }
-
-    /// Holds the request to the scopes of its token, where it can hold the answer to the restrictions of a scope: the searches of
-    /// which one must find whatever is shown. None: all of the type.
-    ///
-    /// # Errors
-    /// [`Failure::Forbidden`].
-    pub fn may_within(&self, resource_type: &str, interaction: Interaction) -> Result<Vec<&str>, Failure> {
-        let Err(failure) = self.may(resource_type, interaction) else { return Ok(Vec::new()) };
-        if self.in_session.is_some() || self.person.is_some() {
-            return Err(failure);
-        }
-        let restrictions = self.claims.scopes.restrictions(resource_type, interaction);
-        if restrictions.is_empty() { Err(failure) } else { Ok(restrictions) }
     }
 
     /// An event of the trail about something that was done.

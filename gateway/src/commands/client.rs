@@ -12,6 +12,7 @@ use crate::cli::{ClientAction, ClientAdd, ClientKeyFiles};
 use crate::config::Config;
 use crate::consent::Purpose;
 use crate::gateway::{self, StartError};
+use crate::search::restriction::is_kept;
 use crate::storage::Store;
 use crate::storage::registry::{Client, ClientKeys};
 
@@ -95,8 +96,8 @@ async fn put_as_it_is(store: &Store, client: &Client, act: Act) -> Result<(), Co
 }
 
 async fn read(add: &ClientAdd, guard: &Guard) -> Result<Client, CommandError> {
-    let is_kept = |scope: &str| Scopes::parse(scope).of_system() == scope;
-    if let Some(scope) = add.scopes.iter().find(|scope| scope.contains('?') && !is_kept(scope)) {
+    let is_whole = |scope: &str| Scopes::parse(scope).keeping(is_kept).of_system() == scope;
+    if let Some(scope) = add.scopes.iter().find(|scope| scope.contains('?') && !is_whole(scope)) {
         return Err(CommandError::Wrong(format!(
             "--scope: '{scope}' has a search restriction that would not be kept: one is by codes of the type and grants r and s, as \
              system/Observation.rs?category=laboratory"

@@ -22,6 +22,7 @@ use crate::search::compartment::{Within, membership};
 use crate::search::query::{
     Criterion, Query, QueryLimits, SearchError, SearchFault, SortKey, TotalMode, Values, parse,
 };
+use crate::search::restriction::is_kept;
 use crate::search::result::Pairs;
 use crate::storage::resource::Seen;
 use crate::storage::search::Key;
@@ -123,14 +124,19 @@ pub async fn searchset(
 /// The searches of a scope, of which one must find whatever is shown, as one more criterion; none where there is no restriction.
 ///
 /// # Errors
-/// 403 where one cannot be kept: what it asks for is sealed here.
+/// 403 where none of them can be kept: an issuer of others granted what is not searched so, or it is sealed here.
 pub fn restriction(exchange: &Exchange, resource_type: &str, searches: &[&str]) -> Result<Option<Criterion>, Failure> {
-    let read = |search: &&str| criteria(exchange, resource_type, &pairs_of(search)).map(|query| query.criteria);
-    let alternatives = searches.iter().map(read).collect::<Result<Vec<_>, _>>().map_err(|_| {
-        Failure::Forbidden(Issue::new("forbidden", "the search restriction of the token's scope cannot be kept here"))
-    })?;
-    let values = Values::Alternatives(alternatives);
-    Ok((!searches.is_empty()).then_some(Criterion { parameter: "scope", values }))
+    if searches.is_empty() {
+        return Ok(None);
+    }
+    let kept = searches.iter().filter(|search| is_kept(resource_type, search));
+    let read = |search: &&str| criteria(exchange, resource_type, &pairs_of(search)).ok().map(|query| query.criteria);
+    let alternatives: Vec<Vec<Criterion>> = kept.filter_map(read).collect();
+    if alternatives.is_empty() {
+        let details = "the search restriction of the token's scope cannot be kept here";
+        return Err(Failure::Forbidden(Issue::new("forbidden", details)));
+    }
+    Ok(Some(Criterion { parameter: "scope", values: Values::Alternatives(alternatives) }))
 }
 
 /// The searchset Bundle for the parameters of a query.

@@ -12,6 +12,7 @@ use crate::app::{App, MachineTokens, Registry};
 use crate::audit::AuditEvent;
 use crate::auth::{PeerCertificate, Scopes, TokenGrant};
 use crate::consent::{Grantee, PractitionerRole, Purpose};
+use crate::search::restriction::is_kept;
 use crate::storage::registry::Client;
 
 /// Answers a request for a token.
@@ -57,7 +58,7 @@ async fn given(
     }
     let purpose = purpose(client, assertion.purpose.as_deref())?;
     let practitioner = assertion.practitioner_id.as_deref().map(|id| practitioner(registry, client, id)).transpose()?;
-    let scope = Scopes::parse(requested).within(&Scopes::parse(&client.scopes)).of_system();
+    let scope = Scopes::parse(requested).within(&Scopes::parse(&client.scopes)).keeping(is_kept).of_system();
     if scope.is_empty() {
         return Err(OAuthError::InvalidScope(if requested.contains('?') {
             "a search restriction is by codes of the type, grants r and s, and lies within what this client is registered for"

@@ -339,8 +339,8 @@ pub(super) static TAKE_LINES: LazyLock<Fat> = LazyLock::new(|| {
         ("payer", Integer),
         ("now_ms", Integer),
     ];
-    Fat::update_many(
-        "claim_line SET state = 'sealed', sending = q.sending, changed_ms = q.now_ms FROM ",
+    Fat::over(
+        "UPDATE claim_line SET state = 'sealed', sending = q.sending, changed_ms = q.now_ms FROM ",
         &columns,
         " WHERE claim_line.compartment = q.compartment AND claim_line.state = 'ready' \
          AND claim_line.third_party = q.third_party AND claim_line.channel = q.channel \
@@ -354,8 +354,8 @@ const OF_SENDING_BY_STATE: &str = ", claim_line AS s WHERE s.compartment = q.com
 
 pub(super) static MOVE_LINES: LazyLock<Fat> = LazyLock::new(|| {
     let columns = [("compartment", Text), ("sending", Text), ("was", Text), ("state", Text), ("now_ms", Integer)];
-    Fat::update_many(
-        "claim_line SET state = q.state, changed_ms = q.now_ms, \
+    Fat::over(
+        "UPDATE claim_line SET state = q.state, changed_ms = q.now_ms, \
          sending = CASE WHEN q.state = 'ready' THEN '' ELSE claim_line.sending END, \
          invoice = CASE WHEN q.state = 'ready' THEN 0 ELSE claim_line.invoice END, \
          paid_cents = CASE WHEN q.state <> 'paid' THEN claim_line.paid_cents \

@@ -58,8 +58,6 @@ pub(super) struct Fat {
     kinds: Vec<Kind>,
     /// The only table that it reads and writes, where it is said.
     table: Option<&'static str>,
-    /// Whether what it did before it failed has to be rolled back with its transaction.
-    needs_transaction: bool,
 }
 
 impl Fat {
@@ -83,24 +81,9 @@ impl Fat {
         let _ = write!(sqlite, " FROM jsonb_each($1)) AS q{tail}");
         let around = (format!("{head}UNNEST("), format!(") AS q({}){tail}", names.join(", ")));
         let kinds = columns.iter().map(|(_, kind)| *kind).collect();
-        let mut fat =
-            Self { sqlite: sqlite.into(), postgres: "".into(), around, kinds, table: None, needs_transaction: false };
+        let mut fat = Self { sqlite: sqlite.into(), postgres: "".into(), around, kinds, table: None };
         fat.postgres = fat.postgres_from(1).into();
         fat
-    }
-
-    /// `update` + the relation `q(columns)` + `tail`, for a statement that changes many thousands of rows. SQLite would keep each page as it
-    /// was before, all in memory, to undo this one statement where it fails: here the whole transaction is undone.
-    pub(super) fn update_many(update: &str, columns: &[(&str, Kind)], tail: &str) -> Self {
-        let mut fat = Self::over(&format!("UPDATE {update}"), columns, tail);
-        fat.sqlite = fat.sqlite.replacen("UPDATE", "UPDATE OR FAIL", 1).into();
-        fat.needs_transaction = true;
-        fat
-    }
-
-    /// Whether it must not run without a transaction around it.
-    pub(super) fn needs_transaction(&self) -> bool {
-        self.needs_transaction
     }
 
     /// Says that it reads and writes this table and no other.

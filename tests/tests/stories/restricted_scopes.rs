@@ -82,6 +82,13 @@ async fn a_restriction_grants_nothing_by_another_way(gateway: Gateway) {
         assert_eq!(entry["response"]["status"], "403 Forbidden", "{answer}");
     }
     own.get(&address).await.expect(200);
+    // One that no search keeps, from an issuer of others.
+    for query in ["subject=Patient/1", "code:not=29463-7", "identifier=1", "unknown=1", "_has:Task:focus:status=ready"]
+    {
+        let other = own.clone().with_scope(&format!("system/Observation.rs?{query}"));
+        other.get(&address).await.expect(403);
+        other.get("Observation").await.expect(403);
+    }
 }
 
 async fn several_restrictions_add_up_and_each_holds_as_a_whole(gateway: Gateway) {

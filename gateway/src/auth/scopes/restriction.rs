@@ -6,8 +6,6 @@
 //! Specification: <https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html#finer-grained-resource-constraints-using-search-parameters>
 
 use super::Interaction;
-use crate::search::overlay::belongs;
-use crate::search::parameters::{SearchType, parameter};
 
 /// The most of them in one set of scopes; what is beyond grants nothing.
 pub(super) const RESTRICTIONS_MAX: usize = 20;
@@ -25,11 +23,15 @@ pub(super) struct Restricted {
 }
 
 impl Restricted {
-    /// What is granted on a type under a restriction; none where the restriction is not one that is kept.
+    /// What is granted on a type under a restriction that is written as one: `name=value`, several joined by `&`. Whether it can be kept is
+    /// for whoever knows what is searched.
     pub(super) fn read(resource_type: &str, interactions: u8, query: &str) -> Option<Self> {
         let interactions = interactions & (Interaction::Read.bit() | Interaction::Search.bit());
-        let is_kept = interactions != 0 && belongs(resource_type).is_some() && is_kept(resource_type, query);
-        is_kept.then(|| Self { resource_type: resource_type.to_owned(), interactions, query: query.to_owned() })
+        let parts = query.split('&').count();
+        let is_pair =
+            |part: &str| part.split_once('=').is_some_and(|(name, value)| !name.is_empty() && !value.is_empty());
+        let is_read = interactions != 0 && parts <= PARAMETERS_MAX && query.split('&').all(is_pair);
+        is_read.then(|| Self { resource_type: resource_type.to_owned(), interactions, query: query.to_owned() })
     }
 
     /// What both grant.
@@ -48,20 +50,4 @@ impl Restricted {
             query: parts.join("&"),
         })
     }
-}
-
-/// Whether each part asks for codes of a parameter of the type. Modifiers, chains, references and dates would be promises about what
-/// others may see, or about days to come.
-fn is_kept(resource_type: &str, query: &str) -> bool {
-    let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
-    let is_code = |name: &str| {
-        parameter(resource_type, name).is_some_and(|found| {
-            // By law attendance is told and no number, and what identifies a person is no restriction.
-            found.search_type == SearchType::Token && !found.name.ends_with("identifier")
-        })
-    };
-    let is_text = |value: &str| !value.is_empty() && !value.chars().any(char::is_control);
-    pairs.len() == query.split('&').count()
-        && (1..=PARAMETERS_MAX).contains(&pairs.len())
-        && pairs.iter().all(|(name, value)| is_code(name) && is_text(value))
 }
