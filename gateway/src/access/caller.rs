@@ -3,6 +3,8 @@
 mod at_this_moment;
 mod scope;
 
+pub use scope::Reach;
+
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, Method, header};

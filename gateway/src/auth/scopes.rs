@@ -3,14 +3,15 @@
 //! `system/` scopes are for an organisation's client, `patient/` and `user/` scopes for a person who signed in; each grants
 //! nothing to the other. A scope that is not understood to the letter grants nothing, so a restriction is never lost. What a scope
 //! with a restriction grants is asked for by a name of its own: whoever asks only whether something is permitted is told no.
+//! Restrictions are taken as they are written; those that no search keeps are taken out by [`Scopes::keeping`].
 //!
 //! Specification: <https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html>
 
-mod restriction;
+pub mod restriction;
 
 use std::collections::BTreeMap;
 
-use restriction::{RESTRICTIONS_MAX, Restricted};
+use restriction::{RESTRICTIONS_MAX, RESTRICTIONS_READ_MAX, Restricted};
 
 /// What a client does with a resource, in the letters of SMART v2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +52,7 @@ pub struct Scopes {
 impl Scopes {
     /// Reads a token's `scope`: scopes separated by single spaces. What is no system scope is left out.
     pub fn parse(scope: &str) -> Self {
-        let restricted = scope.split(' ').filter_map(restricted_by).collect();
+        let restricted = scope.split(' ').filter_map(restricted_by).take(RESTRICTIONS_READ_MAX).collect();
         Self::of(scope, &["system/"]).restricted_to(restricted)
     }
 
@@ -73,7 +74,7 @@ impl Scopes {
         scopes
     }
 
-    /// The same with what is granted under a restriction, as far as that is not granted without one.
+    /// The same with what is granted under a restriction, as far as that is not granted without one, or under a wider one.
     fn restricted_to(mut self, restricted: Vec<Restricted>) -> Self {
         let mut restricted: Vec<Restricted> = restricted
             .into_iter()
@@ -82,15 +83,20 @@ impl Scopes {
             .collect();
         restricted.sort();
         restricted.dedup();
-        restricted.truncate(RESTRICTIONS_MAX);
-        self.restricted = restricted;
+        // Of two that cover each other the first stays.
+        let is_needless = |one: &Restricted| {
+            restricted.iter().any(|other| other != one && other.covers(one) && (other < one || !one.covers(other)))
+        };
+        self.restricted = restricted.iter().filter(|one| !is_needless(one)).cloned().collect();
         self
     }
 
-    /// The same without the restrictions that are not kept, by their type and query: what they grant is not granted.
+    /// The same without the restrictions that are not kept, by their type and query, and those beyond the limit: what they grant is
+    /// not granted.
     #[must_use]
     pub fn keeping(mut self, is_kept: impl Fn(&str, &str) -> bool) -> Self {
         self.restricted.retain(|one| is_kept(&one.resource_type, &one.query));
+        self.restricted.truncate(RESTRICTIONS_MAX);
         self
     }
 
@@ -107,16 +113,20 @@ impl Scopes {
         let both = named.map(|name| (name.clone(), self.whole(name) & other.whole(name) & !every_type));
         let by_type = both.filter(|(_, granted)| *granted != 0).collect();
         // Of what one grants under a restriction, what the other grants without, or under another.
+        let first = |scopes: &Self| scopes.restricted.iter().take(RESTRICTIONS_MAX).cloned().collect::<Vec<_>>();
+        let (ours, theirs) = (first(self), first(other));
         let of_whole = |restricted: &[Restricted], scopes: &Self| -> Vec<Restricted> {
             let within = |one: &Restricted| one.interactions & scopes.whole(&one.resource_type);
             restricted.iter().map(|one| Restricted { interactions: within(one), ..one.clone() }).collect()
         };
-        let mut restricted = of_whole(&self.restricted, other);
-        restricted.extend(of_whole(&other.restricted, self));
-        for one in &self.restricted {
-            restricted.extend(other.restricted.iter().filter_map(|another| one.and(another)));
+        let mut restricted = of_whole(&ours, other);
+        restricted.extend(of_whole(&theirs, self));
+        for one in &ours {
+            restricted.extend(theirs.iter().filter_map(|another| one.and(another)));
         }
-        Self { every_type, by_type, restricted: Vec::new() }.restricted_to(restricted)
+        let mut both = Self { every_type, by_type, restricted: Vec::new() }.restricted_to(restricted);
+        both.restricted.truncate(RESTRICTIONS_MAX);
+        both
     }
 
     /// The same as `system/` scopes, separated by spaces.
@@ -294,8 +304,24 @@ mod tests {
         // What is granted on all of a type needs no restriction.
         let scopes = Scopes::parse("system/Task.rs?status=ready system/Task.s");
         assert_eq!(scopes.of_system(), "system/Task.s system/Task.r?status=ready");
-        let many: Vec<String> = (0..30).map(|n| format!("system/Task.r?code={n}")).collect();
-        assert_eq!(Scopes::parse(&many.join(" ")).restrictions("Task", Interaction::Read).len(), RESTRICTIONS_MAX);
+        // Nor is one that another covers.
+        let scopes =
+            Scopes::parse("system/Task.rs?code=b&status=ready system/Task.rs?status=ready&code=b system/Task.r?code=b");
+        assert_eq!(scopes.of_system(), "system/Task.r?code=b system/Task.rs?code=b&status=ready");
+    }
+
+    #[test]
+    fn of_many_restrictions_some_are_kept_and_those_that_are_not_push_none_out() {
+        let many = |letter: &str, count: usize| -> String {
+            (0..count).map(|n| format!("system/Task.r?{letter}={n} ")).collect()
+        };
+        let scopes = Scopes::parse(&(many("a", 30) + &many("code", 30)));
+        assert_eq!(scopes.restrictions("Task", Interaction::Read).len(), RESTRICTIONS_READ_MAX);
+        let kept = scopes.keeping(|resource_type, query| resource_type == "Task" && query.starts_with("code="));
+        assert_eq!(kept.restrictions("Task", Interaction::Read).len(), RESTRICTIONS_MAX);
+        assert_eq!(kept.within(&kept), kept, "what is asked and registered is granted");
+        assert!(!Scopes::parse("system/Task.r?code=1").is_empty());
+        assert!(Scopes::parse("system/Task.r?code=1").keeping(|_, _| false).is_empty());
     }
 
     #[test]

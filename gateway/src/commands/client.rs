@@ -6,6 +6,7 @@ use reqwest::Url;
 use super::CommandError;
 use super::acts::{CHANGE_KEYS, DISABLE, OperatorAct, REGISTER};
 use crate::access::caller::Act;
+use crate::auth::scopes::restriction::RESTRICTIONS_MAX;
 use crate::auth::{KeySet, Scopes};
 use crate::auth_keys::read_key_file;
 use crate::cli::{ClientAction, ClientAdd, ClientKeyFiles};
@@ -102,6 +103,11 @@ async fn read(add: &ClientAdd, guard: &Guard) -> Result<Client, CommandError> {
             "--scope: '{scope}' has a search restriction that would not be kept: one is by codes of the type and grants r and s, as \
              system/Observation.rs?category=laboratory"
         )));
+    }
+    if add.scopes.iter().filter(|scope| scope.contains('?')).count() > RESTRICTIONS_MAX {
+        let details =
+            format!("--scope: at most {RESTRICTIONS_MAX} may have a search restriction: join values by commas");
+        return Err(CommandError::Wrong(details));
     }
     if let Some(scope) = add.scopes.iter().find(|scope| Scopes::parse(scope).is_empty() || scope.contains(' ')) {
         return Err(CommandError::Wrong(format!("--scope: '{scope}' is no scope such as system/*.rs")));

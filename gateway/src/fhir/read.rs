@@ -25,12 +25,13 @@ pub async fn read(exchange: Exchange, resource_type: String, id: String) -> Resp
     exchange
         .answer(target, async |exchange, caller| {
             let resource_type = exchange.served(&resource_type)?;
-            let restrictions = caller.may_within(resource_type, Interaction::Read)?;
+            let reach = caller.reach(resource_type, Interaction::Read)?;
+            let restriction = restriction(exchange, resource_type, &reach)?;
             if resource_type == "AuditEvent" {
                 return audit_event::read(exchange, caller, &id).await;
             }
             let view = view_of(resource_type, exchange.uri.query().unwrap_or_default())?;
-            if let Some(restriction) = restriction(exchange, resource_type, &restrictions)? {
+            if let Some(restriction) = restriction {
                 let seen = seen_within(exchange, caller, (resource_type, id), restriction).await?;
                 return show(exchange, seen, &view);
             }

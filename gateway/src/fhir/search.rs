@@ -13,9 +13,10 @@ use super::exchange::{Exchange, Target, is_json_format};
 use super::results::Asked;
 use super::value_set;
 use crate::access::Caller;
-use crate::access::caller::Act;
+use crate::access::caller::{Act, Reach};
 use crate::audit::seal::hex;
 use crate::auth::Interaction;
+use crate::auth::scopes::restriction::RESTRICTIONS_MAX;
 use crate::consent::PurposeSet;
 use crate::error::{Failure, Issue};
 use crate::search::compartment::{Within, membership};
@@ -72,12 +73,12 @@ async fn search(
     exchange
         .answer(target, async |exchange, caller| {
             let resource_type = exchange.served(&resource_type)?;
-            let restrictions = caller.may_within(resource_type, Interaction::Search)?;
+            let reach = caller.reach(resource_type, Interaction::Search)?;
+            let restriction = restriction(exchange, resource_type, &reach)?;
             let pairs = pairs(exchange).await?;
             if resource_type == "AuditEvent" {
                 return audit_event::search(exchange, caller, &pairs).await;
             }
-            let restriction = restriction(exchange, resource_type, &restrictions)?;
             let bundle =
                 page(exchange, caller, &Scope { restriction, ..Scope::of_type(resource_type) }, &pairs).await?;
             Ok(json(StatusCode::OK, bundle))
@@ -121,22 +122,20 @@ pub async fn searchset(
     page(exchange, caller, &Scope::of_type(resource_type), pairs).await
 }
 
-/// The searches of a scope, of which one must find whatever is shown, as one more criterion; none where there is no restriction.
+/// What a caller's reach asks of whatever is shown, as one more criterion; none where it is all of the type.
 ///
 /// # Errors
-/// 403 where none of them can be kept: an issuer of others granted what is not searched so, or it is sealed here.
-pub fn restriction(exchange: &Exchange, resource_type: &str, searches: &[&str]) -> Result<Option<Criterion>, Failure> {
-    if searches.is_empty() {
-        return Ok(None);
-    }
-    let kept = searches.iter().filter(|search| is_kept(resource_type, search));
+/// 403 where no search of it can be kept: another issuer granted what is not searched so, or it is sealed here.
+pub fn restriction(exchange: &Exchange, resource_type: &str, reach: &Reach<'_>) -> Result<Option<Criterion>, Failure> {
+    let Reach::Within(searches) = reach else { return Ok(None) };
+    let kept = searches.iter().filter(|search| is_kept(resource_type, search)).take(RESTRICTIONS_MAX);
     let read = |search: &&str| criteria(exchange, resource_type, &pairs_of(search)).ok().map(|query| query.criteria);
     let alternatives: Vec<Vec<Criterion>> = kept.filter_map(read).collect();
     if alternatives.is_empty() {
         let details = "the search restriction of the token's scope cannot be kept here";
         return Err(Failure::Forbidden(Issue::new("forbidden", details)));
     }
-    Ok(Some(Criterion { parameter: "scope", values: Values::Alternatives(alternatives) }))
+    Ok(Some(Criterion { parameter: "_scope", values: Values::Alternatives(alternatives) }))
 }
 
 /// The searchset Bundle for the parameters of a query.

@@ -58,7 +58,8 @@ async fn given(
     }
     let purpose = purpose(client, assertion.purpose.as_deref())?;
     let practitioner = assertion.practitioner_id.as_deref().map(|id| practitioner(registry, client, id)).transpose()?;
-    let scope = Scopes::parse(requested).within(&Scopes::parse(&client.scopes)).keeping(is_kept).of_system();
+    let kept = |scope: &str| Scopes::parse(scope).keeping(is_kept);
+    let scope = kept(requested).within(&kept(&client.scopes)).of_system();
     if scope.is_empty() {
         return Err(OAuthError::InvalidScope(if requested.contains('?') {
             "a search restriction is by codes of the type, grants r and s, and lies within what this client is registered for"

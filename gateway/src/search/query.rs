@@ -86,7 +86,7 @@ pub struct Query {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Criterion {
     /// The parameter of the index rows: its name, perhaps with `:identifier` or `:text` after it; or `_id`, `_lastUpdated`, `_has`, `_list`,
-    /// `_text`, `_content`.
+    /// `_text`, `_content`, and `_scope` for the restriction of a token.
     pub parameter: &'static str,
     /// Never empty.
     pub values: Values,

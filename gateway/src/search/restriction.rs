@@ -4,20 +4,24 @@
 
 use super::overlay::belongs;
 use super::parameters::{SearchType, parameter};
+use super::path::Path;
+use super::query::{QueryLimits, parse};
 
-/// Whether each part of a query asks for codes of a parameter of the type.
+/// Whether each part of a query asks for codes of a parameter of the type, in a form that a search takes.
 pub fn is_kept(resource_type: &str, query: &str) -> bool {
     let is_code = |name: &str| {
         parameter(resource_type, name).is_some_and(|found| {
-            // By law attendance is told and no number, and what identifies a person is no restriction.
-            found.search_type == SearchType::Token && !found.name.ends_with("identifier")
+            // A number or an address says who a person is: it would stand in registrations, and by law attendance is told without it.
+            let is_personal = |path: &Path| ["Identifier", "ContactPoint"].contains(&&*path.kind);
+            found.search_type == SearchType::Token && !found.paths.iter().any(is_personal)
         })
     };
-    let is_text = |value: &str| !value.is_empty() && !value.chars().any(char::is_control);
-    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let is_text = |(_, value): &(String, String)| !value.is_empty() && !value.chars().any(char::is_control);
     belongs(resource_type).is_some()
-        && !query.is_empty()
-        && pairs.all(|(name, value)| is_code(&name) && is_text(&value))
+        && !pairs.is_empty()
+        && pairs.iter().all(|pair| is_code(&pair.0) && is_text(pair))
+        && parse(resource_type, &pairs, QueryLimits::default()).is_ok()
 }
 
 #[cfg(test)]
@@ -45,6 +49,12 @@ mod tests {
             ("Patient", "_id=1"),
             ("Patient", "_has:Observation:patient:code=1"),
             ("Patient", "identifier=1"),
+            ("Patient", "email=an@example.org"),
+            ("Patient", "phone=0470"),
+            ("ServiceRequest", "requisition=1"),
+            ("Patient", "gender=male,"),
+            ("Patient", "gender=|"),
+            ("Observation", "code=a|b|c"),
             ("Patient", "organization=Organization/1"),
             ("Patient", "birthdate=2000"),
             ("Patient", "unknown=1"),

@@ -58,24 +58,26 @@ impl Asked {
         }
     }
 
-    /// All criteria of one list hold. What the viewer sees of a minimum is asked of each list as a whole.
+    /// All criteria of one list hold. What the viewer sees of a minimum is asked of each list as a whole, so either all lists ask it or none:
+    /// those of a type with a minimum, and lists without identifiers and words of any other.
     fn one_of(
         &mut self,
         statement: &mut Statement,
         (resource_type, bound): (&str, &str),
         alternatives: &[Vec<Criterion>],
     ) {
-        let (mut inner, mut outer) = (Vec::new(), Vec::new());
+        let (mut inner, mut outer, mut is_held_to_sight) = (Vec::new(), Vec::new(), false);
         for criteria in alternatives {
             let mut asked = Self::default();
             for criterion in criteria {
                 asked.add(statement, Way::Records, (resource_type, bound), criterion);
             }
+            is_held_to_sight |= !asked.outer.is_empty();
             inner.push(format!("(1 = 1{})", asked.inner));
             outer.push(format!("(1 = 1{})", asked.outer));
         }
         let _ = write!(self.inner, " AND ({})", inner.join(" OR "));
-        if has_minimum(resource_type) {
+        if is_held_to_sight {
             let _ = write!(self.outer, " AND ({})", outer.join(" OR "));
         }
     }

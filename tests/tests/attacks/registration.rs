@@ -30,6 +30,9 @@ fn a_scope_whose_search_restriction_would_not_be_kept_is_refused_where_it_is_reg
         &["system/*.rs?_tag=x"],
         &["system/Observation.cruds?category=laboratory"],
         &["system/Patient.rs", "system/Task.u?status=x"],
+        &["system/Patient.rs?email=an@example.org"],
+        &["system/Patient.rs?gender=male,"],
+        &["system/Task.r?code=1"; 11],
     ] {
         let (is_registered, told) = add(scopes);
         assert!(!is_registered && told.contains("search restriction"), "{scopes:?}: {told}");

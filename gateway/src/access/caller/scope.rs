@@ -4,6 +4,15 @@ use super::Caller;
 use crate::auth::Interaction;
 use crate::error::{Failure, Issue};
 
+/// Of what resources of a type a request is allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach<'c> {
+    /// Of all.
+    Whole,
+    /// Of those that one of these searches finds; never empty.
+    Within(Vec<&'c str>),
+}
+
 impl Caller {
     /// Holds the request to the scopes of its token.
     ///
@@ -23,17 +32,16 @@ impl Caller {
         )))
     }
 
-    /// Holds the request to the scopes of its token, where it can hold the answer to the restrictions of a scope: the searches of
-    /// which one must find whatever is shown. None: all of the type.
+    /// Holds the request to the scopes of its token, where whoever asks holds the answer to their restrictions.
     ///
     /// # Errors
     /// [`Failure::Forbidden`].
-    pub fn may_within(&self, resource_type: &str, interaction: Interaction) -> Result<Vec<&str>, Failure> {
-        let Err(failure) = self.may(resource_type, interaction) else { return Ok(Vec::new()) };
+    pub fn reach(&self, resource_type: &str, interaction: Interaction) -> Result<Reach<'_>, Failure> {
+        let Err(failure) = self.may(resource_type, interaction) else { return Ok(Reach::Whole) };
         if self.in_session.is_some() || self.person.is_some() {
             return Err(failure);
         }
-        let restrictions = self.claims.scopes.restrictions(resource_type, interaction);
-        if restrictions.is_empty() { Err(failure) } else { Ok(restrictions) }
+        let searches = self.claims.scopes.restrictions(resource_type, interaction);
+        if searches.is_empty() { Err(failure) } else { Ok(Reach::Within(searches)) }
     }
 }

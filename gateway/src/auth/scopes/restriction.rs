@@ -1,14 +1,17 @@
 //! Scopes with a search restriction: `system/Observation.rs?category=laboratory`.
 //!
-//! Such a scope grants reading and searching of what a search with the same parameters would find, and nothing else: no history, no
-//! version, no include, no chain, no write. So wherever a grant is asked that is not this one, it counts for nothing.
+//! Such a scope is for reading and searching of what a search with the same parameters finds, and nothing else: no history, no version, no
+//! include, no chain, no write. So wherever a grant is asked that is not this one, it counts for nothing. Here it is only read and
+//! compared; whether a search keeps it is for whoever knows what is searched.
 //!
 //! Specification: <https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html#finer-grained-resource-constraints-using-search-parameters>
 
 use super::Interaction;
 
-/// The most of them in one set of scopes; what is beyond grants nothing.
-pub(super) const RESTRICTIONS_MAX: usize = 20;
+/// The most that are kept of one set of scopes: each is work for every read and search. What is beyond grants nothing.
+pub const RESTRICTIONS_MAX: usize = 10;
+/// The most that are read of one.
+pub(super) const RESTRICTIONS_READ_MAX: usize = 50;
 /// The most parameters of one.
 const PARAMETERS_MAX: usize = 10;
 
@@ -23,8 +26,7 @@ pub(super) struct Restricted {
 }
 
 impl Restricted {
-    /// What is granted on a type under a restriction that is written as one: `name=value`, several joined by `&`. Whether it can be kept is
-    /// for whoever knows what is searched.
+    /// What is granted on a type under a restriction that is written as one: `name=value`, several joined by `&`.
     pub(super) fn read(resource_type: &str, interactions: u8, query: &str) -> Option<Self> {
         let interactions = interactions & (Interaction::Read.bit() | Interaction::Search.bit());
         let parts = query.split('&').count();
@@ -32,6 +34,13 @@ impl Restricted {
             |part: &str| part.split_once('=').is_some_and(|(name, value)| !name.is_empty() && !value.is_empty());
         let is_read = interactions != 0 && parts <= PARAMETERS_MAX && query.split('&').all(is_pair);
         is_read.then(|| Self { resource_type: resource_type.to_owned(), interactions, query: query.to_owned() })
+    }
+
+    /// Whether it grants all that another grants.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        self.resource_type == other.resource_type
+            && self.interactions & other.interactions == other.interactions
+            && self.query.split('&').all(|part| other.query.split('&').any(|other| other == part))
     }
 
     /// What both grant.
