@@ -12,7 +12,7 @@ pub fn is_kept(resource_type: &str, query: &str) -> bool {
     let is_code = |name: &str| {
         parameter(resource_type, name).is_some_and(|found| {
             // A number or an address says who a person is: it would stand in registrations, and by law attendance is told without it.
-            let is_personal = |path: &Path| ["Identifier", "ContactPoint"].contains(&&*path.kind);
+            let is_personal = |path: &Path| ["Identifier", "ContactPoint"].contains(&path.kind);
             found.search_type == SearchType::Token && !found.paths.iter().any(is_personal)
         })
     };
