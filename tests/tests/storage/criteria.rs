@@ -1,5 +1,6 @@
 //! What a search can ask, held to a plain evaluation of the same question over the same resources.
 
+use gateway::search::query::{Criterion, Query, Values};
 use gateway::storage::Store;
 use gateway::storage::write_set::{NewVersion, Sight, WriteSet};
 use proptest::prelude::*;
@@ -8,7 +9,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
-use crate::world::{beginning, cases, first, found, indexed, key, put, row, stores, viewer};
+use crate::world::{beginning, cases, first, found, ids, indexed, key, put, query, row, search, stores, viewer};
 
 const TYPES: &str = "http://types.example";
 const UNITS: &str = "http://units.example";
@@ -416,6 +417,13 @@ async fn what_is_found_is_what_is_plainly_asked_of_what_is_seen() {
     }
 }
 
+/// The Tasks that a viewer finds by one of these queries.
+async fn found_by_one(store: &Store, who: &str, queries: &[&str]) -> Vec<String> {
+    let values = Values::Alternatives(queries.iter().map(|text| query("Task", text).criteria).collect());
+    let criteria = vec![Criterion { parameter: "_scope", values }];
+    ids(&search(store, &viewer(who), "Task", &Query { criteria, ..query("Task", "") }).await)
+}
+
 #[tokio::test]
 async fn what_is_not_there_is_asked_of_what_is_seen_of_a_minimum() {
     for (kind, _, store) in stores().await {
@@ -446,6 +454,17 @@ async fn what_is_not_there_is_asked_of_what_is_seen_of_a_minimum() {
         ] {
             assert_eq!(found(&store, &viewer("a"), "Task", text).await, by_a, "{kind}: a {text}");
             assert_eq!(found(&store, &viewer("b"), "Task", text).await, by_b, "{kind}: b {text}");
+        }
+        // The same where one of several lists of criteria must hold, as of a token that is restricted to them.
+        for (lists, by_a, by_b) in [
+            (vec!["code=whole"], vec!["0", "1"], vec![]),
+            (vec!["code=shown"], vec![], vec!["0"]),
+            (vec!["code=whole", "code=both"], vec!["0", "1", "2"], vec!["2"]),
+            (vec!["code=whole&code=shown", "code=shown&code=both"], vec![], vec![]),
+            (vec!["code=whole&_tag=x", "code=shown"], vec![], vec!["0"]),
+        ] {
+            assert_eq!(found_by_one(&store, "a", &lists).await, by_a, "{kind}: a {lists:?}");
+            assert_eq!(found_by_one(&store, "b", &lists).await, by_b, "{kind}: b {lists:?}");
         }
         for (text, finds) in [("code=whole", true), ("code=shown", false), ("code:not=both", true)] {
             let text = format!("_has:Task:patient:{text}");
