@@ -8,6 +8,7 @@ pub mod audit;
 pub mod billing;
 pub mod chain;
 pub mod channel;
+mod class;
 mod compartment;
 pub mod conflict;
 pub mod crisis;

@@ -1,7 +1,8 @@
 //! Reads by id, many readers' questions in one statement: the waiting ones are asked together.
 //!
 //! A statement costs a hop to the database whatever it asks; under load a hop answers up to [`GROUP_MAX`] readers. Each
-//! question carries its own viewer, and sight is joined per question.
+//! question carries its own viewer, and sight is joined per question; what is of the class of an earlier one of the same question
+//! (`class.rs`) is seen as that one.
 //!
 //! SQLite is asked on the connection that writes: every commit empties the page caches of all others, and a read waits for the
 //! commit of its event all the same.
@@ -11,21 +12,27 @@ use std::sync::Arc;
 use sqlx::{PgPool, Row, SqlitePool};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
+use super::class::LIKE_L;
 use super::resource::Seen;
 use super::rows::{Cell, Rows, integers, json, texts};
 use super::sight::{LEVEL, Viewer};
 use super::{Database, StorageError, is_about_one, keep_running};
 
-/// Questions that one statement takes at most.
+/// Resources that one statement takes at most; a question with more has one of its own.
 const GROUP_MAX: usize = 128;
 /// Tasks that ask PostgreSQL; on two cores more would only take turns. SQLite has one, for its one connection.
 const READERS: usize = 2;
 
+/// An id, and which earlier one of the same question it seems to be of the same class as.
+pub(super) type Asked = (String, Option<usize>);
+
+type Answer = Result<Vec<Option<Seen>>, StorageError>;
+
 struct Question {
     viewer: Viewer,
     resource_type: &'static str,
-    id: String,
-    answer: oneshot::Sender<Result<Option<Seen>, StorageError>>,
+    ids: Vec<Asked>,
+    answer: oneshot::Sender<Answer>,
 }
 
 /// The way to the reader tasks.
@@ -62,19 +69,20 @@ impl Reader {
         resource_type: &'static str,
         id: String,
     ) -> Result<Option<Seen>, StorageError> {
+        Ok(self.ask_all(viewer, resource_type, vec![(id, None)]).await?.pop().flatten())
+    }
+
+    /// What the viewer sees of several resources, in their order, all at the same moment.
+    pub(super) async fn ask_all(&self, viewer: Viewer, resource_type: &'static str, ids: Vec<Asked>) -> Answer {
         let (answer, answered) = oneshot::channel();
-        let question = Question { viewer, resource_type, id, answer };
+        let question = Question { viewer, resource_type, ids, answer };
         self.queue.send(question).map_err(|_| StorageError::Busy)?;
         answered.await.map_err(|_| StorageError::Busy)?
     }
 }
 
 async fn run(database: Database, sql: Arc<str>, questions: Arc<Mutex<mpsc::UnboundedReceiver<Question>>>) {
-    loop {
-        let mut group = Vec::with_capacity(GROUP_MAX);
-        if questions.lock().await.recv_many(&mut group, GROUP_MAX).await == 0 {
-            return;
-        }
+    while let Some(group) = next(&mut *questions.lock().await).await {
         let mut answers = ask(&database, &sql, &group).await;
         if group.len() > 1
             && matches!(answers.first(), Some(Err(StorageError::Unavailable(error))) if is_about_one(error))
@@ -91,22 +99,40 @@ async fn run(database: Database, sql: Arc<str>, questions: Arc<Mutex<mpsc::Unbou
     }
 }
 
+/// The questions that wait, as many as one statement takes; none where nobody will ask any more.
+async fn next(questions: &mut mpsc::UnboundedReceiver<Question>) -> Option<Vec<Question>> {
+    let mut group = vec![questions.recv().await?];
+    let mut ids = group[0].ids.len();
+    while ids < GROUP_MAX
+        && let Ok(question) = questions.try_recv()
+    {
+        ids += question.ids.len();
+        group.push(question);
+    }
+    Some(group)
+}
+
 /// Asks the questions in one statement; an answer to each, in their order.
-async fn ask(database: &Database, sql: &Arc<str>, group: &[Question]) -> Vec<Result<Option<Seen>, StorageError>> {
-    let asked: Rows<'_> = group.iter().map(question_row).collect();
+async fn ask(database: &Database, sql: &Arc<str>, group: &[Question]) -> Vec<Answer> {
+    let mut asked: Rows<'_> = Vec::new();
+    for question in group {
+        let first = asked.len();
+        asked.extend(question.ids.iter().map(|id| question_row(question, id, first)));
+    }
     let found = match database {
         Database::Sqlite { writer, .. } => ask_sqlite(writer, sql, &asked).await,
         Database::Postgres { pool } => ask_postgres(pool, sql, &asked).await,
     };
     match found {
         Ok(found) => {
-            let mut answers: Vec<_> = group.iter().map(|_| Ok(None)).collect();
-            for (n, seen) in found {
-                if let Some(answer) = answers.get_mut(n) {
-                    *answer = Ok(Some(seen));
+            let mut seen: Vec<Option<Seen>> = asked.iter().map(|_| None).collect();
+            for (n, one) in found {
+                if let Some(place) = seen.get_mut(n) {
+                    *place = Some(one);
                 }
             }
-            answers
+            let mut seen = seen.into_iter();
+            group.iter().map(|question| Ok(seen.by_ref().take(question.ids.len()).collect())).collect()
         }
         Err(error) => {
             let error = Arc::new(error);
@@ -115,8 +141,10 @@ async fn ask(database: &Database, sql: &Arc<str>, group: &[Question]) -> Vec<Res
     }
 }
 
-fn question_row(question: &Question) -> Vec<Cell<'_>> {
+/// One id of a question whose first id stands at `first`.
+fn question_row<'q>(question: &'q Question, (id, leader): &'q Asked, first: usize) -> Vec<Cell<'q>> {
     let viewer = &question.viewer;
+    let leader = leader.and_then(|leader| Some((leader, question.ids.get(leader)?.0.as_str())));
     vec![
         viewer.organization.as_str().into(),
         viewer.practitioner.as_str().into(),
@@ -127,7 +155,9 @@ fn question_row(question: &Question) -> Vec<Cell<'_>> {
         viewer.types.as_str().into(),
         viewer.label_version.into(),
         question.resource_type.into(),
-        question.id.as_str().into(),
+        id.as_str().into(),
+        leader.and_then(|(n, _)| i64::try_from(first + n).ok()).into(),
+        leader.map(|(_, id)| id).into(),
     ]
 }
 
@@ -143,6 +173,8 @@ fn sqlite_text() -> String {
         "label_version",
         "resource_type",
         "id",
+        "leader",
+        "leader_id",
     ];
     let extract: Vec<String> =
         columns.iter().enumerate().map(|(n, name)| format!("json_extract(value, '$[{n}]') AS {name}")).collect();
@@ -151,21 +183,26 @@ fn sqlite_text() -> String {
 
 fn postgres_text() -> String {
     text(
-        "SELECT n - 1 AS n, organization, practitioner, kind, purpose, now_ms, person, types, label_version, resource_type, id \
+        "SELECT n - 1 AS n, organization, practitioner, kind, purpose, now_ms, person, types, label_version, resource_type, id, \
+           leader, leader_id \
          FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bigint[], \
-           $9::text[], $10::text[]) WITH ORDINALITY \
-         AS q(organization, practitioner, kind, purpose, now_ms, person, types, label_version, resource_type, id, n)",
+           $9::text[], $10::text[], $11::bigint[], $12::text[]) WITH ORDINALITY \
+         AS q(organization, practitioner, kind, purpose, now_ms, person, types, label_version, resource_type, id, leader, leader_id, n)",
     )
 }
 
 fn text(questions: &str) -> String {
+    // What is asked after its leader is held to be of the same class in the very same statement.
     format!(
         "WITH v AS MATERIALIZED ({questions}), \
-         s AS MATERIALIZED (SELECT v.n, r.*, {LEVEL} AS level FROM v CROSS JOIN resource r \
-           WHERE r.resource_type = v.resource_type AND r.id = v.id) \
+         s AS MATERIALIZED (SELECT v.n, v.leader, r.*, CASE WHEN {LIKE_L} THEN NULL ELSE {LEVEL} END AS own_level \
+           FROM v CROSS JOIN resource r LEFT JOIN resource l ON l.resource_type = v.resource_type AND l.id = v.leader_id \
+           WHERE r.resource_type = v.resource_type AND r.id = v.id), \
+         t AS (SELECT s.*, COALESCE(s.own_level, MAX(CASE WHEN s.leader IS NULL THEN s.own_level END) \
+           OVER (PARTITION BY COALESCE(s.leader, s.n))) AS level FROM s) \
          SELECT n, compartment, resource_type, id, version_id, last_updated_ms, author, method, deleted, level, \
          CASE WHEN (level & 1) = 1 THEN body ELSE minimum END AS body, \
-         CASE WHEN (level & 1) = 1 THEN COALESCE(holes, '') ELSE '' END AS holes FROM s WHERE level > 0"
+         CASE WHEN (level & 1) = 1 THEN COALESCE(holes, '') ELSE '' END AS holes FROM t WHERE level > 0"
     )
 }
 
@@ -189,7 +226,9 @@ async fn ask_postgres(pool: &PgPool, sql: &Arc<str>, asked: &Rows<'_>) -> Result
         .bind(texts(asked, 6))
         .bind(integers(asked, 7))
         .bind(texts(asked, 8))
-        .bind(texts(asked, 9));
+        .bind(texts(asked, 9))
+        .bind(integers(asked, 10))
+        .bind(texts(asked, 11));
     let rows = query.fetch_all(pool).await?;
     Ok(rows
         .iter()

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use sqlx::Row;
 
+use super::class::{levels, seen_rows};
 use super::compartment::within_sql;
 use super::criterion::{Asked, date_sql, ids_sql};
 use super::resource::{Seen, Shows, Touched, Unrecorded};
@@ -393,12 +394,14 @@ fn visible(
             format!("v CROSS JOIN k CROSS JOIN resource r WHERE r.compartment = k.compartment AND {inner}"),
         ),
     };
-    let materialized = if once == Once::Yes { " MATERIALIZED" } else { "" };
-    statement.text = format!(
-        "{VIEWER}{records}, s AS{materialized} (SELECT r.compartment, r.resource_type, r.id, r.last_updated_ms, {LEVEL} AS level \
-           FROM {from}), \
-         t AS (SELECT {columns} FROM s WHERE {outer})"
-    );
+    // Row by row, until the page is full; or each class of them once, and all of them.
+    let seen = match once {
+        Once::No => format!(
+            "s AS (SELECT r.compartment, r.resource_type, r.id, r.last_updated_ms, {LEVEL} AS level FROM {from})"
+        ),
+        Once::Yes => format!("{}, {}", levels(&from), seen_rows()),
+    };
+    statement.text = format!("{VIEWER}{records}, {seen}, t AS (SELECT {columns} FROM s WHERE {outer})");
 }
 
 /// The page of `t` after a keyset.

@@ -3,13 +3,15 @@
 //! Sight is asked for little more than the page takes. On PostgreSQL that is done in the very statement by which every resource is read,
 //! together with what others ask at that moment; a match that was changed in between sends the search the long way.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use sqlx::{PgPool, Row, SqlitePool};
 
+use super::class::{CLASS, OF_CLASS, levels};
 use super::resource::Seen;
 use super::search::{Conditions, Key, Statement, Way, bind_statement, conditions, is_narrow, record};
-use super::sight::{CANDIDATES, LEVEL, VIEWER, Viewer, bind_viewer};
+use super::sight::{CANDIDATES, VIEWER, Viewer, bind_viewer};
 use super::{Database, StorageError, Store};
 use crate::search::query::Query;
 
@@ -39,6 +41,7 @@ struct Candidate {
     id: String,
     version_id: i64,
     bytes: usize,
+    class: String,
 }
 
 /// How much a page takes.
@@ -132,8 +135,9 @@ impl Store {
             if asked.is_empty() {
                 break;
             }
-            let questions = asked.iter().map(|asked| self.reader.ask(viewer.clone(), resource_type, asked.id.clone()));
-            for (asked, seen) in asked.iter().zip(futures_util::future::try_join_all(questions).await?) {
+            let ids = asked.iter().map(|asked| asked.id.clone()).zip(leaders(&asked)).collect();
+            let found = self.reader.ask_all(viewer.clone(), resource_type, ids).await?;
+            for (asked, seen) in asked.iter().zip(found) {
                 match seen.filter(|seen| !seen.deleted && seen.key.compartment == asked.compartment) {
                     Some(seen) if seen.version.0 == asked.version_id => matches.push(seen),
                     Some(_) => return Ok(Some(Found { matches: Vec::new(), is_all: false })),
@@ -143,6 +147,13 @@ impl Store {
         }
         Ok(Some(Found { matches, is_all: is_all && candidates.peek().is_none() }))
     }
+}
+
+/// For each candidate the first of its class, where that is another one.
+fn leaders(asked: &[Candidate]) -> Vec<Option<usize>> {
+    let mut first = HashMap::new();
+    let class = asked.iter().map(|candidate| (candidate.compartment.as_str(), candidate.class.as_str()));
+    class.enumerate().map(|(n, class)| Some(*first.entry(class).or_insert(n)).filter(|&leader| leader != n)).collect()
 }
 
 /// The keys of the first matches as `w`, of the viewer's records or of the one that the search names, and the number of these as `n`;
@@ -180,7 +191,7 @@ async fn candidates(
     let keys = first_keys(size, if size.is_of_record { &in_one } else { &in_each });
     statement.text = format!(
         "{keys} SELECT n.n, f.* FROM n LEFT JOIN (SELECT r.compartment, r.id, r.version_id, \
-           CAST(OCTET_LENGTH(r.body) AS BIGINT) AS bytes FROM w JOIN resource r \
+           CAST(OCTET_LENGTH(r.body) AS BIGINT) AS bytes, {CLASS} AS class FROM w JOIN resource r \
              ON r.compartment = w.compartment AND r.id = w.id AND r.resource_type = {resource_type}) AS f ON true ORDER BY f.id"
     );
     let rows = bind_statement!(statement, viewer).fetch_all(pool).await?;
@@ -193,6 +204,7 @@ async fn candidates(
             id: row.get(2),
             version_id: row.get(3),
             bytes: usize::try_from(row.get::<i64, _>(4)).unwrap_or(usize::MAX),
+            class: row.get(5),
         })
     };
     Ok(Some(rows.iter().filter_map(candidate).collect()))
@@ -220,16 +232,19 @@ async fn on_sqlite(
     );
     // The planner keeps the order of a CROSS JOIN, and a window of bytes before each keeps long pages out of memory.
     statement.text = format!(
-        "{keys}, s AS MATERIALIZED (SELECT r.compartment, r.resource_type, r.id, r.version_id, r.last_updated_ms, r.author, r.method, \
-             r.deleted, r.body, r.minimum, r.holes, {LEVEL} AS level, \
+        "{keys}, {}, s AS MATERIALIZED (SELECT r.compartment, r.resource_type, r.id, r.version_id, r.last_updated_ms, r.author, \
+             r.method, r.deleted, r.body, r.minimum, r.holes, h.level, \
              SUM(OCTET_LENGTH(r.body)) OVER (ORDER BY r.id) - OCTET_LENGTH(r.body) AS bytes \
-           FROM v CROSS JOIN w CROSS JOIN resource r \
-             WHERE r.compartment = w.compartment AND r.id = w.id AND r.resource_type = {resource_type}) \
+           FROM f CROSS JOIN h CROSS JOIN resource r \
+             WHERE {OF_CLASS} AND r.compartment = f.compartment AND r.id = f.id AND r.resource_type = {resource_type}) \
          SELECT n.n, s.compartment, s.resource_type, s.id, s.version_id, s.last_updated_ms, s.author, s.method, s.deleted, s.level, \
            s.bytes >= {bytes_max} AS is_beyond, \
            CASE WHEN s.bytes >= {bytes_max} THEN '' WHEN (s.level & 1) = 1 THEN s.body ELSE s.minimum END AS body, \
            CASE WHEN (s.level & 1) = 1 THEN COALESCE(s.holes, '') ELSE '' END AS holes \
-         FROM n LEFT JOIN s ON 1 = 1 ORDER BY s.id"
+         FROM n LEFT JOIN s ON 1 = 1 ORDER BY s.id",
+        levels(&format!(
+            "w CROSS JOIN resource r WHERE r.compartment = w.compartment AND r.id = w.id AND r.resource_type = {resource_type}"
+        ))
     );
     let rows = bind_statement!(statement, viewer).fetch_all(pool).await?;
     if !are_few(rows.first().map(|row| row.get(0))) {

@@ -210,13 +210,13 @@ impl Database {
         done.map_err(io::Error::other)
     }
 
-    /// What is done between rounds, so that it does not fall into one: fresh statistics, and a checkpoint.
+    /// What is done between rounds, so that it does not fall into one: what autovacuum would have done by then, and a checkpoint.
     pub(crate) fn settle(&self, runtime: &Runtime) -> io::Result<()> {
         let done = runtime.block_on(async {
             match self {
                 Self::Sqlite(pool, _) => sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(pool).await.map(|_| ()),
                 Self::Postgres(pool) => {
-                    sqlx::query("ANALYZE").execute(pool).await?;
+                    sqlx::query("VACUUM (ANALYZE)").execute(pool).await?;
                     sqlx::query("CHECKPOINT").execute(pool).await.map(|_| ())
                 }
             }

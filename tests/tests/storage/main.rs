@@ -5,6 +5,7 @@
 mod audit;
 mod backups;
 mod billing;
+mod classes;
 mod conflicts;
 mod consent_join;
 mod contention;
