@@ -17,7 +17,8 @@ use crate::referral_floor::Template;
 use crate::report::{Goal, Report};
 use crate::subject::{Database, Subject};
 use crate::{
-    Arguments, billing, consents, export, fhir, load, overload, read_floor, referral_floor, search_floor, syncs, trail,
+    Arguments, billing, consents, export, fhir, load, overload, peer, read_floor, referral_floor, rows, search_floor,
+    syncs, trail,
 };
 
 /// Clients of the figures on throughput.
@@ -70,6 +71,14 @@ impl Bench<'_> {
         }
         if self.arguments.only == "fhir" {
             return self.fhir(subject, report);
+        }
+        if self.arguments.only == "rows" {
+            return rows::measure(&subject, (self.arguments.rounds, self.time()), self.runtime, report);
+        }
+        if self.arguments.only == "peer" {
+            let program = self.arguments.peer.as_ref().ok_or_else(|| io::Error::other("--peer says where it is"))?;
+            let how = (self.arguments.rounds, self.time());
+            return peer::measure(&subject, (program, self.directory), how, report);
         }
         if self.arguments.only == "export" {
             return self.export(subject, report);

@@ -14,10 +14,10 @@ use crate::report::{Goal, Report};
 use crate::subject::{Database, SENDER, Subject};
 
 /// Records that are searched, and observations of each.
-const RECORDS: usize = 100;
-const OF_RECORD: usize = 300;
+pub(crate) const RECORDS: usize = 100;
+pub(crate) const OF_RECORD: usize = 300;
 /// Codes among which they are spread.
-const CODES: usize = 30;
+pub(crate) const CODES: usize = 30;
 /// Entries of a large transaction.
 const ENTRIES: usize = 300;
 /// Rows that the floor writes in one statement.
@@ -66,7 +66,7 @@ fn transaction(subject: &Subject) -> io::Result<String> {
 }
 
 /// A Patient and so many entries in all.
-fn dossier(entries: usize) -> String {
+pub(crate) fn dossier(entries: usize) -> String {
     let patient = format!("urn:uuid:{}", uuid::Uuid::new_v4());
     let mut entry = vec![json!({
         "fullUrl": patient,

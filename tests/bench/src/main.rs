@@ -11,10 +11,12 @@ mod export;
 mod fhir;
 mod load;
 mod overload;
+mod peer;
 mod process;
 mod read_floor;
 mod referral_floor;
 mod report;
+mod rows;
 mod samples;
 mod search_floor;
 mod subject;
@@ -57,7 +59,7 @@ struct Arguments {
     #[arg(long)]
     database: Option<String>,
     /// Only the operations whose name begins so: `token`, `metadata`, `read`, `consents`, `referral`, `start`. `search` fills a database with a million
-    /// resources, `trail` one with ten million events, `deliveries` queues a hundred thousand, `billing` makes a month of as many lines, `export` reads as many resources, `fhir` loads dossiers, and `overload` needs 32,000 open files, so these are measured only where they
+    /// resources, `trail` one with ten million events, `deliveries` queues a hundred thousand, `billing` makes a month of as many lines, `export` reads as many resources, `fhir` loads dossiers, `peer` asks another server the same, `rows` searches among ten million resources, and `overload` needs 32,000 open files, so these are measured only where they
     /// are named.
     #[arg(long, default_value = "")]
     only: String,
@@ -70,6 +72,9 @@ struct Arguments {
     /// Where the published examples lie: Synthea's dossiers are loaded from there.
     #[arg(long)]
     corpus: Option<PathBuf>,
+    /// The program `hfs` of Helios HFS, for `--only peer`.
+    #[arg(long)]
+    peer: Option<PathBuf>,
     /// Serves this file as the bare handler (the bench calls itself so).
     #[arg(long, hide = true, num_args = 2)]
     bare: Option<Vec<String>>,

@@ -17,7 +17,7 @@ const SEEN_RECORDS: usize = 10;
 /// Matches of a page.
 pub(crate) const PAGE: usize = 20;
 /// Later than any table's, so that the gateway does not begin to label a million resources anew.
-const LABEL_VERSION: i64 = 1_000_000_000_000;
+pub(crate) const LABEL_VERSION: i64 = 1_000_000_000_000;
 /// What the receiver may see in all.
 pub(crate) const SEEN: usize = PER_RECORD * SEEN_RECORDS;
 
@@ -26,12 +26,7 @@ pub(crate) const SEEN: usize = PER_RECORD * SEEN_RECORDS;
 pub(crate) fn fill(database: &Database, seen: &[String], count: usize, runtime: &Runtime) -> io::Result<()> {
     let records = count / PER_RECORD;
     let known: Vec<String> = seen.iter().take(SEEN_RECORDS).map(|id| format!("'{id}'")).collect();
-    let numbers = |from: usize, to: usize| match database {
-        Database::Sqlite(..) => format!(
-            "(WITH RECURSIVE n(n) AS (SELECT {from} UNION ALL SELECT n + 1 FROM n WHERE n < {to}) SELECT n FROM n) AS n"
-        ),
-        Database::Postgres(_) => format!("generate_series({from}, {to}) AS n(n)"),
-    };
+    let numbers = |from, to| numbers(database, from, to);
     let record = format!(
         "INSERT INTO record (compartment, custodian, epoch, created_ms) SELECT 'bulk-' || n, 'organization/{SENDER}', 1, 0 FROM {}",
         numbers(1, records - SEEN_RECORDS)
@@ -59,6 +54,16 @@ pub(crate) fn fill(database: &Database, seen: &[String], count: usize, runtime: 
         database.execute(&sql, runtime)?;
     }
     Ok(())
+}
+
+/// The numbers `n` from the first to the last, as a table.
+pub(crate) fn numbers(database: &Database, from: usize, to: usize) -> String {
+    match database {
+        Database::Sqlite(..) => format!(
+            "(WITH RECURSIVE n(n) AS (SELECT {from} UNION ALL SELECT n + 1 FROM n WHERE n < {to}) SELECT n FROM n) AS n"
+        ),
+        Database::Postgres(_) => format!("generate_series({from}, {to}) AS n(n)"),
+    }
 }
 
 /// The search as a person would write it who knows that nothing denies and nothing is closed: every rule of sight is in it, and
