@@ -18,8 +18,8 @@ use super::rows::{Cell, Rows, integers, json, texts};
 use super::sight::{LEVEL, Viewer};
 use super::{Database, StorageError, is_about_one, keep_running};
 
-/// Resources that one statement takes at most; a question with more has one of its own.
-const GROUP_MAX: usize = 128;
+/// With so many resources a statement takes no further question.
+pub(super) const GROUP_MAX: usize = 128;
 /// Tasks that ask PostgreSQL; on two cores more would only take turns. SQLite has one, for its one connection.
 const READERS: usize = 2;
 
@@ -33,6 +33,15 @@ struct Question {
     resource_type: &'static str,
     ids: Vec<Asked>,
     answer: oneshot::Sender<Answer>,
+}
+
+/// The statements.
+#[derive(Clone)]
+struct Sql {
+    /// Each is asked by itself.
+    each: Arc<str>,
+    /// Some are of the class of others.
+    alike: Arc<str>,
 }
 
 /// The way to the reader tasks.
@@ -51,14 +60,15 @@ impl Reader {
     pub(super) fn start(database: &Database) -> Self {
         let (queue, questions) = mpsc::unbounded_channel();
         let questions = Arc::new(Mutex::new(questions));
-        let sql: Arc<str> = match database {
-            Database::Sqlite { .. } => sqlite_text().into(),
-            Database::Postgres { .. } => postgres_text().into(),
+        let questions_sql = match database {
+            Database::Sqlite { .. } => sqlite_questions(),
+            Database::Postgres { .. } => POSTGRES_QUESTIONS.to_owned(),
         };
+        let sql = Sql { each: each(&questions_sql).into(), alike: alike(&questions_sql).into() };
         let readers = if matches!(database, Database::Sqlite { .. }) { 1 } else { READERS };
         for _ in 0..readers {
-            let (database, sql, questions) = (database.clone(), Arc::clone(&sql), Arc::clone(&questions));
-            keep_running(move || run(database.clone(), Arc::clone(&sql), Arc::clone(&questions)));
+            let (database, sql, questions) = (database.clone(), sql.clone(), Arc::clone(&questions));
+            keep_running(move || run(database.clone(), sql.clone(), Arc::clone(&questions)));
         }
         Self { queue }
     }
@@ -81,8 +91,29 @@ impl Reader {
     }
 }
 
-async fn run(database: Database, sql: Arc<str>, questions: Arc<Mutex<mpsc::UnboundedReceiver<Question>>>) {
-    while let Some(group) = next(&mut *questions.lock().await).await {
+#[cfg(feature = "testing")]
+impl super::Store {
+    /// How the viewer sees each of several resources of a type, with which earlier one each is said to be of one class: so that tests can say
+    /// what is not so.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn levels_alike(
+        &self,
+        viewer: Viewer,
+        resource_type: &'static str,
+        ids: Vec<(String, Option<usize>)>,
+    ) -> Result<Vec<Option<super::sight::Level>>, StorageError> {
+        let found = self.reader.ask_all(viewer, resource_type, ids).await?;
+        Ok(found.into_iter().map(|seen| seen.map(|seen| seen.level)).collect())
+    }
+}
+
+async fn run(database: Database, sql: Sql, questions: Arc<Mutex<mpsc::UnboundedReceiver<Question>>>) {
+    loop {
+        // The other readers wait for questions meanwhile, not for the answers to these.
+        let group = next(&mut *questions.lock().await).await;
+        let Some(group) = group else { return };
         let mut answers = ask(&database, &sql, &group).await;
         if group.len() > 1
             && matches!(answers.first(), Some(Err(StorageError::Unavailable(error))) if is_about_one(error))
@@ -113,12 +144,14 @@ async fn next(questions: &mut mpsc::UnboundedReceiver<Question>) -> Option<Vec<Q
 }
 
 /// Asks the questions in one statement; an answer to each, in their order.
-async fn ask(database: &Database, sql: &Arc<str>, group: &[Question]) -> Vec<Answer> {
+async fn ask(database: &Database, sql: &Sql, group: &[Question]) -> Vec<Answer> {
     let mut asked: Rows<'_> = Vec::new();
     for question in group {
         let first = asked.len();
         asked.extend(question.ids.iter().map(|id| question_row(question, id, first)));
     }
+    let has_leaders = group.iter().any(|question| question.ids.iter().any(|(_, leader)| leader.is_some()));
+    let sql = if has_leaders { &sql.alike } else { &sql.each };
     let found = match database {
         Database::Sqlite { writer, .. } => ask_sqlite(writer, sql, &asked).await,
         Database::Postgres { pool } => ask_postgres(pool, sql, &asked).await,
@@ -161,7 +194,7 @@ fn question_row<'q>(question: &'q Question, (id, leader): &'q Asked, first: usiz
     ]
 }
 
-fn sqlite_text() -> String {
+fn sqlite_questions() -> String {
     let columns = [
         "organization",
         "practitioner",
@@ -178,31 +211,37 @@ fn sqlite_text() -> String {
     ];
     let extract: Vec<String> =
         columns.iter().enumerate().map(|(n, name)| format!("json_extract(value, '$[{n}]') AS {name}")).collect();
-    text(&format!("SELECT key AS n, {} FROM jsonb_each($1)", extract.join(", ")))
+    format!("SELECT key AS n, {} FROM jsonb_each($1)", extract.join(", "))
 }
 
-fn postgres_text() -> String {
-    text(
-        "SELECT n - 1 AS n, organization, practitioner, kind, purpose, now_ms, person, types, label_version, resource_type, id, \
-           leader, leader_id \
-         FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bigint[], \
-           $9::text[], $10::text[], $11::bigint[], $12::text[]) WITH ORDINALITY \
-         AS q(organization, practitioner, kind, purpose, now_ms, person, types, label_version, resource_type, id, leader, leader_id, n)",
+const POSTGRES_QUESTIONS: &str = "SELECT n - 1 AS n, organization, practitioner, kind, purpose, now_ms, person, types, label_version, resource_type, id, \
+       leader, leader_id \
+     FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bigint[], \
+       $9::text[], $10::text[], $11::bigint[], $12::text[]) WITH ORDINALITY \
+     AS q(organization, practitioner, kind, purpose, now_ms, person, types, label_version, resource_type, id, leader, leader_id, n)";
+
+/// What is shown of rows `t` with their `level`.
+const SHOWN: &str = "SELECT n, compartment, resource_type, id, version_id, last_updated_ms, author, method, deleted, level, \
+     CASE WHEN (level & 1) = 1 THEN body ELSE minimum END AS body, \
+     CASE WHEN (level & 1) = 1 THEN COALESCE(holes, '') ELSE '' END AS holes FROM t WHERE level > 0";
+
+fn each(questions: &str) -> String {
+    format!(
+        "WITH v AS MATERIALIZED ({questions}), \
+         t AS MATERIALIZED (SELECT v.n, r.*, {LEVEL} AS level FROM v CROSS JOIN resource r \
+           WHERE r.resource_type = v.resource_type AND r.id = v.id) {SHOWN}"
     )
 }
 
-fn text(questions: &str) -> String {
-    // What is asked after its leader is held to be of the same class in the very same statement.
+/// What is asked after its leader is held to be of the same class by the very same statement.
+fn alike(questions: &str) -> String {
     format!(
         "WITH v AS MATERIALIZED ({questions}), \
          s AS MATERIALIZED (SELECT v.n, v.leader, r.*, CASE WHEN {LIKE_L} THEN NULL ELSE {LEVEL} END AS own_level \
            FROM v CROSS JOIN resource r LEFT JOIN resource l ON l.resource_type = v.resource_type AND l.id = v.leader_id \
            WHERE r.resource_type = v.resource_type AND r.id = v.id), \
          t AS (SELECT s.*, COALESCE(s.own_level, MAX(CASE WHEN s.leader IS NULL THEN s.own_level END) \
-           OVER (PARTITION BY COALESCE(s.leader, s.n))) AS level FROM s) \
-         SELECT n, compartment, resource_type, id, version_id, last_updated_ms, author, method, deleted, level, \
-         CASE WHEN (level & 1) = 1 THEN body ELSE minimum END AS body, \
-         CASE WHEN (level & 1) = 1 THEN COALESCE(holes, '') ELSE '' END AS holes FROM t WHERE level > 0"
+           OVER (PARTITION BY s.compartment, COALESCE(s.leader, s.n))) AS level FROM s) {SHOWN}"
     )
 }
 

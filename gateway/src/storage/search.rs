@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use sqlx::Row;
 
-use super::class::{levels, seen_rows};
+use super::class::levels;
 use super::compartment::within_sql;
 use super::criterion::{Asked, date_sql, ids_sql};
 use super::resource::{Seen, Shows, Touched, Unrecorded};
@@ -81,7 +81,7 @@ pub(super) enum Way {
     Records,
 }
 
-/// Whether sight is looked up once for every row, before anything else.
+/// Whether sight is looked up for all rows, before anything else: then once for each class of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Once {
     /// Where a criterion or the viewer's records leave little, and where all is counted.
@@ -399,7 +399,7 @@ fn visible(
         Once::No => format!(
             "s AS (SELECT r.compartment, r.resource_type, r.id, r.last_updated_ms, {LEVEL} AS level FROM {from})"
         ),
-        Once::Yes => format!("{}, {}", levels(&from), seen_rows()),
+        Once::Yes => levels(statement.is_sqlite, &from),
     };
     statement.text = format!("{VIEWER}{records}, {seen}, t AS (SELECT {columns} FROM s WHERE {outer})");
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::class::{levels, seen_rows};
+use super::class::levels;
 use super::include::Wanted;
 use super::resource::{Touched, Unrecorded};
 use super::search::{Conditions, Key, OrderKey, Page, Statement, Way, conditions, is_narrow, page, sort_keys};
@@ -80,13 +80,13 @@ fn visible(statement: &mut Statement, queries: &[OfType], keys: &[OrderKey]) {
     statement.text = format!(
         "{VIEWER}, k AS MATERIALIZED (SELECT DISTINCT compartment FROM ({CANDIDATES}) AS every), \
          c AS MATERIALIZED ({}), \
-         {}, {}, \
+         {}, \
          t AS (SELECT {columns} FROM s WHERE {})",
         candidates.join(" UNION ALL "),
         levels(
-            "c CROSS JOIN resource r WHERE r.compartment = c.compartment AND r.resource_type = c.resource_type AND r.id = c.id"
+            statement.is_sqlite,
+            "v CROSS JOIN c CROSS JOIN resource r WHERE r.compartment = c.compartment AND r.resource_type = c.resource_type AND r.id = c.id"
         ),
-        seen_rows(),
         seen.join(" OR ")
     );
 }

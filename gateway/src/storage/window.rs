@@ -8,10 +8,11 @@ use std::fmt::Write as _;
 
 use sqlx::{PgPool, Row, SqlitePool};
 
-use super::class::{CLASS, OF_CLASS, levels};
+use super::class::CLASS;
+use super::reader::GROUP_MAX;
 use super::resource::Seen;
 use super::search::{Conditions, Key, Statement, Way, bind_statement, conditions, is_narrow, record};
-use super::sight::{CANDIDATES, VIEWER, Viewer, bind_viewer};
+use super::sight::{CANDIDATES, LEVEL, VIEWER, Viewer, bind_viewer};
 use super::{Database, StorageError, Store};
 use crate::search::query::Query;
 
@@ -127,7 +128,7 @@ impl Store {
         let mut bytes = 0;
         loop {
             let mut asked = Vec::new();
-            while matches.len() + asked.len() < size.matches && bytes < size.bytes_max {
+            while matches.len() + asked.len() < size.matches && bytes < size.bytes_max && asked.len() < GROUP_MAX {
                 let Some(candidate) = candidates.next() else { break };
                 bytes += candidate.bytes;
                 asked.push(candidate);
@@ -232,19 +233,16 @@ async fn on_sqlite(
     );
     // The planner keeps the order of a CROSS JOIN, and a window of bytes before each keeps long pages out of memory.
     statement.text = format!(
-        "{keys}, {}, s AS MATERIALIZED (SELECT r.compartment, r.resource_type, r.id, r.version_id, r.last_updated_ms, r.author, \
-             r.method, r.deleted, r.body, r.minimum, r.holes, h.level, \
+        "{keys}, s AS MATERIALIZED (SELECT r.compartment, r.resource_type, r.id, r.version_id, r.last_updated_ms, r.author, r.method, \
+             r.deleted, r.body, r.minimum, r.holes, {LEVEL} AS level, \
              SUM(OCTET_LENGTH(r.body)) OVER (ORDER BY r.id) - OCTET_LENGTH(r.body) AS bytes \
-           FROM f CROSS JOIN h CROSS JOIN resource r \
-             WHERE {OF_CLASS} AND r.compartment = f.compartment AND r.id = f.id AND r.resource_type = {resource_type}) \
+           FROM v CROSS JOIN w CROSS JOIN resource r \
+             WHERE r.compartment = w.compartment AND r.id = w.id AND r.resource_type = {resource_type}) \
          SELECT n.n, s.compartment, s.resource_type, s.id, s.version_id, s.last_updated_ms, s.author, s.method, s.deleted, s.level, \
            s.bytes >= {bytes_max} AS is_beyond, \
            CASE WHEN s.bytes >= {bytes_max} THEN '' WHEN (s.level & 1) = 1 THEN s.body ELSE s.minimum END AS body, \
            CASE WHEN (s.level & 1) = 1 THEN COALESCE(s.holes, '') ELSE '' END AS holes \
-         FROM n LEFT JOIN s ON 1 = 1 ORDER BY s.id",
-        levels(&format!(
-            "w CROSS JOIN resource r WHERE r.compartment = w.compartment AND r.id = w.id AND r.resource_type = {resource_type}"
-        ))
+         FROM n LEFT JOIN s ON 1 = 1 ORDER BY s.id"
     );
     let rows = bind_statement!(statement, viewer).fetch_all(pool).await?;
     if !are_few(rows.first().map(|row| row.get(0))) {

@@ -19,6 +19,8 @@ use crate::process::{Process, free_address};
 use crate::report::{Goal, Report};
 use crate::subject::Subject;
 
+/// Records to which single resources are written.
+const WRITTEN: usize = 10;
 /// Clients of all but the transactions, which one sends.
 const CLIENTS: usize = 32;
 
@@ -61,22 +63,27 @@ impl Side {
                 id.ok_or_else(|| io::Error::other("a transaction answered without the Patient's id"))?.to_owned(),
             );
         }
-        let side = Self { address, base, token: token.to_owned(), records };
-        let found = load::bodies(address, side.searches().into_iter().take(1).collect(), 1)?;
-        let matches = found[0].matches("\"resourceType\":\"Observation\"").count();
-        if matches == 0 {
-            return Err(io::Error::other(format!("nothing is found: {}", found[0])));
-        }
-        Ok(side)
+        Ok(Self { address, base, token: token.to_owned(), records })
+    }
+
+    /// How many matches the first search has.
+    fn matches(&self) -> io::Result<usize> {
+        let found = load::bodies(self.address, self.searches().into_iter().take(1).collect(), 1)?;
+        Ok(found[0].matches("\"resourceType\":\"Observation\"").count())
+    }
+
+    /// The faster server writes more: nothing is written to these.
+    fn searched(&self) -> &[String] {
+        &self.records[..RECORDS - WRITTEN]
     }
 
     fn reads(&self) -> Vec<Bytes> {
-        self.records.iter().map(|id| load::get(&format!("{}/Patient/{id}", self.base), &self.token)).collect()
+        self.searched().iter().map(|id| load::get(&format!("{}/Patient/{id}", self.base), &self.token)).collect()
     }
 
     fn searches(&self) -> Vec<Bytes> {
         let path = |id| format!("{}/Observation?patient={id}&code=http://loinc.org|code-7&_count=20", self.base);
-        self.records.iter().map(|id| load::get(&path(id), &self.token)).collect()
+        self.searched().iter().map(|id| load::get(&path(id), &self.token)).collect()
     }
 
     fn creates(&self) -> Vec<Bytes> {
@@ -89,7 +96,7 @@ impl Side {
             })
         };
         let post = |id| load::post(&format!("{}/Observation", self.base), &self.token, &observation(id).to_string());
-        self.records.iter().map(post).collect()
+        self.records[RECORDS - WRITTEN..].iter().map(post).collect()
     }
 
     /// Answers a second, and the median in milliseconds.
@@ -118,6 +125,10 @@ pub(crate) fn measure(
     let peer = start(program, directory)?;
     let theirs = Side::filled(peer.address, "", "none")?;
     let ours = Side::filled(subject.process.address, "/fhir", &subject.sender)?;
+    let matches = (theirs.matches()?, ours.matches()?);
+    if matches.0 != matches.1 || matches.0 == 0 {
+        return Err(io::Error::other(format!("the two find different numbers of matches: {matches:?}")));
+    }
     for round in 1..=rounds {
         eprintln!(" round {round}, load {}", fs::read_to_string("/proc/loadavg")?.trim());
         let each: [(&str, usize, Requests); 4] = [

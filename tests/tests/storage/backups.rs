@@ -204,7 +204,13 @@ async fn an_older_schema_is_restored_as_it_was_and_brought_up_to_date_when_it_is
         if kind == "sqlite" {
             execute(&url, "DROP TABLE text_words").await;
         }
-        for index in ["delivery_id", "delivery_of_subscription", "delivery_of_resource", "team_member_by_member"] {
+        for index in [
+            "delivery_id",
+            "delivery_of_subscription",
+            "delivery_of_resource",
+            "team_member_by_member",
+            "access_grant_of_period",
+        ] {
             execute(&url, &format!("DROP INDEX {index}")).await;
         }
         for column in ["asks", "inquiries", "made_ms", "settled_ms", "cause", "cause_text", "parent"] {

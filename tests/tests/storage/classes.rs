@@ -4,23 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gateway::consent::Consent;
 use gateway::consent::arbitrary::{Subject, caller, moment, subject};
+use gateway::labels::{DataPeriod, LabelSet};
 use gateway::search::parameters::type_name;
 use gateway::storage::Store;
 use gateway::storage::include::Wanted;
-use gateway::storage::sight::Viewer;
-use gateway::storage::write_set::{NewVersion, Sight};
+use gateway::storage::sight::{Level, Viewer};
+use gateway::storage::write_set::{GrantRow, NewVersion, Sight};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::json;
 
 use crate::consent_join::{consents, facts_of_case, key_of, of_case, put_grants, stored, viewer_of};
-use crate::world::{beginning, cases, first, found, key, query, read, recorded, stores};
+use crate::world::{beginning, cases, first, found, grant, key, query, read, recorded, stores, viewer};
 
 /// Ids by type.
 type Ids = BTreeMap<&'static str, BTreeSet<String>>;
 
-/// A record with each subject twice, under ids of their own, and with Tasks of which somebody sees a minimum.
+/// A record with each subject thrice, under ids of their own, and with Tasks of which somebody sees a minimum.
 async fn record(store: &Store, id: &str, subjects: &[Subject], consents: &[Consent]) -> Ids {
     let mut ids = Ids::new();
     let mut versions: Vec<NewVersion> = Vec::new();
@@ -28,7 +29,11 @@ async fn record(store: &Store, id: &str, subjects: &[Subject], consents: &[Conse
         let named = facts_of_case(subject.now.clone(), id);
         let mut twin = named.clone();
         twin.id = format!("twin-{n}-{id}");
-        for facts in [named, twin] {
+        // The same of another time.
+        let mut later = twin.clone();
+        later.id = format!("later-{n}-{id}");
+        later.data = subjects[(n + 1) % subjects.len()].now.data;
+        for facts in [named, twin, later] {
             let resource_type = type_name(&facts.resource_type).expect("a type of R4");
             if ids.entry(resource_type).or_default().insert(facts.id.clone()) {
                 let body = json!({"resourceType": resource_type});
@@ -63,6 +68,54 @@ async fn found_in_all(store: &Store, viewer: &Viewer, ids: &Ids) -> BTreeSet<(&'
     let found: BTreeSet<_> = page.matches.into_iter().map(|seen| (seen.key.resource_type, seen.key.id)).collect();
     assert_eq!(page.total, u64::try_from(found.len()).ok());
     found
+}
+
+#[tokio::test]
+async fn what_is_said_to_be_like_another_is_held_to_it() {
+    for (kind, _, store) in stores().await {
+        // Who is permitted what is normal (the first label) of one record, and nothing of another.
+        let of = |record: &str, id: &str, labels: i64| {
+            let mut version = first(key(record, "Observation", id), &json!({"resourceType": "Observation"}));
+            version.facts.labels = LabelSet::from_bits(labels);
+            version
+        };
+        let all = vec![of("r", "normal", 1), of("r", "same", 1), of("r", "other", 2)];
+        let mut set = beginning("r", "custodian", all);
+        set.grants.push(GrantRow { labels: 1, uncovered: !1, ..grant("r", "c", 0, "permit", "organization/b") });
+        store.apply(set).await.expect("new");
+        store.apply(beginning("s", "custodian", vec![of("s", "elsewhere", 1)])).await.expect("new");
+        // Who is permitted what is of one time.
+        let of_time = |id: &str, from_ms: i64| {
+            let mut version = of("t", id, 1);
+            version.facts.data = DataPeriod { from_ms, until_ms: from_ms + 1 };
+            version
+        };
+        let mut set = beginning("t", "custodian", vec![of_time("now", 5), of_time("then", 50)]);
+        let permit = grant("t", "c", 0, "permit", "organization/b");
+        set.grants.push(GrantRow { data_from_ms: 0, data_until_ms: 10, ..permit });
+        store.apply(set).await.expect("new");
+        for text in ["", "_sort=-_lastUpdated"] {
+            assert_eq!(
+                found(&store, &viewer("b"), "Observation", text).await,
+                ["normal", "now", "same"],
+                "{kind}: {text}"
+            );
+        }
+        let permitted = Some(Level::Permitted);
+        let table = [
+            (vec![("normal", None), ("same", Some(0))], vec![permitted, permitted]),
+            (vec![("normal", None), ("other", Some(0))], vec![permitted, None]),
+            (vec![("other", None), ("normal", Some(0))], vec![None, permitted]),
+            (vec![("normal", None), ("elsewhere", Some(0))], vec![permitted, None]),
+            (vec![("now", None), ("then", Some(0))], vec![permitted, None]),
+            (vec![("nobody", None), ("normal", Some(0)), ("other", Some(0))], vec![None, permitted, None]),
+        ];
+        for (asked, expected) in table {
+            let ids = asked.iter().map(|(id, leader)| ((*id).to_owned(), *leader)).collect();
+            let levels = store.levels_alike(viewer("b"), "Observation", ids).await.expect("it answers");
+            assert_eq!(levels, expected, "{kind}: {asked:?}");
+        }
+    }
 }
 
 #[tokio::test]

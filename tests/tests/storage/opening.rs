@@ -37,6 +37,15 @@ async fn trace(url: &str) -> String {
 }
 
 #[tokio::test]
+async fn sqlite_is_compiled_without_locks_that_all_connections_share() {
+    // `.cargo/config.toml` says so; whoever builds from elsewhere would not notice.
+    let pool = sqlx::SqlitePool::connect("sqlite::memory:").await.expect("there is memory");
+    let options: Vec<String> = sqlx::query_scalar("PRAGMA compile_options").fetch_all(&pool).await.expect("it answers");
+    assert!(options.iter().any(|option| option == "DEFAULT_MEMSTATUS=0"), "{options:?}");
+    assert!(!options.iter().any(|option| option == "ENABLE_MEMORY_MANAGEMENT"), "{options:?}");
+}
+
+#[tokio::test]
 async fn a_url_of_no_database_is_refused() {
     for url in ["mysql://x", "wellgate.sqlite", ""] {
         assert!(matches!(Store::open(&StoreSettings::new(url)).await, Err(OpenError::Url)), "{url}");
