@@ -78,7 +78,8 @@ impl Bench<'_> {
         if self.arguments.only == "peer" {
             let program = self.arguments.peer.as_ref().ok_or_else(|| io::Error::other("--peer says where it is"))?;
             let how = (self.arguments.rounds, self.time());
-            return peer::measure(&subject, (program, self.directory), how, report);
+            let place = (program.as_path(), self.directory, self.arguments.corpus.as_deref());
+            return peer::measure(&subject, place, how, report);
         }
         if self.arguments.only == "export" {
             return self.export(subject, report);

@@ -24,11 +24,20 @@ const WRITTEN: usize = 10;
 /// Clients of all but the transactions, which one sends.
 const CLIENTS: usize = 32;
 
+/// The official search parameters within the corpus: without them the peer passes over what it does not know.
+const PARAMETERS: &str = "r4-definitions/search-parameters.json.gz";
+
 /// Starts the peer on an empty database of its own.
-fn start(program: &Path, directory: &Path) -> io::Result<Process> {
+fn start(program: &Path, directory: &Path, corpus: Option<&Path>) -> io::Result<Process> {
     let address = free_address()?;
     let folder = directory.join("peer");
     fs::create_dir_all(&folder)?;
+    let packed = corpus.unwrap_or(Path::new("../shared/data")).join(PARAMETERS);
+    let parameters = Command::new("gzip").arg("-dc").arg(&packed).output()?;
+    if !parameters.status.success() {
+        return Err(io::Error::other(format!("{} cannot be read", packed.display())));
+    }
+    fs::write(folder.join("search-parameters-r4.json"), parameters.stdout)?;
     let mut command = Command::new(program);
     command.env_clear().current_dir(&folder).stdout(Stdio::null()).stderr(Stdio::null());
     command
@@ -36,6 +45,7 @@ fn start(program: &Path, directory: &Path) -> io::Result<Process> {
         .env("HFS_SERVER_PORT", address.port().to_string())
         .env("HFS_STORAGE_BACKEND", "sqlite")
         .env("HFS_DATABASE_URL", folder.join("peer.db"))
+        .env("HFS_DATA_DIR", &folder)
         .env("HFS_LOG_LEVEL", "error");
     Process::start(command, address).map(|(process, _)| process)
 }
@@ -118,11 +128,11 @@ fn transaction(base: &str, token: &str) -> Bytes {
 /// Both servers in turns; what is ours stands as the figure, what is the peer's as the floor.
 pub(crate) fn measure(
     subject: &Subject,
-    (program, directory): (&Path, &Path),
+    (program, directory, corpus): (&Path, &Path, Option<&Path>),
     (rounds, time): (usize, Duration),
     report: &mut Report,
 ) -> io::Result<()> {
-    let peer = start(program, directory)?;
+    let peer = start(program, directory, corpus)?;
     let theirs = Side::filled(peer.address, "", "none")?;
     let ours = Side::filled(subject.process.address, "/fhir", &subject.sender)?;
     let matches = (theirs.matches()?, ours.matches()?);
