@@ -63,32 +63,21 @@ impl Bench<'_> {
     /// Measures what the arguments name.
     pub(crate) fn run(&self, subject: Subject, report: &mut Report) -> io::Result<()> {
         eprintln!("{}", subject.name);
-        if self.arguments.only == "billing" {
-            return self.billing(&subject, report);
-        }
-        if self.arguments.only == "search" {
-            return self.search(&subject, report);
-        }
-        if self.arguments.only == "fhir" {
-            return self.fhir(subject, report);
-        }
-        if self.arguments.only == "rows" {
-            return rows::measure(&subject, (self.arguments.rounds, self.time()), self.runtime, report);
-        }
-        if self.arguments.only == "peer" {
-            let program = self.arguments.peer.as_ref().ok_or_else(|| io::Error::other("--peer says where it is"))?;
-            let how = (self.arguments.rounds, self.time());
-            let place = (program.as_path(), self.directory, self.arguments.corpus.as_deref());
-            return peer::measure(&subject, place, how, report);
-        }
-        if self.arguments.only == "export" {
-            return self.export(subject, report);
-        }
-        if self.arguments.only == "trail" {
-            return self.trail(&subject, report);
-        }
-        if self.arguments.only == "deliveries" {
-            return self.deliveries(subject, report);
+        match self.arguments.only.as_str() {
+            "billing" => return self.billing(&subject, report),
+            "search" => return self.search(&subject, report),
+            "fhir" => return self.fhir(subject, report),
+            "rows" => return rows::measure(&subject, (self.arguments.rounds, self.time()), self.runtime, report),
+            "peer" => {
+                let program =
+                    self.arguments.peer.as_ref().ok_or_else(|| io::Error::other("--peer says where it is"))?;
+                let place = (program.as_path(), self.directory, self.arguments.corpus.as_deref());
+                return peer::measure(&subject, place, (self.arguments.rounds, self.time()), report);
+            }
+            "export" => return self.export(subject, report),
+            "trail" => return self.trail(&subject, report),
+            "deliveries" => return self.deliveries(subject, report),
+            _ => {}
         }
         let ids = subject.make_records(READ_RECORDS)?;
         subject.database.settle(self.runtime)?;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -15,11 +16,11 @@ use crate::subject::{Database, SENDER, Subject};
 
 /// Records that are searched, and observations of each.
 pub(crate) const RECORDS: usize = 100;
-pub(crate) const OF_RECORD: usize = 300;
+const OF_RECORD: usize = 300;
 /// Codes among which they are spread.
 pub(crate) const CODES: usize = 30;
 /// Entries of a large transaction.
-const ENTRIES: usize = 300;
+pub(crate) const ENTRIES: usize = 300;
 /// Rows that the floor writes in one statement.
 const ROWS: usize = 500;
 /// Dossiers that are loaded at the same time.
@@ -38,7 +39,7 @@ pub(crate) struct Searched {
 pub(crate) fn searched(subject: &Subject) -> io::Result<Searched> {
     let mut records = Vec::new();
     for _ in 0..RECORDS {
-        records.push(transaction(subject)?);
+        records.push(transaction(subject.process.address, "/fhir", &subject.sender)?);
     }
     let code = "http://loinc.org|code-7";
     let requests = records
@@ -56,13 +57,11 @@ pub(crate) fn searched(subject: &Subject) -> io::Result<Searched> {
     Ok(Searched { requests, sql, records })
 }
 
-/// One record and its observations, in one transaction; answers the Patient's id.
-fn transaction(subject: &Subject) -> io::Result<String> {
-    let request = load::post("/fhir", &subject.sender, &dossier(OF_RECORD));
-    let bodies = load::bodies(subject.process.address, vec![request], 1)?;
-    let id =
-        bodies.first().and_then(|body| body.split_once("/Patient/")?.1.split_once('/').map(|(id, _)| id.to_owned()));
-    id.ok_or_else(|| io::Error::other("a transaction answered without the Patient's id"))
+/// One record and its observations, in one transaction to the base of an API; answers the Patient's id.
+pub(crate) fn transaction(address: SocketAddr, base: &str, token: &str) -> io::Result<String> {
+    let bodies = load::bodies(address, vec![load::post(base, token, &dossier(OF_RECORD))], 1)?;
+    let id = bodies.first().and_then(|body| body.split_once("Patient/")?.1.split(['/', '"']).next());
+    id.map(str::to_owned).ok_or_else(|| io::Error::other("a transaction answered without the Patient's id"))
 }
 
 /// A Patient and so many entries in all.

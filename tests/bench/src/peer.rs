@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::json;
 
-use crate::fhir::{OF_RECORD, RECORDS, dossier};
+use crate::fhir::{self, ENTRIES, RECORDS, dossier};
 use crate::load;
 use crate::process::{Process, free_address};
 use crate::report::{Goal, Report};
@@ -65,15 +65,13 @@ struct Side {
 impl Side {
     /// Fills it with records, each one transaction.
     fn filled(address: SocketAddr, base: &'static str, token: &str) -> io::Result<Self> {
-        let mut records = Vec::new();
-        for _ in 0..RECORDS {
-            let bodies = load::bodies(address, vec![transaction(base, token)], 1)?;
-            let id = bodies.first().and_then(|body| body.split_once("Patient/")?.1.split(['/', '"']).next());
-            records.push(
-                id.ok_or_else(|| io::Error::other("a transaction answered without the Patient's id"))?.to_owned(),
-            );
-        }
+        let records = (0..RECORDS).map(|_| fhir::transaction(address, base, token)).collect::<io::Result<_>>()?;
         Ok(Self { address, base, token: token.to_owned(), records })
+    }
+
+    /// What lies below the base.
+    fn path(&self, below: &str) -> String {
+        format!("{}/{below}", self.base.trim_end_matches('/'))
     }
 
     /// How many matches the first search has.
@@ -88,11 +86,11 @@ impl Side {
     }
 
     fn reads(&self) -> Vec<Bytes> {
-        self.searched().iter().map(|id| load::get(&format!("{}/Patient/{id}", self.base), &self.token)).collect()
+        self.searched().iter().map(|id| load::get(&self.path(&format!("Patient/{id}")), &self.token)).collect()
     }
 
     fn searches(&self) -> Vec<Bytes> {
-        let path = |id| format!("{}/Observation?patient={id}&code=http://loinc.org|code-7&_count=20", self.base);
+        let path = |id| self.path(&format!("Observation?patient={id}&code=http://loinc.org|code-7&_count=20"));
         self.searched().iter().map(|id| load::get(&path(id), &self.token)).collect()
     }
 
@@ -105,7 +103,7 @@ impl Side {
                 "effectiveDateTime": "2026-01-01", "valueString": "x".repeat(200),
             })
         };
-        let post = |id| load::post(&format!("{}/Observation", self.base), &self.token, &observation(id).to_string());
+        let post = |id| load::post(&self.path("Observation"), &self.token, &observation(id).to_string());
         self.records[RECORDS - WRITTEN..].iter().map(post).collect()
     }
 
@@ -120,11 +118,6 @@ impl Side {
     }
 }
 
-/// A dossier of its own: the peer takes references within a transaction by `urn:uuid`, too.
-fn transaction(base: &str, token: &str) -> Bytes {
-    load::post(if base.is_empty() { "/" } else { base }, token, &dossier(OF_RECORD))
-}
-
 /// Both servers in turns; what is ours stands as the figure, what is the peer's as the floor.
 pub(crate) fn measure(
     subject: &Subject,
@@ -133,7 +126,7 @@ pub(crate) fn measure(
     report: &mut Report,
 ) -> io::Result<()> {
     let peer = start(program, directory, corpus)?;
-    let theirs = Side::filled(peer.address, "", "none")?;
+    let theirs = Side::filled(peer.address, "/", "none")?;
     let ours = Side::filled(subject.process.address, "/fhir", &subject.sender)?;
     let matches = (theirs.matches()?, ours.matches()?);
     if matches.0 != matches.1 || matches.0 == 0 {
@@ -146,7 +139,7 @@ pub(crate) fn measure(
             ("read", CLIENTS, Side::reads),
             ("search by patient and code", CLIENTS, Side::searches),
             ("transaction of 300 entries", 1, |side| {
-                (0..RECORDS).map(|_| transaction(side.base, &side.token)).collect()
+                (0..RECORDS).map(|_| load::post(side.base, &side.token, &dossier(ENTRIES))).collect()
             }),
         ];
         for (name, clients, requests) in each {

@@ -10,8 +10,8 @@ use tokio::runtime::Runtime;
 use crate::fhir::{self, CODES};
 use crate::load;
 use crate::report::{Goal, Report};
-use crate::search_floor::{LABEL_VERSION, PER_RECORD, numbers};
-use crate::subject::{SENDER, Subject};
+use crate::search_floor::{PER_RECORD, bulk_records, numbers, observations};
+use crate::subject::Subject;
 
 /// Resources at first and in the end.
 const FEW: usize = 100_000;
@@ -30,15 +30,8 @@ fn fill(subject: &Subject, (from, to): (usize, usize), runtime: &Runtime) -> io:
             format!("(SELECT 'bulk-' || n AS compartment FROM {records}) AS c, {}", numbers(database, 1, PER_RECORD));
         let id = "c.compartment || '-' || n";
         for sql in [
-            format!(
-                "INSERT INTO record (compartment, custodian, epoch, created_ms) \
-                 SELECT 'bulk-' || n, 'organization/{SENDER}', 1, 0 FROM {records}"
-            ),
-            format!(
-                "INSERT INTO resource (compartment, resource_type, id, version_id, last_updated_ms, author, method, deleted, body, \
-                 holes, labels, label_version) SELECT c.compartment, 'Observation', {id}, 1, 0, 'organization/{SENDER}', 'POST', 0, \
-                 '{{\"resourceType\":\"Observation\",\"status\":\"final\"}}', '', 1, {LABEL_VERSION} FROM {each}"
-            ),
+            bulk_records(&records),
+            observations(id, "\"valueString\":\"x\"", &each),
             format!(
                 "INSERT INTO search_index (compartment, resource_type, id, ordinal, parameter, system, value, sight) \
                  SELECT c.compartment, 'Observation', {id}, 0, 'code', 'http://loinc.org', 'code-' || (n % {CODES}), 1 FROM {each}"

@@ -17,7 +17,7 @@ const SEEN_RECORDS: usize = 10;
 /// Matches of a page.
 pub(crate) const PAGE: usize = 20;
 /// Later than any table's, so that the gateway does not begin to label a million resources anew.
-pub(crate) const LABEL_VERSION: i64 = 1_000_000_000_000;
+const LABEL_VERSION: i64 = 1_000_000_000_000;
 /// What the receiver may see in all.
 pub(crate) const SEEN: usize = PER_RECORD * SEEN_RECORDS;
 
@@ -27,33 +27,40 @@ pub(crate) fn fill(database: &Database, seen: &[String], count: usize, runtime: 
     let records = count / PER_RECORD;
     let known: Vec<String> = seen.iter().take(SEEN_RECORDS).map(|id| format!("'{id}'")).collect();
     let numbers = |from, to| numbers(database, from, to);
-    let record = format!(
-        "INSERT INTO record (compartment, custodian, epoch, created_ms) SELECT 'bulk-' || n, 'organization/{SENDER}', 1, 0 FROM {}",
-        numbers(1, records - SEEN_RECORDS)
-    );
     // As of many records that go on at the same time: what is seen lies among what is not.
     let id = match database {
         Database::Sqlite(..) => "LOWER(HEX(RANDOMBLOB(16)))",
         Database::Postgres(_) => "MD5(c.compartment || n)",
     };
-    let observations = |compartments: &str| {
-        format!(
-            "INSERT INTO resource (compartment, resource_type, id, version_id, last_updated_ms, author, method, deleted, body, \
-             holes, labels, label_version) \
-             SELECT c.compartment, 'Observation', {id}, 1, 0, 'organization/{SENDER}', 'POST', 0, \
-             '{{\"resourceType\":\"Observation\",\"status\":\"final\",\"valueString\":\"{}\"}}', '', 1, {LABEL_VERSION} FROM {compartments} AS c, {}",
-            "x".repeat(400),
-            numbers(1, PER_RECORD)
-        )
-    };
+    let body = format!("\"valueString\":\"{}\"", "x".repeat(400));
+    let observations =
+        |compartments: &str| observations(id, &body, &format!("{compartments} AS c, {}", numbers(1, PER_RECORD)));
     for sql in [
-        record,
+        bulk_records(&numbers(1, records - SEEN_RECORDS)),
         observations("(SELECT compartment FROM record WHERE compartment LIKE 'bulk-%')"),
         observations(&format!("(SELECT compartment FROM record WHERE compartment IN ({}))", known.join(", "))),
     ] {
         database.execute(&sql, runtime)?;
     }
     Ok(())
+}
+
+/// Makes a record of each number, past the gateway.
+pub(crate) fn bulk_records(numbers: &str) -> String {
+    format!(
+        "INSERT INTO record (compartment, custodian, epoch, created_ms) \
+         SELECT 'bulk-' || n, 'organization/{SENDER}', 1, 0 FROM {numbers}"
+    )
+}
+
+/// Makes an Observation of each row of `from`, which has a compartment `c` and a number `n`.
+pub(crate) fn observations(id: &str, body: &str, from: &str) -> String {
+    format!(
+        "INSERT INTO resource (compartment, resource_type, id, version_id, last_updated_ms, author, method, deleted, body, \
+         holes, labels, label_version) \
+         SELECT c.compartment, 'Observation', {id}, 1, 0, 'organization/{SENDER}', 'POST', 0, \
+         '{{\"resourceType\":\"Observation\",\"status\":\"final\",{body}}}', '', 1, {LABEL_VERSION} FROM {from}"
+    )
 }
 
 /// The numbers `n` from the first to the last, as a table.
