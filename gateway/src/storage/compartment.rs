@@ -11,10 +11,12 @@ pub(super) fn within_sql(statement: &mut Statement, resource_type: &str, within:
     let reference = statement.text(&within.reference);
     let names: Vec<String> = parameters.iter().map(|name| format!("'{name}'")).collect();
     let names = if names.is_empty() { "NULL".to_owned() } else { names.join(", ") };
-    let found = format!(
-        "FROM search_index i WHERE i.resource_type = {resource_type} AND i.parameter IN ({names}) AND i.value = {reference}"
-    );
-    let mut keys = format!("SELECT i.compartment, i.id {found}");
+    let found = |parameter: &str| {
+        format!(
+            "FROM search_index i WHERE i.resource_type = {resource_type} AND {parameter} IN ({names}) AND i.value = {reference}"
+        )
+    };
+    let mut keys = format!("SELECT i.compartment, i.id {}", found("i.parameter"));
     if *is_itself {
         let id = statement.text(within.reference.rsplit('/').next().unwrap_or_default());
         let _ = write!(
@@ -23,8 +25,10 @@ pub(super) fn within_sql(statement: &mut Statement, resource_type: &str, within:
         );
     }
     let by_row = format!("(r.compartment, r.id) IN ({keys})");
+    // By its key: the index of values has all of the compartment.
     let by_seen = format!(
-        "EXISTS (SELECT 1 {found} AND i.compartment = s.compartment AND i.id = s.id AND (i.sight & s.level) <> 0)"
+        "EXISTS (SELECT 1 {} AND i.compartment = s.compartment AND i.id = s.id AND (i.sight & s.level) <> 0)",
+        found("i.parameter || ''")
     );
     (by_row, by_seen)
 }

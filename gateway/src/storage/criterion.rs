@@ -12,6 +12,26 @@ use crate::search::overlay::record_of;
 use crate::search::query::{ChainEnd, Comparison, Criterion, DateCondition, Quantity, Token, TokenSystem, Values};
 use crate::search::words::Sought;
 
+/// How the rows of the index that meet a condition are looked up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// By what they say, in all records.
+    All,
+    /// By what they say, in one record, whatever others have.
+    Record,
+    /// By the key of their resource, which has a few dozen.
+    Resource,
+}
+
+/// A row of the index in a condition.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    row: &'a str,
+    /// What the rows beside it are held to; empty for nothing.
+    sight: &'a str,
+    reach: Reach,
+}
+
 /// What criteria ask of a resource row `r`, before it is known how it is seen, and of it as a row of `s` afterwards. Each begins with
 /// ` AND`, or is empty.
 #[derive(Default)]
@@ -92,32 +112,32 @@ impl Asked {
     ) {
         let Criterion { parameter, values } = criterion;
         let names_record = record_of(resource_type, criterion).is_some();
-        let condition = row_sql(statement, ("i", ""), parameter, values);
-        let found = format!("FROM search_index i WHERE i.resource_type = {bound} AND {condition}");
-        let _ = match (way, &self.record) {
+        let reach = match (way, &self.record) {
             // What names the record is true of nearly all that lies in it; whatever else is asked finds little of it.
-            (_, Some(record)) if !names_record => {
-                write!(self.inner, " AND r.id IN (SELECT i.id {found} AND i.compartment = {record})")
+            (_, Some(_)) if !names_record => Reach::Record,
+            (Way::Type, None) => Reach::All,
+            (Way::Type | Way::Records, _) => Reach::Resource,
+        };
+        let mut found = |sight, reach| {
+            let condition = row_sql(statement, At { row: "i", sight, reach }, parameter, values);
+            format!("FROM search_index i WHERE i.resource_type = {bound} AND {condition}")
+        };
+        let rows = found("", reach);
+        let _ = match (reach, &self.record) {
+            (Reach::Record, Some(record)) => {
+                write!(self.inner, " AND r.id IN (SELECT i.id {rows} AND i.compartment = {record})")
             }
-            (Way::Type, None) => {
-                write!(self.inner, " AND (r.compartment, r.id) IN (SELECT i.compartment, i.id {found})")
+            (Reach::All, _) => {
+                write!(self.inner, " AND (r.compartment, r.id) IN (SELECT i.compartment, i.id {rows})")
             }
-            (Way::Type | Way::Records, _) => {
-                write!(self.inner, " AND EXISTS (SELECT 1 {found} AND i.compartment = r.compartment AND i.id = r.id)")
-            }
+            _ => write!(self.inner, " AND EXISTS (SELECT 1 {rows} AND i.compartment = r.compartment AND i.id = r.id)"),
         };
         // What of the whole is not in the minimum must not be found by it.
         if has_minimum(resource_type) {
-            let found = match values {
-                Values::Together(_) => {
-                    let condition = row_sql(statement, ("i", "s.level"), parameter, values);
-                    format!("FROM search_index i WHERE i.resource_type = {bound} AND {condition}")
-                }
-                _ => found,
-            };
+            let rows = found("s.level", Reach::Resource);
             let _ = write!(
                 self.outer,
-                " AND EXISTS (SELECT 1 {found} AND i.compartment = s.compartment AND i.id = s.id AND (i.sight & s.level) <> 0)"
+                " AND EXISTS (SELECT 1 {rows} AND i.compartment = s.compartment AND i.id = s.id AND (i.sight & s.level) <> 0)"
             );
         }
     }
@@ -167,7 +187,8 @@ impl Asked {
         // A type without a minimum is seen whole or not at all.
         let (asked, row, sight) =
             if has_minimum { (&mut self.outer, "s", "s.level") } else { (&mut self.inner, "r", "1") };
-        let condition = row_sql(statement, ("i", sight), parameter, values);
+        let at = At { row: "i", sight, reach: Reach::Resource };
+        let condition = row_sql(statement, at, parameter, values);
         let _ = write!(
             asked,
             " AND NOT EXISTS (SELECT 1 FROM search_index i WHERE i.compartment = {row}.compartment AND i.resource_type = {bound} \
@@ -183,8 +204,9 @@ pub(super) fn ids_sql(statement: &mut Statement, ids: &[String]) -> String {
     if list.is_empty() { "''".to_owned() } else { list.join(", ") }
 }
 
-/// The condition on an index row: `sight` is what the rows beside it are held to, empty for nothing.
-fn row_sql(statement: &mut Statement, (row, sight): (&str, &str), parameter: &str, values: &Values) -> String {
+/// The condition on an index row.
+fn row_sql(statement: &mut Statement, at: At<'_>, parameter: &str, values: &Values) -> String {
+    let At { row, reach, .. } = at;
     let alternatives: Vec<String> = match values {
         Values::Token(tokens) => vec![tokens_sql(statement, row, tokens)],
         Values::Reference(values) | Values::Uri(values) => {
@@ -192,8 +214,8 @@ fn row_sql(statement: &mut Statement, (row, sight): (&str, &str), parameter: &st
             vec![format!("{row}.value IN ({})", list.join(", "))]
         }
         Values::Chained(ends) => ends.iter().map(|end| chain_sql(statement, row, end)).collect(),
-        Values::Date(dates) => dates.iter().map(|date| interval_sql(statement, row, date)).collect(),
-        Values::Quantity(quantities) => quantities.iter().map(|one| quantity_sql(statement, row, one)).collect(),
+        Values::Date(dates) => dates.iter().map(|date| interval_sql(statement, at, date)).collect(),
+        Values::Quantity(quantities) => quantities.iter().map(|one| quantity_sql(statement, at, one)).collect(),
         Values::String(prefixes) => {
             prefixes.iter().map(|prefix| between_sql(statement, row, prefix, &format!("{prefix}{LAST}"))).collect()
         }
@@ -219,14 +241,15 @@ fn row_sql(statement: &mut Statement, (row, sight): (&str, &str), parameter: &st
             })
             .collect(),
         Values::Any => {
-            return format!("{row}.parameter IN ('{parameter}', '{parameter}:identifier', '{parameter}:text')");
+            let name = name_sql(at, values);
+            return format!("{name} IN ('{parameter}', '{parameter}:identifier', '{parameter}:text')");
         }
         Values::Either(criteria) => {
-            let either = |one: &Criterion| row_sql(statement, (row, sight), one.parameter, &one.values);
+            let either = |one: &Criterion| row_sql(statement, at, one.parameter, &one.values);
             return format!("({})", criteria.iter().map(either).collect::<Vec<_>>().join(" OR "));
         }
         Values::Together(alternatives) => {
-            let together = |criteria: &Vec<Criterion>| together_sql(statement, (row, sight), criteria);
+            let together = |criteria: &Vec<Criterion>| together_sql(statement, at, criteria);
             return format!("({})", alternatives.iter().map(together).collect::<Vec<_>>().join(" OR "));
         }
         // Of resources, and of no row; and a set whose codes nobody put in its place.
@@ -239,15 +262,37 @@ fn row_sql(statement: &mut Statement, (row, sight): (&str, &str), parameter: &st
             vec!["1 = 0".to_owned()]
         }
     };
-    format!("{row}.parameter = '{parameter}' AND ({})", alternatives.join(" OR "))
+    // A date and a number have no other value.
+    let bare = if reach == Reach::Record && matches!(values, Values::Date(_)) {
+        format!(" AND {row}.value = ''")
+    } else {
+        String::new()
+    };
+    format!("{} = '{parameter}'{bare} AND ({})", name_sql(at, values), alternatives.join(" OR "))
+}
+
+/// The name of an index row's parameter, or an expression that is the same: by one no index is taken. What a planner knows of a table that was
+/// small, or of other records, else has it go through all rows that say the same for each resource, or through those of all records.
+fn name_sql(At { row, reach, .. }: At<'_>, values: &Values) -> String {
+    let is_by_value = match reach {
+        Reach::All => true,
+        Reach::Record => match values {
+            Values::Token(tokens) => tokens.iter().all(|token| token.code.is_some()),
+            Values::Reference(_) | Values::Uri(_) | Values::Exact(_) | Values::Chained(_) | Values::Date(_) => true,
+            _ => false,
+        },
+        Reach::Resource => false,
+    };
+    if is_by_value { format!("{row}.parameter") } else { format!("{row}.parameter || ''") }
 }
 
 /// The first criterion on a row, and the others on rows that were found in the same item.
-fn together_sql(statement: &mut Statement, (row, sight): (&str, &str), criteria: &[Criterion]) -> String {
+fn together_sql(statement: &mut Statement, at: At<'_>, criteria: &[Criterion]) -> String {
+    let At { row, sight, .. } = at;
     let mut text = String::new();
     for (n, criterion) in criteria.iter().enumerate() {
-        let alias = if n == 0 { row } else { "j" };
-        let condition = row_sql(statement, (alias, sight), criterion.parameter, &criterion.values);
+        let at = if n == 0 { at } else { At { row: "j", reach: Reach::Resource, ..at } };
+        let condition = row_sql(statement, at, criterion.parameter, &criterion.values);
         if n == 0 {
             text = format!("({condition}");
             continue;
@@ -280,7 +325,7 @@ fn referring_sql(
     // What begins with `Type/` lies before what begins with the sign after the slash.
     format!(
         "SELECT SUBSTR(i.value, {}) FROM ({seen}) AS s CROSS JOIN search_index i WHERE i.compartment = s.compartment \
-           AND i.resource_type = '{of}' AND i.id = s.id AND i.parameter = '{reference}' AND (i.sight & s.level) <> 0 \
+           AND i.resource_type = '{of}' AND i.id = s.id AND i.parameter || '' = '{reference}' AND (i.sight & s.level) <> 0 \
            AND i.value >= '{resource_type}/' AND i.value < '{resource_type}0'",
         resource_type.len() + 2
     )
@@ -345,8 +390,9 @@ fn between_sql(statement: &mut Statement, row: &str, low: &str, high: &str) -> S
     format!("({row}.value >= {low} AND {row}.value < {high})")
 }
 
-fn quantity_sql(statement: &mut Statement, row: &str, Quantity { number, system, unit }: &Quantity) -> String {
-    let mut text = format!("({}", interval_sql(statement, row, number));
+fn quantity_sql(statement: &mut Statement, at: At<'_>, Quantity { number, system, unit }: &Quantity) -> String {
+    let row = at.row;
+    let mut text = format!("({}", interval_sql(statement, at, number));
     for (column, sought) in [("system", system), ("value", unit)] {
         if let Some(sought) = sought {
             let _ = write!(text, " AND {row}.{column} = {}", statement.text(sought));
@@ -356,8 +402,10 @@ fn quantity_sql(statement: &mut Statement, row: &str, Quantity { number, system,
     text
 }
 
-fn interval_sql(statement: &mut Statement, row: &str, date: &DateCondition) -> String {
-    date_sql(statement, date, &format!("{row}.low_ms"), &format!("{row}.high_ms"))
+fn interval_sql(statement: &mut Statement, At { row, reach, .. }: At<'_>, date: &DateCondition) -> String {
+    // The index of moments has those of all records.
+    let same = if reach == Reach::All { "" } else { " + 0" };
+    date_sql(statement, date, &format!("{row}.low_ms{same}"), &format!("{row}.high_ms{same}"))
 }
 
 /// The SQL of [`DateCondition::is_met`].
