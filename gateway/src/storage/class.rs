@@ -8,39 +8,50 @@
 
 use super::sight::LEVEL;
 
-/// The class of a resource row within its record and type.
+/// Whether the record of resource row `r` has rules about the time of data.
+macro_rules! timed {
+    () => {
+        "EXISTS (SELECT 1 FROM access_grant p WHERE p.compartment = r.compartment \
+           AND (p.data_from_ms > -9223372036854775807 - 1 OR p.data_until_ms < 9223372036854775807))"
+    };
+}
+
+/// Whether it has rules that name resources.
+macro_rules! named {
+    () => {
+        "EXISTS (SELECT 1 FROM access_grant_data q WHERE q.compartment = r.compartment)"
+    };
+}
+
+pub(super) const TIMED: &str = timed!();
+pub(super) const NAMED: &str = named!();
+
+/// The class of resource row `r` within its record and type, by what [`TIMED`] and [`NAMED`] say of the record.
 macro_rules! class {
-    ($row:literal) => {
+    ($timed:expr, $named:expr) => {
         concat!(
-            $row,
-            ".labels || ' ' || ",
-            $row,
-            ".label_version || CASE WHEN EXISTS (SELECT 1 FROM access_grant p WHERE p.compartment = ",
-            $row,
-            ".compartment AND (p.data_from_ms > -9223372036854775807 - 1 OR p.data_until_ms < 9223372036854775807)) THEN ' ' || ",
-            $row,
-            ".data_from_ms || ' ' || ",
-            $row,
-            ".data_until_ms ELSE '' END || CASE WHEN ",
-            $row,
-            ".minimum IS NOT NULL OR EXISTS (SELECT 1 FROM access_grant_data q WHERE q.compartment = ",
-            $row,
-            ".compartment) THEN ' ' || ",
-            $row,
-            ".id ELSE '' END"
+            "r.labels || ' ' || r.label_version || CASE WHEN ",
+            $timed,
+            " THEN ' ' || r.data_from_ms || ' ' || r.data_until_ms ELSE '' END || CASE WHEN r.minimum IS NOT NULL OR ",
+            $named,
+            " THEN ' ' || r.id ELSE '' END"
         )
     };
 }
 
-/// The class of resource row `r` within its record and type.
-pub(super) const CLASS: &str = class!("r");
+const CLASS: &str = class!(timed!(), named!());
+
+/// The class of row `r`, which has of its own whether its record is timed and named.
+pub(super) const CLASS_OF_MARKED: &str = class!("r.timed", "r.named");
 
 /// Whether resource row `l` is there and of the class of `r`: then [`LEVEL`] is the same for both.
 pub(super) const LIKE_L: &str = concat!(
-    "COALESCE(l.compartment = r.compartment AND l.resource_type = r.resource_type AND ",
-    class!("l"),
-    " = ",
-    class!("r"),
+    "COALESCE(l.compartment = r.compartment AND l.resource_type = r.resource_type AND l.labels = r.labels \
+       AND l.label_version = r.label_version AND l.minimum IS NULL AND r.minimum IS NULL \
+       AND (l.data_from_ms = r.data_from_ms AND l.data_until_ms = r.data_until_ms OR NOT ",
+    timed!(),
+    ") AND NOT ",
+    named!(),
     ", 1 = 0)"
 );
 
@@ -65,7 +76,7 @@ pub(super) fn levels(is_sqlite: bool, from: &str) -> String {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{CLASS, LEVEL};
+    use super::{CLASS, LEVEL, LIKE_L};
 
     /// The columns of row `r` that a text names.
     fn columns(text: &str) -> BTreeSet<&str> {
@@ -87,5 +98,9 @@ mod tests {
         // Classes are of one record and type; atoms are asked by rules that name resources only, and so must any new use of atoms or id be.
         named.extend(["compartment", "resource_type", "atoms"]);
         assert_eq!(columns(LEVEL), named);
+        // What may be known by its id is like no other.
+        named.extend(["minimum"]);
+        named.retain(|column| !["id", "atoms"].contains(column));
+        assert_eq!(columns(LIKE_L), named);
     }
 }

@@ -262,24 +262,55 @@ pub(super) const OPEN_TO_PRACTITIONER: &str = open_to_practitioner!();
 /// what is hidden.
 pub(super) const TRAIL_OPEN_TO_PRACTITIONER: &str = open_to_practitioner!("");
 
+/// The ways by which viewer `v` may see something of a compartment: where the compartment is, and in what it is found.
+macro_rules! ways {
+    ($make:ident) => {
+        $make!(
+            ("'directory'", "FROM v WHERE 1 = 1"),
+            ("c.compartment", "FROM v CROSS JOIN record c WHERE c.custodian = v.organization"),
+            (
+                "g.compartment",
+                "FROM v CROSS JOIN access_grant g WHERE g.grantee IN (v.organization, v.practitioner, v.kind, '*') AND g.effect <> 'deny'"
+            ),
+            // By a team, and by law.
+            (
+                "g.compartment",
+                "FROM v CROSS JOIN team_member m CROSS JOIN access_grant g \
+                   WHERE m.member IN (v.organization, v.practitioner) AND g.grantee = m.team AND g.effect <> 'deny'"
+            ),
+            ("m.compartment", "FROM v CROSS JOIN team_member m WHERE m.member = v.practitioner"),
+            (
+                "y.compartment",
+                "FROM v CROSS JOIN emergency_session y \
+                   WHERE y.organization = v.organization AND y.ended_ms IS NULL AND y.until_ms > v.now_ms"
+            ),
+            ("SUBSTR(v.person, 9)", "FROM v WHERE v.person LIKE 'patient/%'"),
+            ("p.compartment", "FROM v CROSS JOIN representative p WHERE p.related_person = v.person"),
+            ("s.compartment", concat!("FROM v CROSS JOIN sight s WHERE ", of_viewer!("s.grantee")))
+        )
+    };
+}
+
+macro_rules! united {
+    (($first:expr, $of_first:expr), $(($compartment:expr, $of:expr)),*) => {
+        concat!("SELECT ", $first, " AS compartment ", $of_first, $(" UNION ALL SELECT ", $compartment, " ", $of),*)
+    };
+}
+
+macro_rules! listed {
+    ($($way:expr),*) => { [$($way),*] };
+}
+
 /// The compartments of which viewer `v` may see something, some of them more than once: whatever [`LEVEL`] lets through lies in one
 /// of these. It decides nothing; it only saves looking at the rest.
-pub(super) const CANDIDATES: &str = concat!(
-    "SELECT 'directory' AS compartment",
-    " UNION ALL SELECT c.compartment FROM v CROSS JOIN record c WHERE c.custodian = v.organization",
-    " UNION ALL SELECT g.compartment FROM v CROSS JOIN access_grant g \
-       WHERE g.grantee IN (v.organization, v.practitioner, v.kind, '*') AND g.effect <> 'deny'",
-    // By a team, and by law.
-    " UNION ALL SELECT g.compartment FROM v CROSS JOIN team_member m CROSS JOIN access_grant g \
-       WHERE m.member IN (v.organization, v.practitioner) AND g.grantee = m.team AND g.effect <> 'deny'",
-    " UNION ALL SELECT m.compartment FROM v CROSS JOIN team_member m WHERE m.member = v.practitioner",
-    " UNION ALL SELECT y.compartment FROM v CROSS JOIN emergency_session y \
-       WHERE y.organization = v.organization AND y.ended_ms IS NULL AND y.until_ms > v.now_ms",
-    " UNION ALL SELECT SUBSTR(v.person, 9) FROM v WHERE v.person LIKE 'patient/%'",
-    " UNION ALL SELECT p.compartment FROM v CROSS JOIN representative p WHERE p.related_person = v.person",
-    " UNION ALL SELECT s.compartment FROM v CROSS JOIN sight s WHERE ",
-    of_viewer!("s.grantee")
-);
+pub(super) const CANDIDATES: &str = ways!(united);
+
+/// A row or more where a compartment is one of [`CANDIDATES`], none else. It is looked for by each way: of all that a viewer may see PostgreSQL
+/// would go through every one.
+pub(super) fn candidate(compartment: &str) -> String {
+    let ways = ways!(listed).map(|(of_way, from)| format!("SELECT 1 {from} AND {of_way} = {compartment}"));
+    ways.join(" UNION ALL ")
+}
 
 /// How a viewer sees a resource. Bit 1: the whole; bit 2: the minimum; so that index rows join by a mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
