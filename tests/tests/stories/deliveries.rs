@@ -264,6 +264,20 @@ async fn an_operator_decides_and_it_is_on_record(gateway: Gateway) {
     assert_eq!(acts, ["delivery-rerun", "delivery-abandon"]);
 }
 
+/// The deliveries of a record, as soon as a worker that runs beside has brought each of them so far.
+async fn settled(gateway: &Gateway, patient: &str, is_so_far: impl Fn(&Delivery) -> bool) -> Vec<Delivery> {
+    let settled = async {
+        loop {
+            let all = gateway.app.store.deliveries(patient).await.expect("it answers");
+            if all.iter().all(&is_so_far) {
+                return all;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_mins(1), settled).await.expect("the worker gets so far")
+}
+
 async fn a_worker_that_runs_finds_a_channel_that_came_later_and_stops_when_it_is_told(gateway: Gateway) {
     let (stop, stopping) = tokio::sync::watch::channel(false);
     let running = tokio::spawn(gateway.worker().run(stopping));
@@ -285,22 +299,49 @@ async fn a_worker_that_runs_finds_a_channel_that_came_later_and_stops_when_it_is
     }
     gateway.tell("elp-1", &receiver.base).await;
     gateway.tell("elp-2", &receiver.base).await;
-    let arrived = async {
-        loop {
-            let all = gateway.app.store.deliveries(&placed.patient).await.expect("it answers");
-            let states: Vec<(String, String)> = all.into_iter().map(|one| (one.state, one.cause)).collect();
-            if states.iter().all(|(state, _)| state != "waiting" && state != "leased") {
-                return states;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    };
-    let states = tokio::time::timeout(std::time::Duration::from_mins(1), arrived).await.expect("it is sent");
+    let ended = settled(&gateway, &placed.patient, |one| one.state != "waiting" && one.state != "leased").await;
+    let states: Vec<(String, String)> = ended.into_iter().map(|one| (one.state, one.cause)).collect();
     // The Consent permits one of the two: the other is told nothing.
     assert_eq!(states, self::states(&[("delivered", ""), ("void", "not-permitted")]));
     assert_eq!(receiver.received().len(), 1);
     stop.send_replace(true);
     tokio::time::timeout(std::time::Duration::from_mins(1), running).await.expect("it stops").expect("it ends well");
+}
+
+async fn a_worker_that_runs_sends_what_was_leased_as_it_was_queued_and_gives_it_back_without_a_channel(
+    gateway: Gateway,
+) {
+    const PARTNER: &str = "organization/elp-1";
+    let receiver = Receiver::start().await;
+    gateway.tell("elp-1", &receiver.base).await;
+    let (stop, stopping) = tokio::sync::watch::channel(false);
+    let running = tokio::spawn(gateway.worker().run(stopping));
+    let store = &gateway.app.store;
+    let placed_for_an_idle_partner = async || {
+        store.take_next(PARTNER, &gateway.app.clock, HOUR_MS);
+        place(&gateway, "edpbw-a", &["elp-1"], "Organization/elp-1").await.patient
+    };
+    let patient = placed_for_an_idle_partner().await;
+    let sent = settled(&gateway, &patient, |one| one.state == "delivered").await;
+    assert_eq!(sent.iter().map(|one| one.attempts).collect::<Vec<_>>(), [1], "leased once");
+    assert_eq!(receiver.received().len(), 1);
+
+    // The channel goes between the commit that leases for it and the sending, as far as the worker knows.
+    assert!(store.remove_channel(PARTNER).await.expect("it answers"));
+    gateway.app.forget_registry();
+    let patient = placed_for_an_idle_partner().await;
+    let given_back = settled(&gateway, &patient, |one| one.state == "waiting" && one.cause == "no-channel").await;
+    assert_eq!(given_back.len(), 1);
+    assert_eq!(receiver.received().len(), 1, "nothing is sent");
+    stop.send_replace(true);
+    tokio::time::timeout(std::time::Duration::from_mins(1), running).await.expect("it stops").expect("it ends well");
+
+    // Nothing is lost by it: with a channel it is sent, when it is due again.
+    gateway.tell("elp-1", &receiver.base).await;
+    gateway.advance(HOUR_MS);
+    assert_eq!(round(&gateway).await, 1);
+    assert_eq!(of_kind(&gateway, &patient, "waiting-room").await.state, "delivered");
+    assert_eq!(receiver.received().len(), 2);
 }
 
 async fn an_officer_is_told_by_mail_that_there_is_something_and_never_what(gateway: Gateway) {
@@ -334,6 +375,7 @@ async fn an_officer_is_told_by_mail_that_there_is_something_and_never_what(gatew
 
 stories!(
     a_worker_that_runs_finds_a_channel_that_came_later_and_stops_when_it_is_told,
+    a_worker_that_runs_sends_what_was_leased_as_it_was_queued_and_gives_it_back_without_a_channel,
     an_officer_is_told_by_mail_that_there_is_something_and_never_what,
     the_dossier_goes_to_the_own_server_of_whoever_picked_up,
     what_the_receiver_may_not_see_any_more_does_not_leave,
