@@ -27,6 +27,7 @@ use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, MailConfig, OwnIssuer, TokenAlgorithm};
 use crate::delivery::{Insurers, Outside, PartnersError, Worker};
 use crate::evidence::{Sealer, seal_all};
+use crate::fhir::operations::asynchronous::end_all;
 use crate::key_ring;
 use crate::rates::RequestRates;
 use crate::referral::expiry::expire;
@@ -289,6 +290,7 @@ pub async fn run(
     let served = serve(listener, around(router(&app, &telemetry, extra)), settings, shutdown).await;
     stop.send_replace(true);
     served?;
+    end_all(&app, config.server.drain_timeout).await;
     background.shutdown().await;
     // What is under way is finished and settled: what is not is asked about, and perhaps cannot be.
     let patience = config.server.drain_timeout.max(config.deliveries.lease);
