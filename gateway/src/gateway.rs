@@ -290,11 +290,11 @@ pub async fn run(
     let served = serve(listener, around(router(&app, &telemetry, extra)), settings, shutdown).await;
     stop.send_replace(true);
     served?;
-    end_all(&app, config.server.drain_timeout).await;
     background.shutdown().await;
     // What is under way is finished and settled: what is not is asked about, and perhaps cannot be.
     let patience = config.server.drain_timeout.max(config.deliveries.lease);
-    if tokio::time::timeout(patience, deliveries).await.is_err() {
+    let ended = tokio::time::timeout(patience, deliveries);
+    if tokio::join!(ended, end_all(&app, config.server.drain_timeout)).0.is_err() {
         tracing::warn!("deliveries under way are left: their partners are asked when the leases end");
     }
     write_refusals(&app).await;

@@ -86,6 +86,7 @@ async fn kick_off_is_202_and_status_202_until_the_answer_is_there(gateway: Gatew
         assert!(waiting.bytes.is_empty() && !waiting.header("x-progress").is_empty(), "{waiting}");
         assert!(waiting.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds > 0), "{waiting}");
         assert_eq!(elp.search("Patient").await.len(), before, "{kind}: nothing is written yet");
+        assert!(before > 0 || !gateway.on_disk().contains("TEST-2"), "what waits is on no disk");
         drop(turns);
         let done = answered(&elp, status).await.expect(200);
         assert_eq!(done.header("expires"), "Mon, 02 Mar 2026 12:00:00 GMT");
