@@ -1,6 +1,7 @@
 //! What every request needs at hand: the store, the clock, the settings and who is registered.
 
 mod bulk;
+mod jobs;
 mod keys_at_work;
 mod refusals;
 mod turns;
@@ -15,6 +16,7 @@ use mappings::tariff::Tables;
 use tokio::sync::{Mutex, RwLock};
 
 pub use bulk::Bulk;
+pub use jobs::{AtWork, Jobs};
 pub use keys_at_work::{KeyAtWork, KeysAtWork};
 pub use refusals::Refusals;
 pub use turns::Turns;

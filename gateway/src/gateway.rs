@@ -27,6 +27,7 @@ use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, MailConfig, OwnIssuer, TokenAlgorithm};
 use crate::delivery::{Insurers, Outside, PartnersError, Worker};
 use crate::evidence::{Sealer, seal_all};
+use crate::fhir::operations::asynchronous::end_all;
 use crate::key_ring;
 use crate::rates::RequestRates;
 use crate::referral::expiry::expire;
@@ -292,7 +293,8 @@ pub async fn run(
     background.shutdown().await;
     // What is under way is finished and settled: what is not is asked about, and perhaps cannot be.
     let patience = config.server.drain_timeout.max(config.deliveries.lease);
-    if tokio::time::timeout(patience, deliveries).await.is_err() {
+    let ended = tokio::time::timeout(patience, deliveries);
+    if tokio::join!(ended, end_all(&app, config.server.drain_timeout)).0.is_err() {
         tracing::warn!("deliveries under way are left: their partners are asked when the leases end");
     }
     write_refusals(&app).await;

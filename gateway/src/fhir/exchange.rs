@@ -201,6 +201,12 @@ impl Exchange {
         Prefer::Representation
     }
 
+    /// Whether the caller would rather be answered later.
+    pub fn is_asynchronous(&self) -> bool {
+        let values = self.headers.get_all("prefer").into_iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split([',', ';'])).any(|preference| preference.trim() == "respond-async")
+    }
+
     /// The same request, for an answer that goes on after it was begun.
     #[must_use]
     pub fn again(&self) -> Self {

@@ -3,6 +3,7 @@
 //! <https://hl7.org/fhir/R4/operations.html>
 
 pub mod access_log;
+pub mod asynchronous;
 pub mod break_glass;
 mod compartment;
 pub mod conflicts;

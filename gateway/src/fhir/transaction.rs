@@ -16,6 +16,7 @@ use super::content::{must_be, structure};
 use super::create::{self, RequestKey, key_of, remembered, written};
 use super::entry::{Entry, Verb, entries};
 use super::exchange::{Exchange, Target};
+use super::operations::asynchronous;
 use super::patch::{self, PATCH, may_patch};
 use super::{batch, conditional, follow, read, search, write};
 use crate::access::caller::Act;
@@ -28,7 +29,8 @@ use crate::error::{Failure, Issue};
 use crate::storage::write_set::ResourceKey;
 use mappings::json::spans::replace_references;
 
-const TRANSACTION: Act = Act::new("E", "transaction");
+/// How the trail calls a Bundle.
+pub(super) const TRANSACTION: Act = Act::new("E", "transaction");
 /// What is answered of a conditional deletion that found nothing.
 pub(super) const NOTHING: &str = "\"response\":{\"status\":\"204 No Content\"}";
 
@@ -43,24 +45,49 @@ pub async fn transaction(exchange: Exchange, body: Body) -> Response<Body> {
             let entries = entries(&content, exchange.app.limits.bundle_entries_max)?;
             // Each entry is a request; the Bundle itself was counted as one.
             exchange.app.rates.clients.charge(&caller.key_owner(), entries.len().saturating_sub(1), caller.now_ms);
-            match content.value.get("type").and_then(Value::as_str) {
-                Some("transaction") => {
-                    structure(&content.value, "")?;
-                    let entries = entries.into_iter().collect::<Result<Vec<_>, _>>()?;
-                    let key = key_of(exchange, &["POST"], &bytes)?;
-                    let _at_work = key.as_ref().map(|key| key.begin(exchange, caller)).transpose()?;
-                    all_or_nothing(exchange, caller, &entries, key.as_ref()).await
+            let is_taken = asynchronous::is_taken(exchange, caller, &bytes, &entries);
+            match content.value["type"].as_str() {
+                Some("transaction") if is_taken => {
+                    // Whoever may not is told so at once.
+                    may_all(exchange, caller, &entries.into_iter().collect::<Result<Vec<_>, _>>()?)?;
+                    asynchronous::take(exchange, caller, bytes).await
                 }
-                Some("batch") if exchange.headers.contains_key("idempotency-key") => {
-                    let details = "the entries of a batch are remembered under no key: send a transaction";
-                    Err(Failure::BadRequest(vec![Issue::at("Idempotency-Key", "not-supported", details)]))
-                }
-                Some("batch") => batch::answers(exchange, caller, &entries).await,
-                _ => Err(Failure::content("Bundle.type", "value", "send a 'transaction' or a 'batch' here")),
+                Some("batch") if is_taken => asynchronous::take(exchange, caller, bytes).await,
+                _ => carry_out(exchange, caller, (&bytes, &content, entries), None).await,
             }
         })
         .await
 }
+
+/// Does what a Bundle asks for; of a job, where one is named: then its answer is stored with what a transaction writes.
+///
+/// # Errors
+/// Whatever ends all of it.
+pub(super) async fn carry_out(
+    exchange: &Exchange,
+    caller: &Caller,
+    (bytes, content, entries): (&[u8], &Content, Vec<Result<Entry<'_>, Failure>>),
+    job: Option<&str>,
+) -> Result<Response<Body>, Failure> {
+    match content.value.get("type").and_then(Value::as_str) {
+        Some("transaction") => {
+            structure(&content.value, "")?;
+            let entries = entries.into_iter().collect::<Result<Vec<_>, _>>()?;
+            let key = key_of(exchange, &["POST"], bytes)?;
+            let _at_work = key.as_ref().map(|key| key.begin(exchange, caller)).transpose()?;
+            all_or_nothing(exchange, caller, &entries, (key.as_ref(), job)).await
+        }
+        Some("batch") if exchange.headers.contains_key("idempotency-key") => {
+            let details = "the entries of a batch are remembered under no key: send a transaction";
+            Err(Failure::BadRequest(vec![Issue::at("Idempotency-Key", "not-supported", details)]))
+        }
+        Some("batch") => batch::answers(exchange, caller, &entries).await,
+        _ => Err(Failure::content("Bundle.type", "value", "send a 'transaction' or a 'batch' here")),
+    }
+}
+
+/// Under what the answer of a transaction is kept: the key of its request, and the job as which it is carried out.
+type Kept<'k> = (Option<&'k RequestKey>, Option<&'k str>);
 
 /// What an entry became.
 enum Done {
@@ -74,25 +101,30 @@ async fn all_or_nothing(
     exchange: &Exchange,
     caller: &Caller,
     entries: &[Entry<'_>],
-    key: Option<&RequestKey>,
+    kept: Kept<'_>,
 ) -> Result<Response<Body>, Failure> {
-    if key.is_some() && entries.iter().any(|entry| entry.verb == Verb::Get) {
+    if kept.0.is_some() && entries.iter().any(|entry| entry.verb == Verb::Get) {
         let details = "what is remembered under a key holds no bodies: read in a request of its own";
         return Err(Failure::content("Bundle.entry", "business-rule", details));
     }
+    may_all(exchange, caller, entries)?;
+    attempts!(&exchange.app, caller, |draft| attempt(exchange, draft, entries, kept).await)
+}
+
+fn may_all(exchange: &Exchange, caller: &Caller, entries: &[Entry<'_>]) -> Result<(), Failure> {
     for (n, entry) in entries.iter().enumerate() {
         let resource_type =
             exchange.served_at(&entry.resource_type, &entry.id).map_err(|failure| within(failure, n))?;
         may(caller, resource_type, entry)?;
     }
-    attempts!(&exchange.app, caller, |draft| attempt(exchange, draft, entries, key).await)
+    Ok(())
 }
 
 async fn attempt(
     exchange: &Exchange,
     draft: &mut Draft<'_>,
     entries: &[Entry<'_>],
-    key: Option<&RequestKey>,
+    (key, job): Kept<'_>,
 ) -> Result<Response<Body>, Failure> {
     let caller = draft.caller;
     if let Some(key) = key
@@ -124,6 +156,9 @@ async fn attempt(
     let text = bundle.finish();
     if let Some(key) = key {
         draft.set.idempotency = Some(key.remember(caller, text.clone()));
+    }
+    if let Some(job) = job {
+        draft.set.async_answer = Some(asynchronous::sealed(&exchange.app, job, StatusCode::OK, &text).await?);
     }
     exchange.app.store.apply(draft.finish()).await?;
     if has_later {

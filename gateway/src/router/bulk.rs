@@ -1,4 +1,4 @@
-//! The routes of Bulk Data, and of the other operations by which much is read at once.
+//! The routes of Bulk Data, of Bundles that are answered later, and of the other operations by which much is read at once.
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
@@ -7,10 +7,10 @@ use axum::routing::{MethodRouter, get, post};
 
 use super::exchange;
 use crate::app::App;
-use crate::fhir::operations::{dossier, everything, export, import, matching, meta, terminology};
+use crate::fhir::operations::{asynchronous, dossier, everything, export, import, matching, meta, terminology};
 
 /// The routes, as their names are written in the specification.
-pub(super) fn operations() -> [(&'static str, MethodRouter<App>); 15] {
+pub(super) fn operations() -> [(&'static str, MethodRouter<App>); 16] {
     [
         ("/fhir/$export", get(of_system).post(of_system)),
         ("/fhir/Patient/$export", get(of_patients).post(of_patients)),
@@ -18,6 +18,7 @@ pub(super) fn operations() -> [(&'static str, MethodRouter<App>); 15] {
         ("/fhir/$import", post(import)),
         ("/fhir/$export/{id}", get(status).delete(cancel)),
         ("/fhir/$export/{id}/{file}", get(file)),
+        ("/fhir/$async/{id}", get(async_status).delete(async_cancel)),
         ("/fhir/Patient/{id}/$everything", get(everything).post(everything)),
         ("/fhir/Patient/$match", post(find)),
         ("/fhir/ServiceRequest/{id}/$dossier", get(dossier).post(dossier)),
@@ -61,6 +62,14 @@ async fn cancel(State(app): State<App>, Path(id): Path<String>, request: Request
 async fn file(State(app): State<App>, Path(file): Path<(String, String)>, request: Request) -> Response<Body> {
     let (id, name) = file;
     export::file::file(exchange(app, request).0, id, name).await
+}
+
+async fn async_status(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response<Body> {
+    asynchronous::status(exchange(app, request).0, id).await
+}
+
+async fn async_cancel(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response<Body> {
+    asynchronous::cancel(exchange(app, request).0, id).await
 }
 
 async fn everything(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response<Body> {

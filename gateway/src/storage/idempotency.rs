@@ -51,7 +51,7 @@ impl Store {
         })
     }
 
-    /// Forgets what nobody can still be waiting for: keys, guards and exports before one moment, deliveries that have ended or that
+    /// Forgets what nobody can still be waiting for: keys, guards, exports and jobs before one moment, deliveries that have ended or that
     /// nobody could be sent and counts of refusals before another. Answers how many rows went.
     ///
     /// # Errors
@@ -61,6 +61,7 @@ impl Store {
             ("DELETE FROM idempotency_key WHERE created_ms < $1", keys_before_ms),
             ("DELETE FROM guard WHERE touched_ms < $1", keys_before_ms),
             ("DELETE FROM export_job WHERE expires_ms < $1", keys_before_ms),
+            ("DELETE FROM async_job WHERE expires_ms < $1", keys_before_ms),
             (
                 "DELETE FROM delivery WHERE (state = 'waiting' AND due_ms < $1) OR (state NOT IN ('waiting', 'leased', 'uncertain', 'held') \
                  AND CASE WHEN made_ms = 0 THEN due_ms ELSE made_ms END < $1)",

@@ -4,6 +4,7 @@
 //! neither HTTP nor FHIR interactions, and it never decides: what it enforces was decided by `consent` and written as rows.
 
 mod about;
+pub mod async_job;
 pub mod audit;
 pub mod billing;
 pub mod chain;

@@ -8,7 +8,8 @@ use super::precondition::Ground;
 use super::rows::{self, Cell, Fat, Rows};
 use super::write_set::{NewVersion, ResourceKey, WriteSet};
 use super::{
-    audit, billing, conflict, crisis, delivery, emergency, idempotency, intake, seals, subscription, text, treatment,
+    async_job, audit, billing, conflict, crisis, delivery, emergency, idempotency, intake, seals, subscription, text,
+    treatment,
 };
 use crate::audit::AuditEvent;
 use crate::labels::Facts;
@@ -89,6 +90,7 @@ pub(super) fn statements<'a>(sets: &[&'a WriteSet], place: Place) -> Vec<Stateme
     add(&billing::PUT_MESSAGE, each(billing::message_rows));
     add(&intake::PUT_INTAKE, each(intake::intake_rows));
     add(&idempotency::PUT_KEY, each(idempotency_rows));
+    add(&async_job::PUT_ANSWER, each(async_job::answer_rows));
     let now_ms = sets.iter().flat_map(|set| &set.audit).map(|event| event.recorded_ms).max().unwrap_or(0);
     add(&rows::PUT_GUARD, Ground::moved_guards(sets.iter().copied(), now_ms));
     add(&seals::DROP_AUDIT, each(|set| set.erased_events.iter().map(pair_row).collect()));

@@ -390,6 +390,8 @@ pub struct WriteSet {
     pub subscriptions: super::subscription::SubscriptionRows,
     /// The request's own key.
     pub idempotency: Option<IdempotencyKey>,
+    /// The answer of a request that is worked on after it was answered.
+    pub async_answer: Option<super::async_job::AsyncAnswer>,
 }
 
 impl WriteSet {

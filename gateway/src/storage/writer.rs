@@ -137,11 +137,11 @@ async fn run(
     }
 }
 
-/// Whether somebody wrote the same row between our question and our answer, or waited for us as we for them.
+/// Whether somebody wrote the same row between our question and our answer, took away what ours belongs to, or waited for us as we for them.
 fn is_overtaken(error: &sqlx::Error) -> bool {
     const DEADLOCK: &str = "40P01";
     let sqlx::Error::Database(error) = error else { return false };
-    error.is_unique_violation() || error.code().is_some_and(|code| code == DEADLOCK)
+    error.is_unique_violation() || error.is_foreign_key_violation() || error.code().is_some_and(|code| code == DEADLOCK)
 }
 
 fn refusal(error: Arc<sqlx::Error>) -> StorageError {

@@ -196,7 +196,7 @@ async fn an_older_schema_is_restored_as_it_was_and_brought_up_to_date_when_it_is
     for (kind, url, store) in stores().await {
         store.close().await;
         let later = "channel treatment_centre treatment_demand subscription subscription_event intake billing_party \
-                     insured_person claim_line sending sending_total billing_message billing_part export_job stale_index \
+                     insured_person claim_line sending sending_total billing_message billing_part export_job async_answer async_job stale_index \
                      text_index index_setting";
         for table in later.split_whitespace() {
             execute(&url, &format!("DROP TABLE {table}")).await;

@@ -2,6 +2,7 @@
 //!
 //! What takes long is run as a sample here, with a fixed seed; `tests/long` runs the whole and keeps the results.
 
+mod async_jobs;
 mod audit;
 mod backups;
 mod billing;

@@ -4,6 +4,7 @@
 //! `tests/long/kills` kills it two hundred times.
 
 mod billing;
+mod bundles;
 mod deliveries;
 mod drill;
 mod process;

@@ -90,7 +90,7 @@ async fn kick_off(exchange: Exchange, level: Level<'_>, body: Body) -> Response<
     exchange
         .answer(target, async |exchange, caller| {
             is_for_organization(caller)?;
-            if !is_asynchronous(exchange) {
+            if !exchange.is_asynchronous() {
                 let details = "an export is asynchronous: send Prefer: respond-async";
                 return Err(Failure::BadRequest(vec![Issue::at("Prefer", "required", details)]));
             }
@@ -342,16 +342,11 @@ fn is_granted(caller: &Caller, resource_type: &str) -> Result<(), Failure> {
     caller.may(resource_type, Interaction::Search)
 }
 
-fn is_asynchronous(exchange: &Exchange) -> bool {
-    let values = exchange.headers.get_all("prefer").into_iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split([',', ';'])).any(|preference| preference.trim() == "respond-async")
-}
-
-fn outcome(status: StatusCode, details: &str) -> Response<Body> {
+pub(super) fn outcome(status: StatusCode, details: &str) -> Response<Body> {
     crate::fhir::answer::json(status, information(details))
 }
 
-fn put(response: &mut Response<Body>, name: header::HeaderName, value: &str) {
+pub(super) fn put(response: &mut Response<Body>, name: header::HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
     }

@@ -1,8 +1,10 @@
 //! Every operation × every kind of caller, against tables of their own: on a Patient, about an emergency, and on Consents.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use wellgate_tests::caller::{Answer, Caller};
 use wellgate_tests::gateway::Gateway;
+use wellgate_tests::resources::bundle;
 use wellgate_tests::stories;
 
 use super::records::{excluding_record, held_record, waiting_record};
@@ -61,6 +63,33 @@ async fn no_bulk_operation_answers_whom_the_table_does_not_name(gateway: Gateway
             let refused = [&export, &status, &dossier, &found].iter().filter(|answer| answer.status >= 400).count();
             assert_eq!(after - before, refused, "each refusal of {role:?} left its event");
         }
+    }
+}
+
+/// Bundles that are answered later, against one table: an organisation's are, a person's is answered at once.
+async fn no_bundle_is_answered_later_whom_the_table_does_not_name(gateway: Gateway) {
+    let held = held_record(&gateway).await;
+    let sent_later = bundle("transaction", &[("DELETE", "Patient/never-was", None)]);
+    for role in ROLES {
+        let caller = caller(&gateway, role, &held);
+        let is_person = matches!(role, Role::Person | Role::Representative);
+        let by = |of_scope: u16, of_person: u16, expected: u16| match role {
+            Role::NoToken | Role::BadToken | Role::ExpiredToken => 401,
+            Role::WrongScope => of_scope,
+            _ if is_person => of_person,
+            _ => expected,
+        };
+        let before = trail(&caller, role).await;
+        for method in [Method::GET, Method::DELETE] {
+            let asked = caller.send(method, "$async/0192f0c1a0000000000000000000000f", &[], None).await;
+            assert_eq!(asked.status, by(404, 403, 404), "{role:?}: {asked}");
+        }
+        if let (Some(before), Some(after)) = (before, trail(&caller, role).await) {
+            assert_eq!(after - before, 2, "each refusal of {role:?} left its event");
+        }
+        let sent = caller.post_with("", &sent_later, &[("prefer", "respond-async")]).await;
+        assert_eq!(sent.status, by(403, 404, 202), "{role:?}: {sent}");
+        assert_eq!(sent.header("content-location").contains("/$async/"), sent.status == 202, "{role:?}: {sent}");
     }
 }
 
@@ -366,6 +395,7 @@ stories!(
     an_escaped_operation_is_authorised_as_the_plain_one,
     no_operation_answers_whom_the_table_does_not_name,
     no_bulk_operation_answers_whom_the_table_does_not_name,
+    no_bundle_is_answered_later_whom_the_table_does_not_name,
     nobody_validates_what_it_does_not_read,
     no_operation_on_a_subscription_answers_another_organisation,
     no_code_of_a_record_is_told_whom_the_table_does_not_name,

@@ -1,5 +1,6 @@
 //! The rules of R4 for clients, page by page, a named check a rule: <https://hl7.org/fhir/R4/http.html> and what it leads to.
 
+mod asynchronous;
 mod conditional;
 mod history;
 mod http;

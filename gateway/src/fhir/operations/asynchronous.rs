@@ -1,0 +1,235 @@
+//! Bundles that are worked on after their request was answered: taken, worked on, told of, and forgotten.
+//!
+//! <https://hl7.org/fhir/R4/async.html>. A Bundle waits in memory alone, is carried out by the code of one that is answered at once, and decided
+//! on at that moment. What is kept of it is what the sender would have been told, sealed: Bundles that read are not taken, for what they show
+//! would be kept where no withdrawal reaches it; nor those that patch, for what is said of a patch may quote what was there.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::{Response, StatusCode, header};
+use serde_json::json;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, interval_at};
+
+use super::export::{is_for_organization, outcome, put};
+use crate::access::Caller;
+use crate::access::caller::Act;
+use crate::app::{App, AtWork};
+use crate::audit::AuditEvent;
+use crate::error::{Failure, Issue};
+use crate::fhir::answer::{http_date, json as answer};
+use crate::fhir::entry::{Entry, Verb, entries};
+use crate::fhir::exchange::{Exchange, Target};
+use crate::fhir::search::own;
+use crate::fhir::transaction::{self, TRANSACTION};
+use crate::rates::TooOften;
+use crate::storage::async_job::{AsyncAnswer, AsyncJob};
+
+const ASYNC: Act = Act::new("E", "async");
+const STATUS: Act = Act::new("R", "async-status");
+const CANCEL: Act = Act::new("D", "async-cancel");
+
+/// After how many seconds a client that has too many Bundles may look again whether one has ended.
+const FULL_RETRY_SECONDS: u32 = 60;
+/// After how many seconds there may be room again, or an answer.
+const RETRY_SECONDS: u32 = 2;
+/// How often the process that has a job says that it is there.
+const BEAT: Duration = Duration::from_secs(10);
+/// How long it is believed: six times as long, for a database may be away for a while.
+const ALIVE_MS: i64 = 60_000;
+/// Whose key seals what is kept: it is of no record, and lasts longer than any answer.
+const SCOPE: &str = "async/answer";
+
+/// Whether a Bundle is to be answered later, and may be: whatever it asks for is a write, and an organisation's client sends it.
+pub fn is_taken(exchange: &Exchange, caller: &Caller, bytes: &Bytes, entries: &[Result<Entry<'_>, Failure>]) -> bool {
+    let bulk = &exchange.app.bulk;
+    // What does not ask rightly is answered by itself, or with all of its transaction.
+    let is_write = |entry: &Result<Entry<'_>, Failure>| {
+        entry.as_ref().map_or(true, |entry| matches!(entry.verb, Verb::Post | Verb::Put | Verb::Delete))
+    };
+    exchange.is_asynchronous()
+        && bulk.config.async_bundles_max > 0
+        && bulk.jobs.take(bytes.len())
+        // A session of somebody who signed in ends, and a Bundle would go on without it.
+        && exchange.headers.contains_key(header::AUTHORIZATION)
+        && caller.person().is_none()
+        && entries.iter().all(is_write)
+}
+
+/// Takes a Bundle, and answers where it is told how far it is.
+///
+/// # Errors
+/// 429 where the client has too many, or all of them are too long.
+pub async fn take(exchange: &Exchange, caller: &Caller, bytes: Bytes) -> Result<Response<Body>, Failure> {
+    let app = &exchange.app;
+    let full = |limit: &'static str, retry_after_seconds: u32| {
+        app.refused_by(limit);
+        Failure::TooOften(TooOften { retry_after_seconds })
+    };
+    let room = app.bulk.jobs.enter(bytes.len()).ok_or_else(|| full("async-bytes", RETRY_SECONDS))?;
+    let config = app.bulk.config;
+    let job = AsyncJob {
+        id: AuditEvent::fresh_id(),
+        owner: caller.key_owner(),
+        organization: caller.organization(),
+        alive_until_ms: caller.now_ms + ALIVE_MS,
+        expires_ms: caller.now_ms + config.kept_ms,
+    };
+    if !app.store.put_async_job(&job, config.async_bundles_max, caller.now_ms).await? {
+        return Err(full("async-bundles", FULL_RETRY_SECONDS));
+    }
+    app.store.record_only(vec![caller.shown(ASYNC, &own(caller, ""))]).await?;
+    let url = format!("{}/$async/{}", exchange.base(), job.id);
+    begin(exchange, caller, bytes, (job.id, room));
+    let mut response = outcome(StatusCode::ACCEPTED, "the Bundle is taken: ask for its answer at Content-Location");
+    put(&mut response, header::CONTENT_LOCATION, &url);
+    Ok(response)
+}
+
+fn begin(exchange: &Exchange, caller: &Caller, bytes: Bytes, (id, room): (String, OwnedSemaphorePermit)) {
+    let (exchange, caller, app) = (exchange.again(), caller.clone(), App::clone(&exchange.app));
+    let job = id.clone();
+    app.bulk.jobs.begin(&id, room, |at_work| work(exchange, caller, bytes, (job, at_work)));
+}
+
+/// Works on a Bundle until it is answered, or nobody waits for its answer.
+async fn work(exchange: Exchange, caller: Caller, bytes: Bytes, (id, _at_work): (String, AtWork)) {
+    let app = &exchange.app;
+    let done = tokio::select! {
+        done = Box::pin(carry_out(&exchange, &caller, &bytes, &id)) => done,
+        () = beat(app, &id) => return,
+    };
+    let kept = match done {
+        Ok(response) => {
+            let status = response.status();
+            match to_bytes(response.into_body(), usize::MAX).await {
+                Ok(text) => keep(app, &id, status, &String::from_utf8_lossy(&text)).await,
+                Err(_) => Err(Failure::Internal("an answer that is at hand cannot be read")),
+            }
+        }
+        Err(failure) => keep(app, &id, failure.status(), &failure.outcome()).await,
+    };
+    if let Err(failure) = kept {
+        tracing::warn!(?failure, "what came of a Bundle could not be kept: it will be told as broken off");
+    }
+}
+
+/// Carries a Bundle out when it is its turn, for whom its sender is at that moment.
+async fn carry_out(exchange: &Exchange, caller: &Caller, bytes: &Bytes, id: &str) -> Result<Response<Body>, Failure> {
+    let app = &exchange.app;
+    let _turn = app.bulk.jobs.turn().await;
+    let caller =
+        caller.at_this_moment(app).await.inspect_err(|_| app.refusals.count("not-registered", app.clock.now_ms()))?;
+    let content = crate::fhir::content::read(bytes, app.limits.nesting_max)?;
+    let entries = entries(&content, app.limits.bundle_entries_max)?;
+    match transaction::carry_out(exchange, &caller, (bytes, &content, entries), Some(id)).await {
+        Err(failure) => {
+            exchange.record_refusal(&caller, &Target::new(TRANSACTION, "", ""), &failure).await?;
+            Err(failure)
+        }
+        done => done,
+    }
+}
+
+/// Says that somebody is at a job, until nobody waits for it any more.
+async fn beat(app: &App, id: &str) {
+    let mut beat = interval_at(Instant::now() + BEAT, BEAT);
+    loop {
+        beat.tick().await;
+        let until_ms = app.clock.now_ms() + ALIVE_MS;
+        if matches!(app.store.keep_async_job(id, until_ms).await, Ok(false)) {
+            return;
+        }
+    }
+}
+
+/// Answers a job; a transaction that is stored has been answered with that, and stays as it is.
+async fn keep(app: &App, id: &str, status: StatusCode, text: &str) -> Result<(), Failure> {
+    Ok(app.store.answer_async_job(&sealed(app, id, status, text).await?).await?)
+}
+
+/// The answer of a job as it is kept: an outcome repeats words of what was sent.
+///
+/// # Errors
+/// The key store is away.
+pub async fn sealed(app: &App, id: &str, status: StatusCode, text: &str) -> Result<AsyncAnswer, Failure> {
+    let sealed = app.store.seal_text(SCOPE, text, app.clock.now_ms()).await?;
+    Ok(AsyncAnswer { id: id.to_owned(), status: status.as_u16(), sealed })
+}
+
+/// `GET [base]/$async/[id]`
+pub async fn status(exchange: Exchange, id: String) -> Response<Body> {
+    exchange
+        .answer(Target::new(STATUS, "", ""), async |exchange, caller| {
+            let app = &exchange.app;
+            let mut found = owned(exchange, caller, &id).await?;
+            if found.1.is_none() {
+                if app.bulk.jobs.has(&id) || caller.now_ms < found.0.alive_until_ms {
+                    return Ok(under_way());
+                }
+                break_off(app, &id).await?;
+                found = owned(exchange, caller, &id).await?;
+            }
+            let (job, kept) = found;
+            let kept = kept.ok_or(Failure::Internal("a job that was answered has no answer"))?;
+            let status = StatusCode::from_u16(kept.status).map_err(|_| Failure::Internal("a status that is none"))?;
+            let mut response = answer(status, app.store.open_text(&kept.sealed).await?);
+            put(&mut response, header::EXPIRES, &http_date(job.expires_ms));
+            Ok(response)
+        })
+        .await
+}
+
+fn under_way() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::ACCEPTED;
+    let headers = response.headers_mut();
+    headers.insert("x-progress", header::HeaderValue::from_static("waits for its turn, or is being worked on"));
+    headers.insert(header::RETRY_AFTER, RETRY_SECONDS.into());
+    response
+}
+
+/// `DELETE [base]/$async/[id]`
+pub async fn cancel(exchange: Exchange, id: String) -> Response<Body> {
+    exchange
+        .answer(Target::new(CANCEL, "", ""), async |exchange, caller| {
+            owned(exchange, caller, &id).await?;
+            let app = &exchange.app;
+            app.store.record_only(vec![caller.shown(CANCEL, &own(caller, ""))]).await?;
+            // First what decides: a transaction that has not committed by then never will.
+            app.store.drop_async_job(&id).await?;
+            app.bulk.jobs.end(&id);
+            Ok(outcome(StatusCode::ACCEPTED, "nothing more is done for this Bundle, and its answer is gone"))
+        })
+        .await
+}
+
+/// The job of an id, for the client and organisation that sent it.
+///
+/// # Errors
+/// 404 for everybody else, and where it ended.
+async fn owned(exchange: &Exchange, caller: &Caller, id: &str) -> Result<(AsyncJob, Option<AsyncAnswer>), Failure> {
+    is_for_organization(caller)?;
+    let (owner, organization) = (caller.key_owner(), caller.organization());
+    let found = exchange.app.store.async_job(id, (&*owner, &*organization), caller.now_ms).await?;
+    found.ok_or(Failure::NotFound)
+}
+
+/// Tells that the process is gone that had a job. If it is there after all, the first answer counts.
+async fn break_off(app: &App, id: &str) -> Result<(), Failure> {
+    let text = "the Bundle was broken off: of a transaction nothing is stored, nor will be; of a batch some entries may be. Send it \
+                again: with ifNoneExist, ifMatch or an Idempotency-Key nothing is done twice";
+    let issue = Issue::new("transient", text).to_value("fatal");
+    let outcome = json!({"resourceType": "OperationOutcome", "issue": [issue]});
+    keep(app, id, StatusCode::INTERNAL_SERVER_ERROR, &outcome.to_string()).await
+}
+
+/// Waits until the jobs of this process have ended, and tells those as broken off that have not in time.
+pub async fn end_all(app: &App, patience: Duration) {
+    for id in app.bulk.jobs.end_all(patience).await {
+        if break_off(app, &id).await.is_err() {
+            tracing::warn!("a Bundle was broken off, which is told in a minute only");
+        }
+    }
+}
