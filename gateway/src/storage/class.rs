@@ -23,26 +23,14 @@ macro_rules! named {
     };
 }
 
-pub(super) const TIMED: &str = timed!();
-pub(super) const NAMED: &str = named!();
-
-/// The class of resource row `r` within its record and type, by what [`TIMED`] and [`NAMED`] say of the record.
-macro_rules! class {
-    ($timed:expr, $named:expr) => {
-        concat!(
-            "r.labels || ' ' || r.label_version || CASE WHEN ",
-            $timed,
-            " THEN ' ' || r.data_from_ms || ' ' || r.data_until_ms ELSE '' END || CASE WHEN r.minimum IS NOT NULL OR ",
-            $named,
-            " THEN ' ' || r.id ELSE '' END"
-        )
-    };
-}
-
-const CLASS: &str = class!(timed!(), named!());
-
-/// The class of row `r`, which has of its own whether its record is timed and named.
-pub(super) const CLASS_OF_MARKED: &str = class!("r.timed", "r.named");
+/// The class of resource row `r` within its record and type.
+pub(super) const CLASS: &str = concat!(
+    "r.labels || ' ' || r.label_version || CASE WHEN ",
+    timed!(),
+    " THEN ' ' || r.data_from_ms || ' ' || r.data_until_ms ELSE '' END || CASE WHEN r.minimum IS NOT NULL OR ",
+    named!(),
+    " THEN ' ' || r.id ELSE '' END"
+);
 
 /// Whether resource row `l` is there and of the class of `r`: then [`LEVEL`] is the same for both.
 pub(super) const LIKE_L: &str = concat!(

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use sqlx::{PgPool, Row, SqlitePool};
 
-use super::class::{CLASS_OF_MARKED, NAMED, TIMED};
+use super::class::CLASS;
 use super::reader::GROUP_MAX;
 use super::resource::Seen;
 use super::search::{Conditions, Key, Statement, Way, bind_statement, conditions, is_narrow, record};
@@ -187,15 +187,10 @@ async fn candidates(
          WHERE n.n <= {FEW_RECORDS} ORDER BY f.id LIMIT CAST({limit} AS BIGINT)"
     );
     let keys = first_keys(size, if size.is_of_record { &in_one } else { &in_each });
-    // What is asked of a record is asked at its first match.
     statement.text = format!(
-        "{keys}, f AS MATERIALIZED (SELECT r.compartment, r.id, r.version_id, CAST(OCTET_LENGTH(r.body) AS BIGINT) AS bytes, r.minimum, \
-             r.labels, r.label_version, r.data_from_ms, r.data_until_ms, ROW_NUMBER() OVER of_record = 1 AS is_first \
-           FROM w JOIN resource r ON r.compartment = w.compartment AND r.id = w.id AND r.resource_type = {resource_type} \
-           WINDOW of_record AS (PARTITION BY r.compartment ORDER BY r.id)), \
-         r AS MATERIALIZED (SELECT r.*, BOOL_OR(r.is_first AND {TIMED}) OVER of_record AS timed, \
-             BOOL_OR(r.is_first AND {NAMED}) OVER of_record AS named FROM f AS r WINDOW of_record AS (PARTITION BY r.compartment)) \
-         SELECT n.n, r.compartment, r.id, r.version_id, r.bytes, {CLASS_OF_MARKED} FROM n LEFT JOIN r ON true ORDER BY r.id"
+        "{keys} SELECT n.n, f.* FROM n LEFT JOIN (SELECT r.compartment, r.id, r.version_id, \
+           CAST(OCTET_LENGTH(r.body) AS BIGINT) AS bytes, {CLASS} AS class FROM w JOIN resource r \
+             ON r.compartment = w.compartment AND r.id = w.id AND r.resource_type = {resource_type}) AS f ON true ORDER BY f.id"
     );
     let rows = bind_statement!(statement, viewer).fetch_all(pool).await?;
     if !are_few(rows.first().map(|row| row.get(0))) {
