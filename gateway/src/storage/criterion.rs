@@ -118,7 +118,10 @@ impl Asked {
             (Way::Type, None) => Reach::All,
             (Way::Type | Way::Records, _) => Reach::Resource,
         };
+        let first = statement.bound.len();
         let mut found = |sight, reach| {
+            // Of the same values, which are bound once.
+            statement.next = first;
             let condition = row_sql(statement, At { row: "i", sight, reach }, parameter, values);
             format!("FROM search_index i WHERE i.resource_type = {bound} AND {condition}")
         };

@@ -91,17 +91,24 @@ enum Once {
 }
 
 /// A statement under construction: its text and what is bound to it after the viewer.
+#[derive(Default)]
 pub(super) struct Statement {
     pub(super) text: String,
     pub(super) bound: Vec<Key>,
+    /// Where among `bound` the next value may be that is bound again.
+    pub(super) next: usize,
     /// Whether it is for SQLite: words are looked up in another way there.
     pub(super) is_sqlite: bool,
 }
 
 impl Statement {
     fn bind(&mut self, value: Key) -> String {
-        self.bound.push(value);
-        format!("${}", self.bound.len() + VIEWER_PARAMETERS)
+        if self.bound.get(self.next) != Some(&value) {
+            self.bound.push(value);
+            self.next = self.bound.len() - 1;
+        }
+        self.next += 1;
+        format!("${}", self.next + VIEWER_PARAMETERS)
     }
 
     pub(super) fn text(&mut self, value: &str) -> String {
@@ -177,8 +184,7 @@ impl Store {
 
     /// A statement without a text.
     pub(super) fn statement(&self) -> Statement {
-        let is_sqlite = matches!(self.database, Database::Sqlite { .. });
-        Statement { text: String::new(), bound: Vec::new(), is_sqlite }
+        Statement { is_sqlite: matches!(self.database, Database::Sqlite { .. }), ..Statement::default() }
     }
 
     /// The matches of a page, and where the next begins.
@@ -424,11 +430,9 @@ pub(super) fn page(
         }
         keyset = format!("({})", ways.join(" OR "));
     }
-    let names: Vec<String> = (0..keys.len()).map(|n| format!("k{n}")).collect();
-    let names = names.join(", ");
-    let order: Vec<String> =
-        keys.iter().enumerate().map(|(n, key)| format!("k{n}{}", if key.descending { " DESC" } else { "" })).collect();
-    let order = order.join(", ");
+    let names = (0..keys.len()).map(|n| format!("k{n}")).collect::<Vec<_>>().join(", ");
+    let order = |(n, key): (usize, &OrderKey)| format!("k{n}{}", if key.descending { " DESC" } else { "" });
+    let order = keys.iter().enumerate().map(order).collect::<Vec<_>>().join(", ");
     let limit = statement.integer(i64::from(query.count) + 1);
     let bytes_max = statement.integer(i64::try_from(bytes_max).unwrap_or(i64::MAX));
     // `p` the keys of the page and of one more; `b` how many bytes come before each; then the bodies of those that fit.

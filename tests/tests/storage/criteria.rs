@@ -478,6 +478,30 @@ async fn what_is_not_there_is_asked_of_what_is_seen_of_a_minimum() {
 }
 
 #[tokio::test]
+async fn many_values_that_are_asked_of_a_minimum_too_are_bound_once() {
+    for (kind, _, store) in stores().await {
+        let codes: Vec<String> = (0..99).map(|n| format!("c{n}")).chain(["shown".to_owned()]).collect();
+        let mut criterion = query("Task", &format!("code={}", codes.join(","))).criteria.remove(0);
+        // As many as a value set may have.
+        let Values::Token(tokens) = &mut criterion.values else { panic!("codes are tokens") };
+        *tokens = vec![tokens.clone(); 5].concat();
+        // More than half of what SQLite takes in a statement.
+        let criteria = vec![criterion; 34];
+        let task = key("r", "Task", "t");
+        let mut set = beginning("r", "a", vec![]);
+        let minimum = Some("minimum".to_owned());
+        put(&mut set, NewVersion { minimum, ..indexed(task.clone(), vec![(row("code", "", "shown"), 2)]) });
+        set.sights.push(Sight { key: task, grantee: "organization/b".to_owned(), requires_consent: false });
+        store.apply(set).await.expect("new");
+        let asked = Query { criteria, ..query("Task", "") };
+        for (who, finds) in [("a", false), ("b", true)] {
+            let seen = ids(&search(&store, &viewer(who), "Task", &asked).await);
+            assert_eq!(seen == ["t"], finds, "{kind}: {who} finds {seen:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_order_by_numbers_is_that_of_numbers() {
     for (kind, _, store) in stores().await {
         let observation = |(n, value): (usize, &Option<f64>)| {
