@@ -263,7 +263,7 @@ impl Books<'_> {
             LineState::Faulty.code().clone_into(&mut line.state);
             line.findings = Finding::write(&refusal.errors);
             (line.sending, line.invoice, line.changed_ms) = (String::new(), 0, self.now_ms());
-            set.billing.changed.push(LineChange { line, was });
+            set.billing.changed.push(LineChange::of(line, was));
         }
         self.moved(&sending, LineState::Ready, set);
         let is_form = reading.message == Message::TechnicalRefusal;
@@ -290,14 +290,14 @@ impl Books<'_> {
             LineState::Refused.code().clone_into(&mut line.state);
             line.refusal = refusal.write();
             line.changed_ms = self.now_ms();
-            set.billing.changed.push(LineChange { line, was });
+            set.billing.changed.push(LineChange::of(line, was));
         }
         for (mut line, paid) in self.paid_otherwise(reading, &taken, &sending).await? {
             let was = state_of(&line)?;
             *less_of.entry(line.payer).or_default() += signed(&line) - paid;
             LineState::Paid.code().clone_into(&mut line.state);
             (line.paid_cents, line.changed_ms) = (paid, self.now_ms());
-            set.billing.changed.push(LineChange { line, was });
+            set.billing.changed.push(LineChange::of(line, was));
         }
         self.moved(&sending, LineState::Paid, set);
         for (note, taken_back) in self.app.store.credit_notes(&self.compartment, &sending.id).await? {

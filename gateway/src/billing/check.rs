@@ -152,6 +152,7 @@ impl Books<'_> {
         let refusing = self.refusing(&people).await?;
         let Looked { mut changes, mut whole, mut stopped } = Looked::default();
         for mut line in lines {
+            let mut before = line.clone();
             let was = LineState::from_code(&line.state).map_or("", LineState::code);
             let has_stopped = Refusing::has_stopped(&line);
             // A credit note says what was invoiced, whatever the tariff is now.
@@ -182,7 +183,10 @@ impl Books<'_> {
             state.code().clone_into(&mut line.state);
             line.findings = Finding::write(&findings);
             line.changed_ms = self.now_ms();
-            changes.push(LineChange { line, was });
+            before.state.clone_from(&line.state);
+            before.findings.clone_from(&line.findings);
+            before.changed_ms = line.changed_ms;
+            changes.push(LineChange { is_only_checked: line == before, line, was });
         }
         Ok(Looked { changes, whole, stopped })
     }

@@ -113,7 +113,7 @@ impl Books<'_> {
                     correction.apply(&mut line, person)?;
                     let checked = self.checked(line, (&party, correction.person.as_ref()), &mut set).await?;
                     set.audit.push(self.event(CORRECT, &[("line", id)]));
-                    set.billing.changed.push(LineChange { line: checked.clone(), was: state.code() });
+                    set.billing.changed.push(LineChange::of(checked.clone(), state.code()));
                     return Ok((set, checked));
                 }
                 if state != LineState::Refused {
@@ -302,7 +302,7 @@ impl Books<'_> {
         state.code().clone_into(&mut line.state);
         (line.decided_by, line.decided_why) = (self.actor_name(), reason.to_owned());
         line.changed_ms = self.now_ms();
-        LineChange { line, was }
+        LineChange::of(line, was)
     }
 }
 

@@ -326,7 +326,7 @@ impl Books<'_> {
             line.findings = findings.get(line.id.as_str()).map(|found| Finding::write(found)).unwrap_or_default();
             LineState::Faulty.code().clone_into(&mut line.state);
             (line.sending, line.invoice, line.changed_ms) = (String::new(), 0, self.now_ms());
-            LineChange { line, was: LineState::Sealed.code() }
+            LineChange::of(line, LineState::Sealed.code())
         };
         Ok(lines.into_iter().map(change).collect())
     }

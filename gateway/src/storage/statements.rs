@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
+use super::billing::changes;
 use super::chain::Place;
 use super::precondition::Ground;
 use super::rows::{self, Cell, Fat, Rows};
 use super::write_set::{NewVersion, ResourceKey, WriteSet};
 use super::{
-    async_job, audit, billing, conflict, crisis, delivery, emergency, idempotency, intake, seals, subscription, text,
-    treatment,
+    async_job, audit, conflict, crisis, delivery, emergency, idempotency, intake, seals, subscription, text, treatment,
 };
 use crate::audit::AuditEvent;
 use crate::labels::Facts;
@@ -77,17 +77,18 @@ pub(super) fn statements<'a>(sets: &[&'a WriteSet], place: Place) -> Vec<Stateme
     add(&treatment::END_DEMAND, each(treatment::ended_rows));
     add(&treatment::PUT_DEMAND, each(treatment::demand_rows));
     add(&treatment::SEE_DEMAND, each(treatment::seen_rows));
-    add(&billing::PUT_PERSON, billing::person_rows(sets));
-    add(&billing::PUT_LINE, each(billing::line_rows));
-    add(&billing::PUT_SENDING, each(billing::sending_rows));
-    add(&billing::TAKE_LINES, each(billing::taken_rows));
+    add(&changes::PUT_PERSON, changes::person_rows(sets));
+    add(&changes::PUT_LINE, each(changes::line_rows));
+    add(&changes::PUT_SENDING, each(changes::sending_rows));
+    add(&changes::TAKE_LINES, each(changes::taken_rows));
     // One by one before all together: what is left goes on with its sending.
-    add(&billing::CHANGE_LINE, each(billing::changed_rows));
-    add(&billing::MOVE_LINES, each(billing::moved_rows));
-    add(&billing::CREDIT_LINES, each(billing::credited_rows));
-    add(&billing::NUMBER_LINE, each(billing::numbered_rows));
-    add(&billing::PUT_TOTAL, each(billing::total_rows));
-    add(&billing::PUT_MESSAGE, each(billing::message_rows));
+    add(&changes::CHANGE_LINE, each(changes::changed_rows));
+    add(&changes::CHECK_LINE, each(changes::checked_rows));
+    add(&changes::MOVE_LINES, each(changes::moved_rows));
+    add(&changes::CREDIT_LINES, each(changes::credited_rows));
+    add(&changes::NUMBER_LINE, each(changes::numbered_rows));
+    add(&changes::PUT_TOTAL, each(changes::total_rows));
+    add(&changes::PUT_MESSAGE, each(changes::message_rows));
     add(&intake::PUT_INTAKE, each(intake::intake_rows));
     add(&idempotency::PUT_KEY, each(idempotency_rows));
     add(&async_job::PUT_ANSWER, each(async_job::answer_rows));

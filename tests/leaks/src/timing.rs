@@ -24,18 +24,25 @@ struct Apart {
     above: f64,
 }
 
-/// Measures a read, a search and a refused write.
+/// Measures a read, searches by record, code, date and words, and a refused write.
 ///
 /// # Errors
 /// The server does not answer.
 pub async fn timing(run: &mut Run<'_>, hidden: &[Twin], never: &Twin) -> Result<(), String> {
     let mut body: Value = sample("Observation").unwrap_or_default();
     body["id"] = Value::from("@Observation@");
-    let questions = [
+    let mut questions = vec![
         Request::get("Patient/@Patient@"),
         Request::get("Observation?subject=Patient/@Patient@&_total=accurate"),
+        Request::get("Observation?subject=Patient/@Patient@&code=twin"),
+        Request::get("Observation?subject=Patient/@Patient@&date=ge2026-01-01&code:text=@mark@"),
         Request::new(reqwest::Method::PUT, "Observation/@Observation@").with_body(&body),
     ];
+    let parameters = run.capabilities.served("Observation").map_or(&[][..], |served| &served.parameters);
+    if parameters.iter().any(|(name, _)| name == "_content") {
+        questions.push(Request::get("Observation?_content=@mark@"));
+        questions.push(Request::get("Observation?subject=Patient/@Patient@&_content=twin"));
+    }
     let (samples, bound) = (run.options.timing_samples, run.options.timing_bound);
     let mut notes = vec![format!("bound {bound}, where ranks lie {RANKS_APART} apart")];
     run.report.channel("timing").is_offered = true;
@@ -47,7 +54,7 @@ pub async fn timing(run: &mut Run<'_>, hidden: &[Twin], never: &Twin) -> Result<
                 "{} {} {}: {:.2?} and {:.2?}, ratio {:.2}, above {:.2}",
                 twin.kind.name(),
                 question.method,
-                question.path.split(['/', '?']).next().unwrap_or_default(),
+                question.path.replace("Patient/@Patient@", "…"),
                 apart.medians.0,
                 apart.medians.1,
                 apart.ratio,

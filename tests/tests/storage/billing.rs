@@ -140,13 +140,28 @@ async fn a_line_changes_only_from_the_state_that_was_looked_at() {
         store.apply(set!(billing: BillingRows { lines, ..BillingRows::default() },)).await.expect("new");
         let change = |was: &'static str, state: &str| {
             let line = ClaimLineRow { decided_why: "because".to_owned(), ..line("1", "p", 131, state) };
-            set!(billing: BillingRows { changed: vec![LineChange { line, was }], ..BillingRows::default() },)
+            set!(billing: BillingRows { changed: vec![LineChange::of(line, was)], ..BillingRows::default() },)
         };
         store.apply(change("draft", "void")).await.expect("it is written");
         let state = async || store.claim_lines_by_id(OWN, &named(&["1"])).await.expect("it answers")[0].state.clone();
         assert_eq!(state().await, "ready", "{kind}");
         store.apply(change("ready", "void")).await.expect("it is written");
         assert_eq!(state().await, "void", "{kind}");
+
+        // What was only checked keeps all else as it is, and is held to its state as well.
+        let checked = |was: &'static str, state: &str| {
+            let findings = "[\"found\"]".to_owned();
+            let line = ClaimLineRow { findings, changed_ms: 9, amount_cents: 1, ..line("1", "q", 319, state) };
+            let change = LineChange { is_only_checked: true, ..LineChange::of(line, was) };
+            set!(billing: BillingRows { changed: vec![change], ..BillingRows::default() },)
+        };
+        let stored = async || store.claim_lines_by_id(OWN, &named(&["1"])).await.expect("it answers").remove(0);
+        let before = stored().await;
+        store.apply(checked("ready", "faulty")).await.expect("it is written");
+        assert_eq!(stored().await, before, "{kind}");
+        store.apply(checked("void", "faulty")).await.expect("it is written");
+        let [state, findings] = ["faulty", "[\"found\"]"].map(str::to_owned);
+        assert_eq!(stored().await, ClaimLineRow { state, findings, changed_ms: 9, ..before }, "{kind}");
     }
 }
 
