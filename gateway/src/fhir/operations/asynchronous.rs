@@ -2,7 +2,7 @@
 //!
 //! <https://hl7.org/fhir/R4/async.html>. A Bundle waits in memory alone, is carried out by the code of one that is answered at once, and decided
 //! on at that moment. What is kept of it is what the sender would have been told, sealed: Bundles that read are not taken, for what they show
-//! would be kept where no withdrawal reaches it; nor those that patch, for what is said of a patch may quote what was there.
+//! would be kept where no withdrawal reaches it; nor those that patch or update a Task, for what is said of that may quote what was there.
 
 use std::time::Duration;
 
@@ -45,16 +45,23 @@ const SCOPE: &str = "async/answer";
 pub fn is_taken(exchange: &Exchange, caller: &Caller, bytes: &Bytes, entries: &[Result<Entry<'_>, Failure>]) -> bool {
     let bulk = &exchange.app.bulk;
     // What does not ask rightly is answered by itself, or with all of its transaction.
-    let is_write = |entry: &Result<Entry<'_>, Failure>| {
-        entry.as_ref().map_or(true, |entry| matches!(entry.verb, Verb::Post | Verb::Put | Verb::Delete))
-    };
+    let is_taken = |entry: &Result<Entry<'_>, Failure>| entry.as_ref().map_or(true, tells_of_itself);
     exchange.is_asynchronous()
         && bulk.config.async_bundles_max > 0
         && bulk.jobs.take(bytes.len())
         // A session of somebody who signed in ends, and a Bundle would go on without it.
         && exchange.headers.contains_key(header::AUTHORIZATION)
         && caller.person().is_none()
-        && entries.iter().all(is_write)
+        && entries.iter().all(is_taken)
+}
+
+/// Whether what is answered says nothing of what is stored: who writes a Task of a referral may be told its state.
+fn tells_of_itself(entry: &Entry<'_>) -> bool {
+    match entry.verb {
+        Verb::Post | Verb::Delete => true,
+        Verb::Put => entry.resource_type != "Task",
+        Verb::Get | Verb::Patch => false,
+    }
 }
 
 /// Takes a Bundle, and answers where it is told how far it is.
@@ -81,23 +88,22 @@ pub async fn take(exchange: &Exchange, caller: &Caller, bytes: Bytes) -> Result<
     }
     app.store.record_only(vec![caller.shown(ASYNC, &own(caller, ""))]).await?;
     let url = format!("{}/$async/{}", exchange.base(), job.id);
-    begin(exchange, caller, bytes, (job.id, room));
+    begin(exchange, bytes, (job.id, room));
     let mut response = outcome(StatusCode::ACCEPTED, "the Bundle is taken: ask for its answer at Content-Location");
     put(&mut response, header::CONTENT_LOCATION, &url);
     Ok(response)
 }
 
-fn begin(exchange: &Exchange, caller: &Caller, bytes: Bytes, (id, room): (String, OwnedSemaphorePermit)) {
-    let (exchange, caller, app) = (exchange.again(), caller.clone(), App::clone(&exchange.app));
-    let job = id.clone();
-    app.bulk.jobs.begin(&id, room, |at_work| work(exchange, caller, bytes, (job, at_work)));
+fn begin(exchange: &Exchange, bytes: Bytes, (id, room): (String, OwnedSemaphorePermit)) {
+    let (exchange, app, job) = (exchange.again(), App::clone(&exchange.app), id.clone());
+    app.bulk.jobs.begin(&id, room, |at_work| work(exchange, bytes, (job, at_work)));
 }
 
 /// Works on a Bundle until it is answered, or nobody waits for its answer.
-async fn work(exchange: Exchange, caller: Caller, bytes: Bytes, (id, _at_work): (String, AtWork)) {
+async fn work(exchange: Exchange, bytes: Bytes, (id, _at_work): (String, AtWork)) {
     let app = &exchange.app;
     let done = tokio::select! {
-        done = Box::pin(carry_out(&exchange, &caller, &bytes, &id)) => done,
+        done = Box::pin(carry_out(&exchange, &bytes, &id)) => done,
         () = beat(app, &id) => return,
     };
     let kept = match done {
@@ -115,15 +121,15 @@ async fn work(exchange: Exchange, caller: Caller, bytes: Bytes, (id, _at_work): 
     }
 }
 
-/// Carries a Bundle out when it is its turn, for whom its sender is at that moment.
-async fn carry_out(exchange: &Exchange, caller: &Caller, bytes: &Bytes, id: &str) -> Result<Response<Body>, Failure> {
+/// Carries a Bundle out when it is its turn, as if it were sent at that moment: by then its token may be over, or taken back.
+async fn carry_out(exchange: &Exchange, bytes: &Bytes, id: &str) -> Result<Response<Body>, Failure> {
     let app = &exchange.app;
     let _turn = app.bulk.jobs.turn().await;
-    let caller =
-        caller.at_this_moment(app).await.inspect_err(|_| app.refusals.count("not-registered", app.clock.now_ms()))?;
+    let caller = exchange.caller().await?;
     let content = crate::fhir::content::read(bytes, app.limits.nesting_max)?;
     let entries = entries(&content, app.limits.bundle_entries_max)?;
-    match transaction::carry_out(exchange, &caller, (bytes, &content, entries), Some(id)).await {
+    let asked = transaction::asked(exchange, (bytes, &content, entries))?;
+    match transaction::carry_out(exchange, &caller, asked, Some(id)).await {
         Err(failure) => {
             exchange.record_refusal(&caller, &Target::new(TRANSACTION, "", ""), &failure).await?;
             Err(failure)

@@ -114,7 +114,6 @@ async fn what_fails_answers_as_it_would_have_at_once(gateway: Gateway) {
     let mut unknown = patient();
     unknown["id"] = json!("never-was");
     for entries in [
-        [("POST", "Patient", Some(patient())), ("POST", "Patient", Some(wrong))],
         [("POST", "Patient", Some(patient())), ("POST", "Observation", Some(observation("never-was")))],
         [("POST", "Patient", Some(patient())), ("PUT", address, Some(unknown))],
         [("POST", "Patient", Some(patient())), ("DELETE", address, None)],
@@ -128,13 +127,13 @@ async fn what_fails_answers_as_it_would_have_at_once(gateway: Gateway) {
         assert_eq!((later.status, &later.json), (at_once.status, &at_once.json));
         assert_eq!(elp.search("Patient").await.len(), 0, "nothing is stored");
         assert!(refusals(&elp, None).await.len() > before, "the refusal is in the trail");
-        assert!(!gateway.on_disk().contains("TEST-GENDER"), "what is told of it is kept sealed");
     }
-    let mut entries = vec![("POST", "Patient", Some(json!({"resourceType": "Patient", "actve": true})))];
-    entries.push(("DELETE", address, None));
+    let entries = [("POST", "Patient", Some(wrong)), ("DELETE", address, None)];
     let at_once = elp.post("", &bundle("batch", &entries)).await.expect(200);
+    assert!(at_once.json.to_string().contains("TEST-GENDER"), "it is told what is wrong: {at_once}");
     let status = kicked_off(&elp, &bundle("batch", &entries)).await;
     assert_eq!(answered(&elp, &status).await.expect(200).json, at_once.json);
+    assert!(!gateway.on_disk().contains("TEST-GENDER"), "what is told of it is kept sealed");
 }
 
 async fn who_may_not_is_told_at_once_and_nothing_is_kept(gateway: Gateway) {
@@ -149,10 +148,17 @@ async fn who_may_not_is_told_at_once_and_nothing_is_kept(gateway: Gateway) {
     sent(&elp, &patient()).await.expect(422);
     sent(&elp, &json!({"resourceType": "Bundle", "type": "collection"})).await.expect(422);
     sent(&elp, &json!({"resourceType": "Bundle", "type": "transaction", "entry": [{}]})).await.expect(422);
+    let mut odd = creates("transaction", &["TEST-1"]);
+    odd["actve"] = json!(true);
+    sent(&elp, &odd).await.expect(422);
+    for (kind, key) in [("transaction", ""), ("batch", "one")] {
+        let headers = [ASYNC, ("idempotency-key", key)];
+        elp.post_with("", &creates(kind, &["TEST-1"]), &headers).await.expect(400);
+    }
     assert!(elp.search("Patient").await.is_empty());
 }
 
-async fn what_reads_or_patches_is_answered_at_once(gateway: Gateway) {
+async fn what_may_show_what_is_stored_is_answered_at_once(gateway: Gateway) {
     let elp = gateway.as_("elp-1");
     let id = elp.create(&patient()).await;
     let path = format!("Patient/{id}");
@@ -164,6 +170,9 @@ async fn what_reads_or_patches_is_answered_at_once(gateway: Gateway) {
             let answer = sent(&elp, &bundle(kind, &entries)).await.expect(200);
             assert_eq!(answer.json["type"], format!("{kind}-response"));
         }
+        let task = ("PUT", "Task/never-was", Some(json!({"resourceType": "Task", "id": "never-was"})));
+        let answer = sent(&elp, &bundle(kind, &[task])).await;
+        assert_eq!(answer.header("content-location"), "", "what is refused of a Task may say its state: {answer}");
     }
     let person = gateway.person(&path);
     sent(&person, &bundle("batch", &[("PUT", &*path, Some(patient()))])).await.expect(200);
@@ -193,6 +202,54 @@ async fn it_is_decided_when_it_is_its_turn(gateway: Gateway) {
     let refused = answered(&gp, &disabled).await.expect(403);
     assert!(refused.details().contains("disabled"), "{refused}");
     assert!(gp.search("Patient").await.is_empty(), "nothing is stored");
+}
+
+async fn the_token_must_be_good_when_it_is_its_turn(gateway: Gateway) {
+    let elp = gateway.as_("elp-1");
+    let claims = gateway.token_claims("elp-1");
+    let taken_back = elp.clone().with_bearer(&gateway.signed(&claims));
+    let turns = held(&gateway).await;
+    let mut waiting = Vec::new();
+    for (caller, kind) in [(&elp, "transaction"), (&elp, "batch"), (&taken_back, "transaction")] {
+        waiting.push(kicked_off(caller, &creates(kind, &["TEST-1"])).await);
+    }
+    let id = claims["jti"].as_str().expect("a token has an id");
+    let store = &gateway.app.store;
+    store.revoke_token(id, gateway.clock.now_ms() + 600_000).await.expect("it is taken back");
+    // Nobody knows any more that it was taken back: it is over by itself.
+    gateway.advance(DAY_MS / 24);
+    store.forget_tokens(gateway.clock.now_ms()).await.expect("the database answers");
+    gateway.app.refusals.take();
+    drop(turns);
+    for status in &waiting {
+        let refused = answered(&elp, status).await.expect(401);
+        assert_eq!(refused.issues()[0].0, "expired", "{refused}");
+    }
+    let counted: Vec<(&str, i64)> =
+        gateway.app.refusals.take().into_iter().map(|((_, reason), refusals)| (reason, refusals)).collect();
+    assert_eq!(counted, [("not-authenticated", 3)]);
+    assert!(elp.search("Patient").await.is_empty(), "nothing is stored");
+}
+
+async fn a_batch_ends_for_whoever_is_shut_out_meanwhile(gateway: Gateway) {
+    let settings = vec![("WELLGATE_LIMITS_BATCH_ENTRIES_AT_ONCE", "1")];
+    let gateway = gateway.beside(Options { settings, ..Options::default() }).await;
+    let elp = gateway.as_("elp-1");
+    // So many that they are not all written while one request is answered.
+    let values: Vec<String> = (0..1_000).map(|n| format!("TEST-{n}")).collect();
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    let status = kicked_off(&elp, &creates("batch", &values)).await;
+    while elp.search("Patient?_count=1").await.is_empty() {}
+    register(&gateway, "elp-1-ehr", |client| client.active = false).await;
+    let begun = Instant::now();
+    while gateway.app.bulk.jobs.has(status.trim_start_matches("$async/")) {
+        assert!(begun.elapsed() < Duration::from_mins(1), "it does not end");
+        tokio::task::yield_now().await;
+    }
+    register(&gateway, "elp-1-ehr", |client| client.active = true).await;
+    let told = statuses(&answered(&elp, &status).await.expect(200));
+    assert_eq!((told[0], told[999]), (201, 403));
+    assert!(told.is_sorted(), "nothing is written after it");
 }
 
 async fn status_and_answer_are_for_the_client_and_organisation_that_sent_it(gateway: Gateway) {
@@ -345,8 +402,10 @@ stories!(
     kick_off_is_202_and_status_202_until_the_answer_is_there,
     what_fails_answers_as_it_would_have_at_once,
     who_may_not_is_told_at_once_and_nothing_is_kept,
-    what_reads_or_patches_is_answered_at_once,
+    what_may_show_what_is_stored_is_answered_at_once,
     it_is_decided_when_it_is_its_turn,
+    the_token_must_be_good_when_it_is_its_turn,
+    a_batch_ends_for_whoever_is_shut_out_meanwhile,
     status_and_answer_are_for_the_client_and_organisation_that_sent_it,
     delete_ends_what_waits_and_forgets_what_is_answered,
     the_answer_expires,
