@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use gateway::fhir::operations::asynchronous::end_all;
 use gateway::storage::registry::Client;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -259,7 +258,7 @@ async fn status_and_answer_are_for_the_client_and_organisation_that_sent_it(gate
     answered(&elp, &status).await.expect(200);
     let turns = held(&gateway).await;
     let waits = kicked_off(&elp, &creates("transaction", &["TEST-2"])).await;
-    for other in [beside, gateway.as_("elp-2")] {
+    for other in [beside, gateway.as_("elp-2"), elp.clone().by_practitioner("psychologist-1")] {
         let before = refusals(&other, None).await.len();
         for path in [&status, &waits] {
             for method in [Method::GET, Method::DELETE] {
@@ -270,7 +269,11 @@ async fn status_and_answer_are_for_the_client_and_organisation_that_sent_it(gate
         assert_eq!(refusals(&other, None).await.len(), before + 8, "each refusal left its event");
     }
     elp.clone().with_bearer("").get(&status).await.expect(401);
-    elp.get("$async/nonsense").await.expect(404);
+    for path in ["$async/nonsense", "$async/%00", "$export/%00", "$export/%00/Patient.ndjson"] {
+        elp.get(path).await.expect(404);
+    }
+    elp.delete("$async/%00").await.expect(404);
+    elp.delete("$export/%00").await.expect(404);
     elp.post(&status, &json!({})).await.expect(405);
     drop(turns);
     answered(&elp, &waits).await.expect(200);
@@ -366,16 +369,18 @@ async fn what_a_process_leaves_is_told_as_broken_off_and_is_not_written_afterwar
     answered(&there, &again).await.expect(200);
 }
 
-async fn a_gateway_that_stops_waits_for_its_bundles_and_tells_what_it_broke_off(gateway: Gateway) {
+async fn a_gateway_that_stops_waits_for_its_bundles_and_what_it_broke_off_is_told_soon(gateway: Gateway) {
     let elp = gateway.as_("elp-1");
     let done = kicked_off(&elp, &creates("transaction", &["TEST-1"])).await;
-    end_all(&gateway.app, Duration::from_mins(1)).await;
+    gateway.app.bulk.jobs.end_all(Duration::from_mins(1)).await;
     elp.get(&done).await.expect(200);
     let turns = held(&gateway).await;
     let left = kicked_off(&elp, &creates("transaction", &["TEST-2"])).await;
-    end_all(&gateway.app, Duration::ZERO).await;
-    elp.get(&left).await.expect(500);
+    gateway.app.bulk.jobs.end_all(Duration::ZERO).await;
     drop(turns);
+    elp.get(&left).await.expect(202);
+    gateway.advance(ALIVE_MS);
+    elp.get(&left).await.expect(500);
     assert_eq!(elp.search("Patient").await.len(), 1);
 }
 
@@ -411,6 +416,6 @@ stories!(
     the_answer_expires,
     a_client_has_so_many_and_no_more_and_so_has_the_process,
     what_a_process_leaves_is_told_as_broken_off_and_is_not_written_afterwards,
-    a_gateway_that_stops_waits_for_its_bundles_and_tells_what_it_broke_off,
+    a_gateway_that_stops_waits_for_its_bundles_and_what_it_broke_off_is_told_soon,
     an_idempotency_key_holds_for_what_is_answered_later_too,
 );
