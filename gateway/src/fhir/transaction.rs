@@ -7,14 +7,15 @@ use std::collections::HashMap;
 
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::timeout;
 
 use super::answer::{Written, etag, json as answer};
+use super::asked::{Asked, asked};
 use super::bundle::Bundle;
 use super::change::Change;
-use super::content::{must_be, structure};
-use super::create::{self, RequestKey, key_of, remembered, written};
+use super::content::must_be;
+use super::create::{self, RequestKey, remembered, written};
 use super::entry::{Entry, Verb, entries};
 use super::exchange::{Exchange, Target};
 use super::operations::asynchronous;
@@ -58,37 +59,6 @@ pub async fn transaction(exchange: Exchange, body: Body) -> Response<Body> {
             asynchronous::take(exchange, caller, bytes).await
         })
         .await
-}
-
-/// What a Bundle asks for that is right as such.
-pub(super) enum Asked<'b> {
-    /// All of it, or nothing; and the key under which the answer is remembered.
-    Transaction(Vec<Entry<'b>>, Option<RequestKey>),
-    /// Each entry for itself.
-    Batch(Vec<Result<Entry<'b>, Failure>>),
-}
-
-/// What a Bundle asks for, once it is read.
-///
-/// # Errors
-/// What is wrong with all of it, whoever asks and whatever is stored.
-pub(super) fn asked<'b>(
-    exchange: &Exchange,
-    (bytes, content, entries): (&[u8], &Content, Vec<Result<Entry<'b>, Failure>>),
-) -> Result<Asked<'b>, Failure> {
-    match content.value.get("type").and_then(Value::as_str) {
-        Some("transaction") => {
-            structure(&content.value, "")?;
-            let entries = entries.into_iter().collect::<Result<Vec<_>, _>>()?;
-            Ok(Asked::Transaction(entries, key_of(exchange, &["POST"], bytes)?))
-        }
-        Some("batch") if exchange.headers.contains_key("idempotency-key") => {
-            let details = "the entries of a batch are remembered under no key: send a transaction";
-            Err(Failure::BadRequest(vec![Issue::at("Idempotency-Key", "not-supported", details)]))
-        }
-        Some("batch") => Ok(Asked::Batch(entries)),
-        _ => Err(Failure::content("Bundle.type", "value", "send a 'transaction' or a 'batch' here")),
-    }
 }
 
 /// Does what a Bundle asks for; of a job, where one is named: then its answer is stored with what a transaction writes.

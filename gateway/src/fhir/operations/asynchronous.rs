@@ -19,6 +19,7 @@ use crate::app::{App, AtWork};
 use crate::audit::AuditEvent;
 use crate::error::{Failure, Issue};
 use crate::fhir::answer::{http_date, json as answer};
+use crate::fhir::asked::asked;
 use crate::fhir::entry::{Entry, Verb, entries};
 use crate::fhir::exchange::{Exchange, Target};
 use crate::fhir::search::own;
@@ -127,7 +128,7 @@ async fn carry_out(exchange: &Exchange, bytes: &Bytes, id: &str) -> Result<Respo
     let caller = exchange.caller().await?;
     let content = crate::fhir::content::read(bytes, app.limits.nesting_max)?;
     let entries = entries(&content, app.limits.bundle_entries_max)?;
-    let asked = transaction::asked(exchange, (bytes, &content, entries))?;
+    let asked = asked(exchange, (bytes, &content, entries))?;
     match transaction::carry_out(exchange, &caller, asked, Some(id)).await {
         Err(failure) => {
             exchange.record_refusal(&caller, &Target::new(TRANSACTION, "", ""), &failure).await?;
