@@ -1,9 +1,10 @@
 -- Bundles that are worked on after their request was answered. The Bundle itself is in the memory of the process that took it, and nowhere else.
--- `owner` is the client, `organization` is `organization/<id>`; both must ask again. The process moves `alive_until_ms` on for as long as it is there.
+-- `owner` is the client, `organization` is `organization/<id>`, `practitioner` is `practitioner/<id>` or empty; all must ask again. The process moves `alive_until_ms` on for as long as it is there.
 CREATE TABLE async_job (
     id code_point_text NOT NULL PRIMARY KEY,
     owner code_point_text NOT NULL,
     organization code_point_text NOT NULL,
+    practitioner code_point_text NOT NULL,
     alive_until_ms BIGINT NOT NULL,
     expires_ms BIGINT NOT NULL
 ) /*SQLITE WITHOUT ROWID */;

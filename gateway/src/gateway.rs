@@ -27,7 +27,6 @@ use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, MailConfig, OwnIssuer, TokenAlgorithm};
 use crate::delivery::{Insurers, Outside, PartnersError, Worker};
 use crate::evidence::{Sealer, seal_all};
-use crate::fhir::operations::asynchronous::end_all;
 use crate::key_ring;
 use crate::rates::RequestRates;
 use crate::referral::expiry::expire;
@@ -294,7 +293,7 @@ pub async fn run(
     // What is under way is finished and settled: what is not is asked about, and perhaps cannot be.
     let patience = config.server.drain_timeout.max(config.deliveries.lease);
     let ended = tokio::time::timeout(patience, deliveries);
-    if tokio::join!(ended, end_all(&app, config.server.drain_timeout)).0.is_err() {
+    if tokio::join!(ended, app.bulk.jobs.end_all(config.server.drain_timeout)).0.is_err() {
         tracing::warn!("deliveries under way are left: their partners are asked when the leases end");
     }
     write_refusals(&app).await;
@@ -393,7 +392,7 @@ async fn housekeeping(app: App) {
             }
             _ = forget.tick() => {
                 let now_ms = app.clock.now_ms();
-                if app.store.forget(now_ms - KEY_AGE_MS_MAX, now_ms - NOTICE_AGE_MS_MAX).await.is_err() {
+                if app.store.forget(now_ms, (now_ms - KEY_AGE_MS_MAX, now_ms - NOTICE_AGE_MS_MAX)).await.is_err() {
                     tracing::warn!("old rows could not be forgotten, it is tried again");
                 }
             }

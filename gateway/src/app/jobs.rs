@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
+use tracing::{Instrument as _, Span};
 
 use crate::config::BulkConfig;
 
@@ -22,20 +23,28 @@ pub struct Jobs {
     room: Arc<Semaphore>,
     units: usize,
     turns: Semaphore,
-    at_work: Arc<Mutex<HashMap<String, JoinHandle<()>>>>,
+    list: Arc<Mutex<List>>,
+}
+
+/// The jobs that have begun and have not ended.
+#[derive(Debug, Default)]
+struct List {
+    jobs: HashMap<String, JoinHandle<()>>,
+    /// Whether somebody says of them that they are there.
+    is_told_of: bool,
 }
 
 /// A job that is on the list of those that are waited for, until it is dropped.
 #[derive(Debug)]
 pub struct AtWork {
     id: String,
-    jobs: Arc<Mutex<HashMap<String, JoinHandle<()>>>>,
+    list: Arc<Mutex<List>>,
     _room: OwnedSemaphorePermit,
 }
 
 impl Drop for AtWork {
     fn drop(&mut self) {
-        locked(&self.jobs).remove(&self.id);
+        locked(&self.list).jobs.remove(&self.id);
     }
 }
 
@@ -44,7 +53,7 @@ impl Jobs {
     pub fn new(config: &BulkConfig) -> Self {
         let units = (config.async_bytes_max / UNIT_BYTES).min(Semaphore::MAX_PERMITS);
         let (room, turns) = (Arc::new(Semaphore::new(units)), Semaphore::new(config.downloads_max));
-        Self { room, units, turns, at_work: Arc::default() }
+        Self { room, units, turns, list: Arc::default() }
     }
 
     /// Whether a body of this length is ever taken.
@@ -63,42 +72,48 @@ impl Jobs {
         self.turns.acquire().await.ok()
     }
 
-    /// Begins a job: the work is given what takes it off the list when it is dropped.
-    pub fn begin<W>(&self, id: &str, room: OwnedSemaphorePermit, work: impl FnOnce(AtWork) -> W)
+    /// Begins a job: the work is given what takes it off the list when it is dropped. Answers whether somebody has to begin to say of the
+    /// jobs that they are there, by [`Jobs::begun`].
+    pub fn begin<W>(&self, id: &str, room: OwnedSemaphorePermit, work: impl FnOnce(AtWork) -> W) -> bool
     where
         W: Future<Output = ()> + Send + 'static,
     {
-        let at_work = AtWork { id: id.to_owned(), jobs: Arc::clone(&self.at_work), _room: room };
+        let at_work = AtWork { id: id.to_owned(), list: Arc::clone(&self.list), _room: room };
         // Held until it is on the list, or it could end before.
-        let mut jobs = locked(&self.at_work);
-        jobs.insert(id.to_owned(), tokio::spawn(work(at_work)));
+        let mut list = locked(&self.list);
+        list.jobs.insert(id.to_owned(), tokio::spawn(work(at_work).instrument(Span::current())));
+        !std::mem::replace(&mut list.is_told_of, true)
+    }
+
+    /// The jobs of this process; with none, whoever asks has nothing to say of them until another begins.
+    pub fn begun(&self) -> Vec<String> {
+        let mut list = locked(&self.list);
+        list.is_told_of = !list.jobs.is_empty();
+        list.jobs.keys().cloned().collect()
     }
 
     /// Whether this process has the job.
     pub fn has(&self, id: &str) -> bool {
-        locked(&self.at_work).contains_key(id)
+        locked(&self.list).jobs.contains_key(id)
     }
 
     /// Breaks a job off, if this process has it. What it has committed stays.
     pub fn end(&self, id: &str) {
-        let job = locked(&self.at_work).remove(id);
+        let job = locked(&self.list).jobs.remove(id);
         if let Some(job) = job {
             job.abort();
         }
     }
 
-    /// Waits until all have ended, and breaks off those that have not in time; answers their ids.
-    pub async fn end_all(&self, patience: Duration) -> Vec<String> {
-        let until = Instant::now() + patience;
-        let jobs = std::mem::take(&mut *locked(&self.at_work));
-        let mut left = Vec::new();
-        for (id, mut job) in jobs {
-            if timeout_at(until, &mut job).await.is_err() {
-                job.abort();
-                left.push(id);
-            }
+    /// Waits until all have ended, and breaks off those that have not in time. Nothing is told of them: nobody says any more that they are
+    /// there, and whoever asks learns it from that.
+    pub async fn end_all(&self, patience: Duration) {
+        let all = u32::try_from(self.units).unwrap_or(u32::MAX);
+        // Each gives its room back when it has ended.
+        if timeout(patience, self.room.acquire_many(all)).await.is_err() {
+            let left = std::mem::take(&mut locked(&self.list).jobs);
+            left.values().for_each(JoinHandle::abort);
         }
-        left
     }
 }
 
@@ -106,8 +121,8 @@ fn units_of(bytes: usize) -> usize {
     bytes.max(JOB_BYTES_MIN).div_ceil(UNIT_BYTES)
 }
 
-fn locked<T>(jobs: &Mutex<T>) -> MutexGuard<'_, T> {
-    jobs.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked(list: &Mutex<List>) -> MutexGuard<'_, List> {
+    list.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -145,20 +160,23 @@ mod tests {
     #[tokio::test]
     async fn what_ends_is_off_the_list_and_what_does_not_is_broken_off() {
         let jobs = jobs();
+        let mut first = Vec::new();
         for id in ["ends", "hangs", "is-ended"] {
             let room = jobs.enter(0);
             let Some(room) = room else { continue };
-            jobs.begin(id, room, async move |at_work| {
+            first.push(jobs.begin(id, room, async move |at_work| {
                 if at_work.id != "ends" {
                     std::future::pending::<()>().await;
                 }
-            });
+            }));
         }
         assert!(jobs.has("ends") && jobs.has("hangs") && !jobs.has("is-ended"), "there was no room for the third");
-        assert_eq!(jobs.end_all(Duration::from_millis(20)).await, ["hangs"]);
-        assert!(!jobs.has("ends") && !jobs.has("hangs"));
-        let room = jobs.enter(0).expect("what ended gave its room back");
-        jobs.begin("again", room, async |_at_work| std::future::pending().await);
+        assert_eq!(first, [true, false], "one speaks for all");
+        jobs.end_all(Duration::from_millis(20)).await;
+        assert!(jobs.begun().is_empty());
+        let room = jobs.room.clone().acquire_many_owned(1).await.expect("what ended gave its room back");
+        assert!(jobs.begin("again", room, async |_at_work| std::future::pending().await), "nobody speaks for it yet");
+        assert_eq!(jobs.begun(), ["again"]);
         jobs.end("again");
         assert!(!jobs.has("again"));
     }

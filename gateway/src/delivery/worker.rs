@@ -117,8 +117,17 @@ impl Worker {
             let Ok(next) = self.woken(&mut at_work, &mut figures, &mut stopping).await else { break };
             found = next;
         }
-        for delivery in self.app.store.take_no_more().leased {
-            self.start(&mut at_work, delivery.partner.clone(), Some(delivery), &stopping);
+        let (mut queued, mut is_more_written) = self.app.store.take_no_more();
+        loop {
+            for delivery in queued.leased {
+                self.start(&mut at_work, delivery.partner.clone(), Some(delivery), &stopping);
+            }
+            if !is_more_written {
+                break;
+            }
+            let written = self.app.store.queued().await;
+            (queued, is_more_written) = self.app.store.take_no_more();
+            queued.leased.extend(written.leased);
         }
         while at_work.drains.join_next().await.is_some() {}
     }

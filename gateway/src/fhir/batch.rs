@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use futures_util::future::{BoxFuture, FutureExt as _, join_all};
+use tokio::time::timeout;
 
 use super::answer::{Written, json as answer};
 use super::bundle::Bundle;
@@ -20,24 +21,41 @@ use crate::error::Failure;
 
 type Read<'b> = Result<Entry<'b>, Failure>;
 
-/// Answers each entry as a request of its own.
+/// Answers each entry as a request of its own. A job goes on for as long as it takes, so that it is looked at again who asks.
 ///
 /// # Errors
 /// None is made here: one that fails does not fail the others.
-pub async fn answers(exchange: &Exchange, caller: &Caller, entries: &[Read<'_>]) -> Result<Response<Body>, Failure> {
+pub async fn answers(
+    exchange: &Exchange,
+    caller: &Caller,
+    entries: &[Read<'_>],
+    is_job: bool,
+) -> Result<Response<Body>, Failure> {
     let limits = &exchange.app.limits;
     let mut bundle = Bundle::new("batch-response", None, &[]);
+    let mut now: Option<Caller> = None;
+    // Why nothing further is done: who was shut out once is not asked about again.
+    let mut end: Option<Failure> = None;
     let mut n = 0;
     while n < entries.len() {
-        if bundle.len() > limits.answer_bytes_max {
-            let details = "the answer is too long: ask for the rest in another batch";
-            bundle.entry(&failed_members(&Failure::TooLarge(details.to_owned())));
+        if end.is_none() && is_job {
+            match now.as_ref().unwrap_or(caller).at_this_moment(&exchange.app).await {
+                Ok(caller) => now = Some(caller),
+                Err(failure) => end = Some(failure),
+            }
+        }
+        if end.is_none() && bundle.len() > limits.answer_bytes_max {
+            end = Some(Failure::TooLarge("the answer is too long: ask for the rest in another batch".to_owned()));
+        }
+        if let Some(failure) = &end {
+            bundle.entry(&failed_members(failure));
             n += 1;
             continue;
         }
+        let caller = now.as_ref().unwrap_or(caller);
         let together = at_once(&entries[n..], limits.batch_entries_at_once);
         let asked: Vec<BoxFuture<'_, String>> =
-            (n..n + together).map(|n| one(exchange, caller, n, &entries[n]).boxed()).collect();
+            (n..n + together).map(|n| in_time(exchange, caller, n, &entries[n]).boxed()).collect();
         for members in join_all(asked).await {
             bundle.entry(&members);
         }
@@ -73,6 +91,12 @@ fn at_once(entries: &[Read<'_>], most: usize) -> usize {
         together += 1;
     }
     together.max(1)
+}
+
+/// No longer than a request: a batch that is answered later is ended by none.
+async fn in_time(exchange: &Exchange, caller: &Caller, n: usize, entry: &Read<'_>) -> String {
+    let answer = timeout(exchange.app.limits.request_timeout, one(exchange, caller, n, entry)).await;
+    answer.unwrap_or_else(|_| failed_members(&Failure::Unavailable))
 }
 
 async fn one(exchange: &Exchange, caller: &Caller, n: usize, entry: &Read<'_>) -> String {

@@ -85,21 +85,9 @@ impl Exchange {
         if !self.takes_json() {
             return Failure::NotAcceptable.into_response();
         }
-        let by = (&self.method, self.certificate.as_ref());
-        let caller = match Caller::of(&self.app, &self.headers, by, self.request_id()).await {
-            Ok(mut caller) => {
-                caller.network.clone_from(&self.network);
-                caller
-            }
-            Err(failure) => {
-                let reason = if matches!(failure, Failure::Unauthenticated { .. }) {
-                    "not-authenticated"
-                } else {
-                    "not-registered"
-                };
-                self.app.refusals.count(reason, self.app.clock.now_ms());
-                return failure.into_response();
-            }
+        let caller = match self.caller().await {
+            Ok(caller) => caller,
+            Err(failure) => return failure.into_response(),
         };
         if let Err(too_often) = self.app.rates.clients.take(&caller.key_owner(), caller.now_ms) {
             self.app.refused_by("client-rate");
@@ -123,6 +111,21 @@ impl Exchange {
             answered.extensions_mut().insert(ByToken);
         }
         answered
+    }
+
+    /// Who sends the request, as far as it is good at this moment.
+    ///
+    /// # Errors
+    /// As [`Caller::of`]; each is counted.
+    pub async fn caller(&self) -> Result<Caller, Failure> {
+        let by = (&self.method, self.certificate.as_ref());
+        let mut caller = Caller::of(&self.app, &self.headers, by, self.request_id()).await.inspect_err(|failure| {
+            let is_unknown = matches!(failure, Failure::Unauthenticated { .. });
+            let reason = if is_unknown { "not-authenticated" } else { "not-registered" };
+            self.app.refusals.count(reason, self.app.clock.now_ms());
+        })?;
+        caller.network.clone_from(&self.network);
+        Ok(caller)
     }
 
     /// Writes a refusal into the trail of the record concerned; and into the caller's own, unless the caller holds the record.

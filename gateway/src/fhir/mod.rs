@@ -3,6 +3,7 @@
 //! <https://hl7.org/fhir/R4/http.html>
 
 pub mod answer;
+pub mod asked;
 pub mod audit_event;
 pub mod batch;
 pub mod bundle;

@@ -7,13 +7,15 @@ use std::collections::HashMap;
 
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
+use tokio::time::timeout;
 
 use super::answer::{Written, etag, json as answer};
+use super::asked::{Asked, asked};
 use super::bundle::Bundle;
 use super::change::Change;
-use super::content::{must_be, structure};
-use super::create::{self, RequestKey, key_of, remembered, written};
+use super::content::must_be;
+use super::create::{self, RequestKey, remembered, written};
 use super::entry::{Entry, Verb, entries};
 use super::exchange::{Exchange, Target};
 use super::operations::asynchronous;
@@ -46,15 +48,15 @@ pub async fn transaction(exchange: Exchange, body: Body) -> Response<Body> {
             // Each entry is a request; the Bundle itself was counted as one.
             exchange.app.rates.clients.charge(&caller.key_owner(), entries.len().saturating_sub(1), caller.now_ms);
             let is_taken = asynchronous::is_taken(exchange, caller, &bytes, &entries);
-            match content.value["type"].as_str() {
-                Some("transaction") if is_taken => {
-                    // Whoever may not is told so at once.
-                    may_all(exchange, caller, &entries.into_iter().collect::<Result<Vec<_>, _>>()?)?;
-                    asynchronous::take(exchange, caller, bytes).await
-                }
-                Some("batch") if is_taken => asynchronous::take(exchange, caller, bytes).await,
-                _ => carry_out(exchange, caller, (&bytes, &content, entries), None).await,
+            let asked = asked(exchange, (&bytes, &content, entries))?;
+            if !is_taken {
+                return carry_out(exchange, caller, asked, None).await;
             }
+            if let Asked::Transaction(entries, _) = &asked {
+                // Whoever may not is told so at once.
+                may_all(exchange, caller, entries)?;
+            }
+            asynchronous::take(exchange, caller, bytes).await
         })
         .await
 }
@@ -66,23 +68,17 @@ pub async fn transaction(exchange: Exchange, body: Body) -> Response<Body> {
 pub(super) async fn carry_out(
     exchange: &Exchange,
     caller: &Caller,
-    (bytes, content, entries): (&[u8], &Content, Vec<Result<Entry<'_>, Failure>>),
+    asked: Asked<'_>,
     job: Option<&str>,
 ) -> Result<Response<Body>, Failure> {
-    match content.value.get("type").and_then(Value::as_str) {
-        Some("transaction") => {
-            structure(&content.value, "")?;
-            let entries = entries.into_iter().collect::<Result<Vec<_>, _>>()?;
-            let key = key_of(exchange, &["POST"], bytes)?;
+    match asked {
+        Asked::Transaction(entries, key) => {
             let _at_work = key.as_ref().map(|key| key.begin(exchange, caller)).transpose()?;
-            all_or_nothing(exchange, caller, &entries, (key.as_ref(), job)).await
+            let done = all_or_nothing(exchange, caller, &entries, (key.as_ref(), job));
+            // Of a job too, which no request ends: what is written says a moment that is no older, and an export rests on that.
+            timeout(exchange.app.limits.request_timeout, done).await.map_err(|_| Failure::Unavailable)?
         }
-        Some("batch") if exchange.headers.contains_key("idempotency-key") => {
-            let details = "the entries of a batch are remembered under no key: send a transaction";
-            Err(Failure::BadRequest(vec![Issue::at("Idempotency-Key", "not-supported", details)]))
-        }
-        Some("batch") => batch::answers(exchange, caller, &entries).await,
-        _ => Err(Failure::content("Bundle.type", "value", "send a 'transaction' or a 'batch' here")),
+        Asked::Batch(entries) => batch::answers(exchange, caller, &entries, job.is_some()).await,
     }
 }
 

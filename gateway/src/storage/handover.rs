@@ -68,10 +68,10 @@ impl Handover {
         state.taking.get_mut(partner).map(|was_sent_away| *was_sent_away = true).is_none()
     }
 
-    pub(super) fn take_no_more(&self) -> Queued {
+    pub(super) fn take_no_more(&self) -> (Queued, bool) {
         let mut state = self.state();
         state.idle.clear();
-        std::mem::take(&mut state.queued)
+        (std::mem::take(&mut state.queued), !state.taking.is_empty())
     }
 
     /// Leases of what a set queues what the worker can have at once; none where it queues nothing. What is told of it counts only once it

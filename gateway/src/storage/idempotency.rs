@@ -51,17 +51,21 @@ impl Store {
         })
     }
 
-    /// Forgets what nobody can still be waiting for: keys, guards, exports and jobs before one moment, deliveries that have ended or that
-    /// nobody could be sent and counts of refusals before another. Answers how many rows went.
+    /// Forgets what nobody can still be waiting for: exports and jobs that are over, keys and guards before one moment, deliveries that
+    /// have ended or that nobody could be sent and counts of refusals before another. Answers how many rows went.
     ///
     /// # Errors
     /// [`StorageError`].
-    pub async fn forget(&self, keys_before_ms: i64, others_before_ms: i64) -> Result<u64, StorageError> {
+    pub async fn forget(
+        &self,
+        now_ms: i64,
+        (keys_before_ms, others_before_ms): (i64, i64),
+    ) -> Result<u64, StorageError> {
         let aged: &[(&'static str, i64)] = &[
             ("DELETE FROM idempotency_key WHERE created_ms < $1", keys_before_ms),
             ("DELETE FROM guard WHERE touched_ms < $1", keys_before_ms),
-            ("DELETE FROM export_job WHERE expires_ms < $1", keys_before_ms),
-            ("DELETE FROM async_job WHERE expires_ms < $1", keys_before_ms),
+            ("DELETE FROM export_job WHERE expires_ms <= $1", now_ms),
+            ("DELETE FROM async_job WHERE expires_ms <= $1", now_ms),
             (
                 "DELETE FROM delivery WHERE (state = 'waiting' AND due_ms < $1) OR (state NOT IN ('waiting', 'leased', 'uncertain', 'held') \
                  AND CASE WHEN made_ms = 0 THEN due_ms ELSE made_ms END < $1)",

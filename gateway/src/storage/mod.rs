@@ -301,8 +301,9 @@ impl Store {
         self.handover.take_back(partner)
     }
 
-    /// Takes nothing more so for anybody, and hands out what was taken until now.
-    pub fn take_no_more(&self) -> Queued {
+    /// Takes nothing more so for anybody, and hands out what was taken until now; and whether some of what was taken is still being written:
+    /// then [`Store::queued`] says when that has come to its end.
+    pub fn take_no_more(&self) -> (Queued, bool) {
         self.handover.take_no_more()
     }
 

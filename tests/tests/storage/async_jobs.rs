@@ -1,6 +1,6 @@
 //! Bundles that are worked on later: whose they are, and that each has one answer, together with what a transaction writes or not at all.
 
-use gateway::storage::async_job::{AsyncAnswer, AsyncJob};
+use gateway::storage::async_job::{AsksAgain, AsyncAnswer, AsyncJob};
 use gateway::storage::write_set::WriteSet;
 use gateway::storage::{StorageError, Store};
 use serde_json::json;
@@ -12,6 +12,7 @@ fn job(id: &str, owner: &str) -> AsyncJob {
         id: id.to_owned(),
         owner: owner.to_owned(),
         organization: "organization/a".to_owned(),
+        practitioner: "practitioner/a".to_owned(),
         alive_until_ms: NOW_MS + 5,
         expires_ms: NOW_MS + 10,
     }
@@ -21,8 +22,11 @@ fn answer(id: &str, status: u16) -> AsyncAnswer {
     AsyncAnswer { id: id.to_owned(), status, sealed: format!("sealed {status}") }
 }
 
+const SENDER: AsksAgain<'_> =
+    AsksAgain { owner: "a-ehr", organization: "organization/a", practitioner: "practitioner/a" };
+
 async fn kept(store: &Store, id: &str) -> Option<(AsyncJob, Option<AsyncAnswer>)> {
-    store.async_job(id, ("a-ehr", "organization/a"), NOW_MS).await.expect("it answers")
+    store.async_job(id, SENDER, NOW_MS).await.expect("it answers")
 }
 
 /// A write set that begins a record and answers a job with it.
@@ -47,16 +51,20 @@ async fn a_job_is_kept_for_whoever_sent_it_and_as_long_as_it_says() {
         assert!(put(job("4", "b-ehr"), 2, NOW_MS).await, "{kind}: of another");
         assert_eq!(kept(&store, "1").await, Some((job("1", "a-ehr"), None)), "{kind}");
         assert_eq!(kept(&store, "3").await, None, "{kind}");
-        for (owner, organization, now_ms) in
-            [("b-ehr", "organization/a", 0), ("a-ehr", "organization/b", 0), ("a-ehr", "organization/a", 10)]
-        {
-            let found = store.async_job("1", (owner, organization), NOW_MS + now_ms).await.expect("it answers");
-            assert_eq!(found, None, "{kind} {owner} {organization}");
+        for (asker, now_ms) in [
+            (AsksAgain { owner: "b-ehr", ..SENDER }, 0),
+            (AsksAgain { organization: "organization/b", ..SENDER }, 0),
+            (AsksAgain { practitioner: "practitioner/b", ..SENDER }, 0),
+            (AsksAgain { practitioner: "", ..SENDER }, 0),
+            (SENDER, 10),
+        ] {
+            let found = store.async_job("1", asker, NOW_MS + now_ms).await.expect("it answers");
+            assert_eq!(found, None, "{kind} {asker:?}");
         }
         // Those that are over make room, and are forgotten with their answers.
         store.answer_async_job(&answer("1", 200)).await.expect("it answers");
         assert!(put(AsyncJob { expires_ms: NOW_MS + 20, ..job("5", "a-ehr") }, 1, NOW_MS + 10).await, "{kind}");
-        assert_eq!(store.forget(NOW_MS + 11, NOW_MS).await.expect("it answers"), 3, "{kind}");
+        assert_eq!(store.forget(NOW_MS + 10, (NOW_MS, NOW_MS)).await.expect("it answers"), 3, "{kind}");
         assert_eq!(kept(&store, "1").await, None, "{kind}");
         assert!(put(job("1", "a-ehr"), 9, NOW_MS).await, "{kind}");
         assert_eq!(kept(&store, "1").await, Some((job("1", "a-ehr"), None)), "{kind}: without its old answer");
@@ -64,17 +72,34 @@ async fn a_job_is_kept_for_whoever_sent_it_and_as_long_as_it_says() {
 }
 
 #[tokio::test]
-async fn somebody_is_at_a_job_until_it_is_answered_or_forgotten() {
+async fn somebody_is_at_a_job_until_it_is_answered_or_over_or_forgotten() {
     for (kind, _, store) in stores().await {
-        let keep = async |id: &str| store.keep_async_job(id, NOW_MS + 8).await.expect("it answers");
-        for id in ["1", "2"] {
+        let ids = ["1", "2", "3", "4"].map(str::to_owned);
+        let keep = async |now_ms: i64| store.keep_async_jobs(&ids, (NOW_MS + 8, now_ms)).await.expect("it answers");
+        for id in &ids[..3] {
             assert!(store.put_async_job(&job(id, "a-ehr"), 9, NOW_MS).await.expect("it answers"), "{kind}");
-            assert!(keep(id).await, "{kind}");
         }
-        assert_eq!(kept(&store, "1").await.expect("it is kept").0.alive_until_ms, NOW_MS + 8, "{kind}");
+        assert_eq!(keep(NOW_MS).await, ["4"], "{kind}");
+        for id in &ids[..3] {
+            assert_eq!(kept(&store, id).await.expect("it is kept").0.alive_until_ms, NOW_MS + 8, "{kind}");
+        }
         store.answer_async_job(&answer("1", 422)).await.expect("it answers");
         store.drop_async_job("2").await.expect("it answers");
-        assert!(!keep("1").await && !keep("2").await && !keep("3").await, "{kind}");
+        assert_eq!(keep(NOW_MS + 9).await, ["1", "2", "4"], "{kind}");
+        assert_eq!(keep(NOW_MS + 10).await, ids, "{kind}: all of them are over");
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_nobody_is_at_takes_no_place_until_it_is_told_of() {
+    for (kind, _, store) in stores().await {
+        let put =
+            async |id: &str, now_ms: i64| store.put_async_job(&job(id, "a-ehr"), 1, now_ms).await.expect("it answers");
+        assert!(put("1", NOW_MS).await && !put("2", NOW_MS + 4).await, "{kind}");
+        store.answer_async_job(&answer("1", 200)).await.expect("it answers");
+        assert!(!put("2", NOW_MS + 5).await, "{kind}: its answer is kept");
+        store.drop_async_job("1").await.expect("it answers");
+        assert!(put("3", NOW_MS + 4).await && put("4", NOW_MS + 5).await, "{kind}: whoever was at it is gone");
     }
 }
 

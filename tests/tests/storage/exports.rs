@@ -203,7 +203,7 @@ async fn an_export_is_kept_for_whoever_asked_and_as_long_as_it_says() {
         assert!(store.put_export(&later, 1).await.expect("it answers"), "{kind}");
         store.drop_export("5").await.expect("it answers");
         assert_eq!(read("5", "a-ehr", "organization/a", NOW_MS + 10).await, None, "{kind}");
-        assert_eq!(store.forget(NOW_MS + 11, NOW_MS).await.expect("it answers"), 3, "{kind}");
+        assert_eq!(store.forget(NOW_MS + 11, (NOW_MS, NOW_MS)).await.expect("it answers"), 3, "{kind}");
         assert_eq!(read("1", "a-ehr", "organization/a", NOW_MS).await, None, "{kind}");
     }
 }

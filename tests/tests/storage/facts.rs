@@ -219,7 +219,7 @@ async fn a_key_is_its_clients_own_and_is_forgotten_by_its_age() {
             let audit = vec![event("r", recorded_ms, Outcome::Success)];
             store.apply(set!(preconditions: vec![guard], audit, )).await.expect("it holds");
         }
-        assert_eq!(store.forget(NOW_MS, 0).await.expect("it answers"), 2, "{kind}");
+        assert_eq!(store.forget(NOW_MS, (NOW_MS, 0)).await.expect("it answers"), 2, "{kind}");
         assert_eq!(store.kept_answer("a", "old").await.expect("it answers"), None, "{kind}");
         assert_eq!(store.kept_answer("a", "k").await.expect("it answers"), answer("a"), "{kind}");
         assert_eq!(store.guard_epoch("young").await.expect("it answers"), 1, "{kind}");

@@ -105,10 +105,14 @@ async fn what_is_not_written_is_not_taken_and_whoever_was_sent_away_is_called() 
         assert!(store.take_back("p"), "{kind}: nothing is left under way");
         store.take_next("p", &clock, LEASE_MS);
         store.apply(told("s", vec![about("s", "2", "p")])).await.expect("queued");
-        let leased = store.take_no_more().leased;
-        assert_eq!(leased.len(), 1, "{kind}: what was taken is handed out at the end");
+        let (queued_last, is_more_written) = store.take_no_more();
+        assert_eq!(
+            (queued_last.leased.len(), is_more_written),
+            (1, false),
+            "{kind}: what was taken is handed out at the end"
+        );
         store.take_next("p", &clock, LEASE_MS);
-        assert!(store.take_no_more().leased.is_empty(), "{kind}");
+        assert!(store.take_no_more().0.leased.is_empty(), "{kind}");
         store.apply(told("t", vec![about("t", "3", "p")])).await.expect("queued");
         assert_eq!(queued(&store).await, (vec![], vec!["p".to_owned()]), "{kind}");
     }

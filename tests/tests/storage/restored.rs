@@ -127,7 +127,7 @@ async fn what_is_held_is_withdrawn_as_what_waits_is_and_is_not_forgotten() {
     for (kind, url, store) in stores().await {
         store.apply(queued(vec![delivery("1", "p", "t1"), delivery("2", "p", "t2")])).await.expect("queued");
         execute(&url, "UPDATE delivery SET held_from = state, state = 'held'").await;
-        store.forget(i64::MAX, i64::MAX).await.expect("it answers");
+        store.forget(i64::MAX, (i64::MAX, i64::MAX)).await.expect("it answers");
         assert_eq!(held(&store).await.len(), 2, "{kind}: nobody has decided yet");
         store.apply(set!(voided_deliveries: vec![key("r", "Task", "t1")],)).await.expect("voided");
         assert_eq!(held_ids(&held(&store).await), [("2", "waiting")], "{kind}");

@@ -2,7 +2,7 @@
 //!
 //! <https://hl7.org/fhir/R4/async.html>. A Bundle waits in memory alone, is carried out by the code of one that is answered at once, and decided
 //! on at that moment. What is kept of it is what the sender would have been told, sealed: Bundles that read are not taken, for what they show
-//! would be kept where no withdrawal reaches it; nor those that patch, for what is said of a patch may quote what was there.
+//! would be kept where no withdrawal reaches it; nor those that patch or update a Task, for what is said of that may quote what was there.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{Response, StatusCode, header};
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, interval_at};
+use tokio::time::{Instant, interval_at, sleep};
 
 use super::export::{is_for_organization, outcome, put};
 use crate::access::Caller;
@@ -19,12 +19,14 @@ use crate::app::{App, AtWork};
 use crate::audit::AuditEvent;
 use crate::error::{Failure, Issue};
 use crate::fhir::answer::{http_date, json as answer};
+use crate::fhir::asked::asked;
 use crate::fhir::entry::{Entry, Verb, entries};
 use crate::fhir::exchange::{Exchange, Target};
 use crate::fhir::search::own;
 use crate::fhir::transaction::{self, TRANSACTION};
 use crate::rates::TooOften;
-use crate::storage::async_job::{AsyncAnswer, AsyncJob};
+use crate::storage::async_job::{AsksAgain, AsyncAnswer, AsyncJob};
+use mappings::r4::primitive::is_id;
 
 const ASYNC: Act = Act::new("E", "async");
 const STATUS: Act = Act::new("R", "async-status");
@@ -45,16 +47,23 @@ const SCOPE: &str = "async/answer";
 pub fn is_taken(exchange: &Exchange, caller: &Caller, bytes: &Bytes, entries: &[Result<Entry<'_>, Failure>]) -> bool {
     let bulk = &exchange.app.bulk;
     // What does not ask rightly is answered by itself, or with all of its transaction.
-    let is_write = |entry: &Result<Entry<'_>, Failure>| {
-        entry.as_ref().map_or(true, |entry| matches!(entry.verb, Verb::Post | Verb::Put | Verb::Delete))
-    };
+    let is_taken = |entry: &Result<Entry<'_>, Failure>| entry.as_ref().map_or(true, tells_of_itself);
     exchange.is_asynchronous()
         && bulk.config.async_bundles_max > 0
         && bulk.jobs.take(bytes.len())
         // A session of somebody who signed in ends, and a Bundle would go on without it.
         && exchange.headers.contains_key(header::AUTHORIZATION)
         && caller.person().is_none()
-        && entries.iter().all(is_write)
+        && entries.iter().all(is_taken)
+}
+
+/// Whether what is answered says nothing of what is stored: who writes a Task of a referral may be told its state.
+fn tells_of_itself(entry: &Entry<'_>) -> bool {
+    match entry.verb {
+        Verb::Post | Verb::Delete => true,
+        Verb::Put => entry.resource_type != "Task",
+        Verb::Get | Verb::Patch => false,
+    }
 }
 
 /// Takes a Bundle, and answers where it is told how far it is.
@@ -73,6 +82,7 @@ pub async fn take(exchange: &Exchange, caller: &Caller, bytes: Bytes) -> Result<
         id: AuditEvent::fresh_id(),
         owner: caller.key_owner(),
         organization: caller.organization(),
+        practitioner: caller.viewer().practitioner,
         alive_until_ms: caller.now_ms + ALIVE_MS,
         expires_ms: caller.now_ms + config.kept_ms,
     };
@@ -81,49 +91,45 @@ pub async fn take(exchange: &Exchange, caller: &Caller, bytes: Bytes) -> Result<
     }
     app.store.record_only(vec![caller.shown(ASYNC, &own(caller, ""))]).await?;
     let url = format!("{}/$async/{}", exchange.base(), job.id);
-    begin(exchange, caller, bytes, (job.id, room));
+    begin(exchange, bytes, (job.id, room));
     let mut response = outcome(StatusCode::ACCEPTED, "the Bundle is taken: ask for its answer at Content-Location");
     put(&mut response, header::CONTENT_LOCATION, &url);
     Ok(response)
 }
 
-fn begin(exchange: &Exchange, caller: &Caller, bytes: Bytes, (id, room): (String, OwnedSemaphorePermit)) {
-    let (exchange, caller, app) = (exchange.again(), caller.clone(), App::clone(&exchange.app));
-    let job = id.clone();
-    app.bulk.jobs.begin(&id, room, |at_work| work(exchange, caller, bytes, (job, at_work)));
-}
-
-/// Works on a Bundle until it is answered, or nobody waits for its answer.
-async fn work(exchange: Exchange, caller: Caller, bytes: Bytes, (id, _at_work): (String, AtWork)) {
-    let app = &exchange.app;
-    let done = tokio::select! {
-        done = Box::pin(carry_out(&exchange, &caller, &bytes, &id)) => done,
-        () = beat(app, &id) => return,
-    };
-    let kept = match done {
-        Ok(response) => {
-            let status = response.status();
-            match to_bytes(response.into_body(), usize::MAX).await {
-                Ok(text) => keep(app, &id, status, &String::from_utf8_lossy(&text)).await,
-                Err(_) => Err(Failure::Internal("an answer that is at hand cannot be read")),
-            }
-        }
-        Err(failure) => keep(app, &id, failure.status(), &failure.outcome()).await,
-    };
-    if let Err(failure) = kept {
-        tracing::warn!(?failure, "what came of a Bundle could not be kept: it will be told as broken off");
+fn begin(exchange: &Exchange, bytes: Bytes, (id, room): (String, OwnedSemaphorePermit)) {
+    let (exchange, app, job) = (exchange.again(), App::clone(&exchange.app), id.clone());
+    let is_first = app.bulk.jobs.begin(&id, room, |at_work| work(exchange, bytes, (job, at_work)));
+    if is_first {
+        tokio::spawn(beat(App::clone(&app)));
     }
 }
 
-/// Carries a Bundle out when it is its turn, for whom its sender is at that moment.
-async fn carry_out(exchange: &Exchange, caller: &Caller, bytes: &Bytes, id: &str) -> Result<Response<Body>, Failure> {
+/// Works on a Bundle until its answer is kept; it is broken off where nobody waits for that.
+async fn work(exchange: Exchange, bytes: Bytes, (id, _at_work): (String, AtWork)) {
+    let answer = Box::pin(carry_out(&exchange, &bytes, &id)).await.unwrap_or_else(Failure::into_response);
+    let status = answer.status();
+    let Ok(text) = to_bytes(answer.into_body(), usize::MAX).await else {
+        tracing::error!("an answer that is at hand cannot be read: the Bundle will be told as broken off");
+        return;
+    };
+    let text = String::from_utf8_lossy(&text);
+    // Of a batch nothing else says what was done.
+    while let Err(failure) = keep(&exchange.app, &id, status, &text).await {
+        tracing::warn!(?failure, "what came of a Bundle could not be kept, it is tried again");
+        sleep(BEAT).await;
+    }
+}
+
+/// Carries a Bundle out when it is its turn, as if it were sent at that moment: by then its token may be over, or taken back.
+async fn carry_out(exchange: &Exchange, bytes: &Bytes, id: &str) -> Result<Response<Body>, Failure> {
     let app = &exchange.app;
     let _turn = app.bulk.jobs.turn().await;
-    let caller =
-        caller.at_this_moment(app).await.inspect_err(|_| app.refusals.count("not-registered", app.clock.now_ms()))?;
+    let caller = exchange.caller().await?;
     let content = crate::fhir::content::read(bytes, app.limits.nesting_max)?;
     let entries = entries(&content, app.limits.bundle_entries_max)?;
-    match transaction::carry_out(exchange, &caller, (bytes, &content, entries), Some(id)).await {
+    let asked = asked(exchange, (bytes, &content, entries))?;
+    match transaction::carry_out(exchange, &caller, asked, Some(id)).await {
         Err(failure) => {
             exchange.record_refusal(&caller, &Target::new(TRANSACTION, "", ""), &failure).await?;
             Err(failure)
@@ -132,14 +138,19 @@ async fn carry_out(exchange: &Exchange, caller: &Caller, bytes: &Bytes, id: &str
     }
 }
 
-/// Says that somebody is at a job, until nobody waits for it any more.
-async fn beat(app: &App, id: &str) {
+/// Says that somebody is at the jobs of this process, and breaks off those for which nobody waits any more; until there are none.
+async fn beat(app: App) {
     let mut beat = interval_at(Instant::now() + BEAT, BEAT);
     loop {
         beat.tick().await;
-        let until_ms = app.clock.now_ms() + ALIVE_MS;
-        if matches!(app.store.keep_async_job(id, until_ms).await, Ok(false)) {
+        let jobs = app.bulk.jobs.begun();
+        if jobs.is_empty() {
             return;
+        }
+        let now_ms = app.clock.now_ms();
+        match app.store.keep_async_jobs(&jobs, (now_ms + ALIVE_MS, now_ms)).await {
+            Ok(over) => over.iter().for_each(|id| app.bulk.jobs.end(id)),
+            Err(error) => tracing::warn!(%error, "it could not be said that Bundles are worked on, it is tried again"),
         }
     }
 }
@@ -205,15 +216,19 @@ pub async fn cancel(exchange: Exchange, id: String) -> Response<Body> {
         .await
 }
 
-/// The job of an id, for the client and organisation that sent it.
+/// The job of an id, for the client, organisation and practitioner that sent it.
 ///
 /// # Errors
 /// 404 for everybody else, and where it ended.
 async fn owned(exchange: &Exchange, caller: &Caller, id: &str) -> Result<(AsyncJob, Option<AsyncAnswer>), Failure> {
     is_for_organization(caller)?;
-    let (owner, organization) = (caller.key_owner(), caller.organization());
-    let found = exchange.app.store.async_job(id, (&*owner, &*organization), caller.now_ms).await?;
-    found.ok_or(Failure::NotFound)
+    // A database may not even take anything else as a question.
+    if !is_id(id) {
+        return Err(Failure::NotFound);
+    }
+    let (owner, viewer) = (caller.key_owner(), caller.viewer());
+    let asker = AsksAgain { owner: &owner, organization: &viewer.organization, practitioner: &viewer.practitioner };
+    exchange.app.store.async_job(id, asker, caller.now_ms).await?.ok_or(Failure::NotFound)
 }
 
 /// Tells that the process is gone that had a job. If it is there after all, the first answer counts.
@@ -223,13 +238,4 @@ async fn break_off(app: &App, id: &str) -> Result<(), Failure> {
     let issue = Issue::new("transient", text).to_value("fatal");
     let outcome = json!({"resourceType": "OperationOutcome", "issue": [issue]});
     keep(app, id, StatusCode::INTERNAL_SERVER_ERROR, &outcome.to_string()).await
-}
-
-/// Waits until the jobs of this process have ended, and tells those as broken off that have not in time.
-pub async fn end_all(app: &App, patience: Duration) {
-    for id in app.bulk.jobs.end_all(patience).await {
-        if break_off(app, &id).await.is_err() {
-            tracing::warn!("a Bundle was broken off, which is told in a minute only");
-        }
-    }
 }

@@ -22,6 +22,7 @@ use crate::fhir::search::{own, pairs_of};
 use crate::rates::TooOften;
 use crate::search::overlay::{Belongs, belongs};
 use crate::storage::export_job::ExportJob;
+use mappings::r4::primitive::is_id;
 
 const EXPORT: Act = Act::new("E", "export");
 const STATUS: Act = Act::new("R", "export-status");
@@ -155,6 +156,10 @@ pub async fn cancel(exchange: Exchange, id: String) -> Response<Body> {
 /// 404 for everybody else, and where it ended.
 async fn owned(exchange: &Exchange, caller: &Caller, id: &str) -> Result<ExportJob, Failure> {
     is_for_organization(caller)?;
+    // A database may not even take anything else as a question.
+    if !is_id(id) {
+        return Err(Failure::NotFound);
+    }
     let (owner, organization) = (caller.key_owner(), caller.organization());
     let found = exchange.app.store.export_job(id, (&*owner, &*organization), caller.now_ms).await?;
     found.ok_or(Failure::NotFound)

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use gateway::fhir::operations::asynchronous::end_all;
 use gateway::storage::registry::Client;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -114,7 +113,6 @@ async fn what_fails_answers_as_it_would_have_at_once(gateway: Gateway) {
     let mut unknown = patient();
     unknown["id"] = json!("never-was");
     for entries in [
-        [("POST", "Patient", Some(patient())), ("POST", "Patient", Some(wrong))],
         [("POST", "Patient", Some(patient())), ("POST", "Observation", Some(observation("never-was")))],
         [("POST", "Patient", Some(patient())), ("PUT", address, Some(unknown))],
         [("POST", "Patient", Some(patient())), ("DELETE", address, None)],
@@ -128,13 +126,13 @@ async fn what_fails_answers_as_it_would_have_at_once(gateway: Gateway) {
         assert_eq!((later.status, &later.json), (at_once.status, &at_once.json));
         assert_eq!(elp.search("Patient").await.len(), 0, "nothing is stored");
         assert!(refusals(&elp, None).await.len() > before, "the refusal is in the trail");
-        assert!(!gateway.on_disk().contains("TEST-GENDER"), "what is told of it is kept sealed");
     }
-    let mut entries = vec![("POST", "Patient", Some(json!({"resourceType": "Patient", "actve": true})))];
-    entries.push(("DELETE", address, None));
+    let entries = [("POST", "Patient", Some(wrong)), ("DELETE", address, None)];
     let at_once = elp.post("", &bundle("batch", &entries)).await.expect(200);
+    assert!(at_once.json.to_string().contains("TEST-GENDER"), "it is told what is wrong: {at_once}");
     let status = kicked_off(&elp, &bundle("batch", &entries)).await;
     assert_eq!(answered(&elp, &status).await.expect(200).json, at_once.json);
+    assert!(!gateway.on_disk().contains("TEST-GENDER"), "what is told of it is kept sealed");
 }
 
 async fn who_may_not_is_told_at_once_and_nothing_is_kept(gateway: Gateway) {
@@ -149,10 +147,17 @@ async fn who_may_not_is_told_at_once_and_nothing_is_kept(gateway: Gateway) {
     sent(&elp, &patient()).await.expect(422);
     sent(&elp, &json!({"resourceType": "Bundle", "type": "collection"})).await.expect(422);
     sent(&elp, &json!({"resourceType": "Bundle", "type": "transaction", "entry": [{}]})).await.expect(422);
+    let mut odd = creates("transaction", &["TEST-1"]);
+    odd["actve"] = json!(true);
+    sent(&elp, &odd).await.expect(422);
+    for (kind, key) in [("transaction", ""), ("batch", "one")] {
+        let headers = [ASYNC, ("idempotency-key", key)];
+        elp.post_with("", &creates(kind, &["TEST-1"]), &headers).await.expect(400);
+    }
     assert!(elp.search("Patient").await.is_empty());
 }
 
-async fn what_reads_or_patches_is_answered_at_once(gateway: Gateway) {
+async fn what_may_show_what_is_stored_is_answered_at_once(gateway: Gateway) {
     let elp = gateway.as_("elp-1");
     let id = elp.create(&patient()).await;
     let path = format!("Patient/{id}");
@@ -164,6 +169,9 @@ async fn what_reads_or_patches_is_answered_at_once(gateway: Gateway) {
             let answer = sent(&elp, &bundle(kind, &entries)).await.expect(200);
             assert_eq!(answer.json["type"], format!("{kind}-response"));
         }
+        let task = ("PUT", "Task/never-was", Some(json!({"resourceType": "Task", "id": "never-was"})));
+        let answer = sent(&elp, &bundle(kind, &[task])).await;
+        assert_eq!(answer.header("content-location"), "", "what is refused of a Task may say its state: {answer}");
     }
     let person = gateway.person(&path);
     sent(&person, &bundle("batch", &[("PUT", &*path, Some(patient()))])).await.expect(200);
@@ -195,6 +203,54 @@ async fn it_is_decided_when_it_is_its_turn(gateway: Gateway) {
     assert!(gp.search("Patient").await.is_empty(), "nothing is stored");
 }
 
+async fn the_token_must_be_good_when_it_is_its_turn(gateway: Gateway) {
+    let elp = gateway.as_("elp-1");
+    let claims = gateway.token_claims("elp-1");
+    let taken_back = elp.clone().with_bearer(&gateway.signed(&claims));
+    let turns = held(&gateway).await;
+    let mut waiting = Vec::new();
+    for (caller, kind) in [(&elp, "transaction"), (&elp, "batch"), (&taken_back, "transaction")] {
+        waiting.push(kicked_off(caller, &creates(kind, &["TEST-1"])).await);
+    }
+    let id = claims["jti"].as_str().expect("a token has an id");
+    let store = &gateway.app.store;
+    store.revoke_token(id, gateway.clock.now_ms() + 600_000).await.expect("it is taken back");
+    // Nobody knows any more that it was taken back: it is over by itself.
+    gateway.advance(DAY_MS / 24);
+    store.forget_tokens(gateway.clock.now_ms()).await.expect("the database answers");
+    gateway.app.refusals.take();
+    drop(turns);
+    for status in &waiting {
+        let refused = answered(&elp, status).await.expect(401);
+        assert_eq!(refused.issues()[0].0, "expired", "{refused}");
+    }
+    let counted: Vec<(&str, i64)> =
+        gateway.app.refusals.take().into_iter().map(|((_, reason), refusals)| (reason, refusals)).collect();
+    assert_eq!(counted, [("not-authenticated", 3)]);
+    assert!(elp.search("Patient").await.is_empty(), "nothing is stored");
+}
+
+async fn a_batch_ends_for_whoever_is_shut_out_meanwhile(gateway: Gateway) {
+    let settings = vec![("WELLGATE_LIMITS_BATCH_ENTRIES_AT_ONCE", "1")];
+    let gateway = gateway.beside(Options { settings, ..Options::default() }).await;
+    let elp = gateway.as_("elp-1");
+    // So many that they are not all written while one request is answered.
+    let values: Vec<String> = (0..1_000).map(|n| format!("TEST-{n}")).collect();
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    let status = kicked_off(&elp, &creates("batch", &values)).await;
+    while elp.search("Patient?_count=1").await.is_empty() {}
+    register(&gateway, "elp-1-ehr", |client| client.active = false).await;
+    let begun = Instant::now();
+    while gateway.app.bulk.jobs.has(status.trim_start_matches("$async/")) {
+        assert!(begun.elapsed() < Duration::from_mins(1), "it does not end");
+        tokio::task::yield_now().await;
+    }
+    register(&gateway, "elp-1-ehr", |client| client.active = true).await;
+    let told = statuses(&answered(&elp, &status).await.expect(200));
+    assert_eq!((told[0], told[999]), (201, 403));
+    assert!(told.is_sorted(), "nothing is written after it");
+}
+
 async fn status_and_answer_are_for_the_client_and_organisation_that_sent_it(gateway: Gateway) {
     register(&gateway, "elp-1-ehr", |client| "elp-1-other".clone_into(&mut client.id)).await;
     let (elp, beside) = (gateway.as_("elp-1"), gateway.as_("elp-1").at_client("elp-1-other"));
@@ -202,7 +258,7 @@ async fn status_and_answer_are_for_the_client_and_organisation_that_sent_it(gate
     answered(&elp, &status).await.expect(200);
     let turns = held(&gateway).await;
     let waits = kicked_off(&elp, &creates("transaction", &["TEST-2"])).await;
-    for other in [beside, gateway.as_("elp-2")] {
+    for other in [beside, gateway.as_("elp-2"), elp.clone().by_practitioner("psychologist-1")] {
         let before = refusals(&other, None).await.len();
         for path in [&status, &waits] {
             for method in [Method::GET, Method::DELETE] {
@@ -213,7 +269,11 @@ async fn status_and_answer_are_for_the_client_and_organisation_that_sent_it(gate
         assert_eq!(refusals(&other, None).await.len(), before + 8, "each refusal left its event");
     }
     elp.clone().with_bearer("").get(&status).await.expect(401);
-    elp.get("$async/nonsense").await.expect(404);
+    for path in ["$async/nonsense", "$async/%00", "$export/%00", "$export/%00/Patient.ndjson"] {
+        elp.get(path).await.expect(404);
+    }
+    elp.delete("$async/%00").await.expect(404);
+    elp.delete("$export/%00").await.expect(404);
     elp.post(&status, &json!({})).await.expect(405);
     drop(turns);
     answered(&elp, &waits).await.expect(200);
@@ -309,16 +369,18 @@ async fn what_a_process_leaves_is_told_as_broken_off_and_is_not_written_afterwar
     answered(&there, &again).await.expect(200);
 }
 
-async fn a_gateway_that_stops_waits_for_its_bundles_and_tells_what_it_broke_off(gateway: Gateway) {
+async fn a_gateway_that_stops_waits_for_its_bundles_and_what_it_broke_off_is_told_soon(gateway: Gateway) {
     let elp = gateway.as_("elp-1");
     let done = kicked_off(&elp, &creates("transaction", &["TEST-1"])).await;
-    end_all(&gateway.app, Duration::from_mins(1)).await;
+    gateway.app.bulk.jobs.end_all(Duration::from_mins(1)).await;
     elp.get(&done).await.expect(200);
     let turns = held(&gateway).await;
     let left = kicked_off(&elp, &creates("transaction", &["TEST-2"])).await;
-    end_all(&gateway.app, Duration::ZERO).await;
-    elp.get(&left).await.expect(500);
+    gateway.app.bulk.jobs.end_all(Duration::ZERO).await;
     drop(turns);
+    elp.get(&left).await.expect(202);
+    gateway.advance(ALIVE_MS);
+    elp.get(&left).await.expect(500);
     assert_eq!(elp.search("Patient").await.len(), 1);
 }
 
@@ -345,13 +407,15 @@ stories!(
     kick_off_is_202_and_status_202_until_the_answer_is_there,
     what_fails_answers_as_it_would_have_at_once,
     who_may_not_is_told_at_once_and_nothing_is_kept,
-    what_reads_or_patches_is_answered_at_once,
+    what_may_show_what_is_stored_is_answered_at_once,
     it_is_decided_when_it_is_its_turn,
+    the_token_must_be_good_when_it_is_its_turn,
+    a_batch_ends_for_whoever_is_shut_out_meanwhile,
     status_and_answer_are_for_the_client_and_organisation_that_sent_it,
     delete_ends_what_waits_and_forgets_what_is_answered,
     the_answer_expires,
     a_client_has_so_many_and_no_more_and_so_has_the_process,
     what_a_process_leaves_is_told_as_broken_off_and_is_not_written_afterwards,
-    a_gateway_that_stops_waits_for_its_bundles_and_tells_what_it_broke_off,
+    a_gateway_that_stops_waits_for_its_bundles_and_what_it_broke_off_is_told_soon,
     an_idempotency_key_holds_for_what_is_answered_later_too,
 );
