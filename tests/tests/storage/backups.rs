@@ -210,9 +210,12 @@ async fn an_older_schema_is_restored_as_it_was_and_brought_up_to_date_when_it_is
             "delivery_of_resource",
             "team_member_by_member",
             "access_grant_of_period",
+            "search_index_of_value",
         ] {
             execute(&url, &format!("DROP INDEX {index}")).await;
         }
+        let by_value = "CREATE INDEX search_index_by_value ON search_index (resource_type, parameter, value, system)";
+        execute(&url, by_value).await;
         for column in ["asks", "inquiries", "made_ms", "settled_ms", "cause", "cause_text", "parent"] {
             execute(&url, &format!("ALTER TABLE delivery DROP COLUMN {column}")).await;
         }
