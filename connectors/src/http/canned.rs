@@ -18,7 +18,9 @@ impl Canned {
     pub(crate) fn start(answers: &[&str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}/", listener.local_addr().expect("bound"));
-        let answers: Vec<String> = answers.iter().map(|answer| (*answer).to_owned()).collect();
+        // It says that it closes: whoever kept the connection could send the next request into its end.
+        let closing = |answer: &&str| answer.replacen("\r\n", "\r\nconnection: close\r\n", 1);
+        let answers: Vec<String> = answers.iter().map(closing).collect();
         let requests = Arc::new(AtomicUsize::new(0));
         let heard: Arc<Mutex<Vec<String>>> = Arc::default();
         let (counted, hearing) = (Arc::clone(&requests), Arc::clone(&heard));
