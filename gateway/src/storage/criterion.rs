@@ -123,7 +123,10 @@ impl Asked {
             // Of the same values, which are bound once.
             statement.next = first;
             let condition = row_sql(statement, At { row: "i", sight, reach }, parameter, values);
-            format!("FROM search_index i WHERE i.resource_type = {bound} AND {condition}")
+            // SQLite else goes through all rows of the record.
+            let is_of_value = statement.is_sqlite && reach == Reach::Record && is_by_value(reach, values);
+            let by = if is_of_value { " INDEXED BY search_index_of_value" } else { "" };
+            format!("FROM search_index i{by} WHERE i.resource_type = {bound} AND {condition}")
         };
         let rows = found("", reach);
         let _ = match (reach, &self.record) {
@@ -277,7 +280,12 @@ fn row_sql(statement: &mut Statement, at: At<'_>, parameter: &str, values: &Valu
 /// The name of an index row's parameter, or an expression that is the same: by one no index is taken. What a planner knows of a table that was
 /// small, or of other records, else has it go through all rows that say the same for each resource, or through those of all records.
 fn name_sql(At { row, reach, .. }: At<'_>, values: &Values) -> String {
-    let is_by_value = match reach {
+    if is_by_value(reach, values) { format!("{row}.parameter") } else { format!("{row}.parameter || ''") }
+}
+
+/// Whether the index of values finds these.
+fn is_by_value(reach: Reach, values: &Values) -> bool {
+    match reach {
         Reach::All => true,
         Reach::Record => match values {
             Values::Token(tokens) => tokens.iter().all(|token| token.code.is_some()),
@@ -285,8 +293,7 @@ fn name_sql(At { row, reach, .. }: At<'_>, values: &Values) -> String {
             _ => false,
         },
         Reach::Resource => false,
-    };
-    if is_by_value { format!("{row}.parameter") } else { format!("{row}.parameter || ''") }
+    }
 }
 
 /// The first criterion on a row, and the others on rows that were found in the same item.
