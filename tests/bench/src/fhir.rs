@@ -46,8 +46,10 @@ pub(crate) fn searched(subject: &Subject) -> io::Result<Searched> {
         .iter()
         .map(|id| load::get(&format!("/fhir/Observation?patient={id}&code={code}&_count=20"), &subject.sender))
         .collect();
+    // SQLite else goes through all rows of the record.
+    let by = if matches!(subject.database, Database::Sqlite(..)) { " INDEXED BY search_index_of_value" } else { "" };
     let sql = format!(
-        "SELECT r.id, r.version_id, r.last_updated_ms, r.body FROM record o CROSS JOIN search_index c CROSS JOIN resource r \
+        "SELECT r.id, r.version_id, r.last_updated_ms, r.body FROM record o CROSS JOIN search_index c{by} CROSS JOIN resource r \
          WHERE o.compartment = $1 AND o.custodian = 'organization/{SENDER}' AND c.compartment = o.compartment \
          AND c.resource_type = 'Observation' AND c.parameter = 'code' AND c.system = 'http://loinc.org' AND c.value = 'code-7' \
          AND r.compartment = c.compartment AND r.resource_type = c.resource_type AND r.id = c.id AND r.deleted = 0 \
